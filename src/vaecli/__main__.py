@@ -1,0 +1,5 @@
+"""`python -m vaecli`."""
+
+from .commands import main
+
+main()

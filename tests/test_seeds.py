@@ -1,0 +1,47 @@
+import torch
+
+from vaecli.seeds import generator, reseed, seeded, stream
+
+CPU = torch.device("cpu")
+
+
+def test_streams_differ_by_every_part_of_their_name():
+    keys = [
+        (0, "noise", 1, 2),
+        (0, "noise", 2, 1),
+        (1, "noise", 1, 2),
+        (0, "order", 1, 2),
+        (2**32,),
+    ]
+    assert len({stream(*key) for key in [*keys, (0,)]}) == len(keys) + 1
+    assert stream(0, "noise", 1, 2) == stream(0, "noise", 1, 2)
+
+
+def test_a_stream_is_the_same_on_every_machine():
+    assert stream(0, "weights") == 366731662
+
+
+def test_seeded_draws_from_its_stream_and_puts_the_generator_back():
+    torch.manual_seed(1)
+    wanted = torch.rand(2)
+    torch.manual_seed(1)
+    with seeded(CPU, 0, "samples"):
+        first = torch.rand(2)
+    torch.testing.assert_close(torch.rand(2), wanted, rtol=0, atol=0)
+    with seeded(CPU, 0, "samples"):
+        torch.testing.assert_close(torch.rand(2), first, rtol=0, atol=0)
+
+
+def test_seeded_puts_the_generator_back_after_an_error():
+    state = torch.get_rng_state()
+    try:
+        with seeded(CPU, 0, "samples"):
+            raise KeyError
+    except KeyError:
+        pass
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_reseed_and_generator_draw_from_the_same_stream():
+    reseed(CPU, 3, "order", 1)
+    assert torch.equal(torch.randperm(50), torch.randperm(50, generator=generator(3, "order", 1)))
