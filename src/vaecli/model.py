@@ -1,0 +1,128 @@
+"""The core: a posterior, a prior and a likelihood, and what they are for.
+
+A variational autoencoder is three conditional distributions and an objective. `VAE` holds the
+three; a `Draw` is what every objective is a function of.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, kl_divergence
+
+
+@final
+@dataclass(frozen=True)
+class Draw:
+    """K posterior samples for each of B images, and what scores them, in nats per image.
+
+    A density is computed when it is first asked for: the plain ELBO never pays for
+    `log_pz` and `log_qz`, which it does not read.
+
+    Attributes:
+        x: Images, shape `(B, C, H, W)`.
+        z: Latents, shape `(K, B, D)`.
+        q: The posterior, batch shape `(B,)`.
+        p: The prior, batch shape `()` or `(B,)`.
+        likelihood: `p(x | z)`, batch shape `(K, B)`.
+    """
+
+    x: Tensor
+    z: Tensor
+    q: Distribution
+    p: Distribution
+    likelihood: Distribution
+
+    @cached_property
+    def log_px(self) -> Tensor:
+        """`log p(x | z)`, shape `(K, B)`."""
+        return self.likelihood.log_prob(self.x)
+
+    @cached_property
+    def log_pz(self) -> Tensor:
+        """`log p(z)`, shape `(K, B)`."""
+        return self.p.log_prob(self.z)
+
+    @cached_property
+    def log_qz(self) -> Tensor:
+        """`log q(z | x)`, shape `(K, B)`."""
+        return self.q.log_prob(self.z)
+
+    @cached_property
+    def distortion(self) -> Tensor:
+        """`-E_q log p(x | z)`, shape `(B,)`."""
+        return -self.log_px.mean(0)
+
+    @cached_property
+    def rate(self) -> Tensor:
+        """`KL(q || p)`, shape `(B,)`: exact where torch knows a formula, else by Monte Carlo."""
+        try:
+            return kl_divergence(self.q, self.p)
+        except NotImplementedError:
+            return (self.log_qz - self.log_pz).mean(0)
+
+    @cached_property
+    def bound(self) -> Tensor:
+        """The importance-weighted lower bound on `log p(x)`, shape `(B,)`.
+
+        References:
+            Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
+        """
+        log_weights = self.log_px + self.log_pz - self.log_qz
+        return log_weights.logsumexp(0) - math.log(len(log_weights))
+
+
+@final
+class VAE(nn.Module):
+    """A variational autoencoder.
+
+    Pixels lie in [0, 1]. The optional context c, shape `(B, E)`, is what a part is conditioned on.
+
+    Args:
+        posterior: `(x, c)` to a distribution `q(z | x, c)`.
+        prior: `c` to a distribution `p(z | c)`.
+        likelihood: `(z, c)` to a distribution `p(x | z, c)`.
+    """
+
+    def __init__(self, posterior: nn.Module, prior: nn.Module, likelihood: nn.Module) -> None:
+        super().__init__()
+        self.posterior, self.prior, self.likelihood = posterior, prior, likelihood
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are, and so where inputs must be."""
+        return next(self.parameters()).device
+
+    def draw(self, x: Tensor, c: Tensor | None = None, samples: int = 1) -> Draw:
+        """Sample latents for images x, shape `(B, C, H, W)`, ready to be scored."""
+        q = self.posterior(x, c)
+        z = q.rsample((samples,))
+        return Draw(x, z, q, self.prior(c), self.likelihood(z, c))
+
+    def sample_latent(self, n: int, c: Tensor | None = None) -> Tensor:
+        """`n` latents from the prior, shape `(n, D)`."""
+        z: Tensor = self.prior(c).expand((n,)).sample()
+        return z
+
+    @torch.no_grad()
+    def sample(self, n: int, c: Tensor | None = None) -> Tensor:
+        """`n` images from the model, as pixel means, shape `(n, C, H, W)`."""
+        return self._decode(self.sample_latent(n, c), c)
+
+    @torch.no_grad()
+    def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """Pixel means decoded from the posterior means of x; the shape of x."""
+        return self._decode(self.embed(x, c), c)
+
+    @torch.no_grad()
+    def embed(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """Posterior means of x, shape `(B, D)`."""
+        mean: Tensor = self.posterior(x, c).mean
+        return mean
+
+    def _decode(self, z: Tensor, c: Tensor | None) -> Tensor:
+        means: Tensor = self.likelihood(z, c).mean
+        return means

@@ -1,0 +1,51 @@
+import pytest
+import torch
+from torch.distributions import Independent, Normal, kl_divergence
+
+from vaecli.parts.distributions import DiagonalNormal
+
+torch.manual_seed(0)
+Q = DiagonalNormal(torch.randn(5, 3), torch.randn(5, 3))
+P = DiagonalNormal(torch.randn(3), torch.randn(3))
+
+
+def as_torch(d):
+    return Independent(Normal(d.loc, (d.log_var / 2).exp()), 1)
+
+
+def test_density_integrates_to_one():
+    axis = torch.linspace(-12, 12, 601)
+    grid = torch.cartesian_prod(axis, axis)
+    d = DiagonalNormal(torch.tensor([0.5, -1.0]), torch.tensor([1.0, -2.0]))
+    mass = d.log_prob(grid).exp().sum() * (axis[1] - axis[0]) ** 2
+    assert mass.item() == pytest.approx(1, abs=1e-4)
+
+
+def test_density_entropy_and_moments_are_those_of_torch():
+    z = torch.randn(4, 5, 3)
+    torch.testing.assert_close(Q.log_prob(z), as_torch(Q).log_prob(z))
+    torch.testing.assert_close(Q.entropy(), as_torch(Q).entropy())
+    torch.testing.assert_close(Q.mean, as_torch(Q).mean)
+    torch.testing.assert_close(Q.variance, as_torch(Q).variance)
+
+
+def test_kl_is_that_of_torch_and_zero_to_itself():
+    torch.testing.assert_close(kl_divergence(Q, P), kl_divergence(as_torch(Q), as_torch(P)))
+    torch.testing.assert_close(kl_divergence(Q, Q), torch.zeros(5), atol=1e-6, rtol=0)
+
+
+def test_samples_have_the_mean_and_variance_and_carry_gradients():
+    loc, log_var = torch.tensor([1.0, -2.0]), torch.tensor([0.0, 1.0])
+    loc.requires_grad_(), log_var.requires_grad_()
+    z = DiagonalNormal(loc, log_var).rsample((200_000,))
+    torch.testing.assert_close(z.mean(0), loc, atol=0.02, rtol=0)
+    torch.testing.assert_close(z.var(0), log_var.exp(), atol=0.05, rtol=0)
+    z.square().sum(-1).mean().backward()  # its expectation is loc^2 + exp(log_var)
+    torch.testing.assert_close(loc.grad, 2 * loc.detach(), atol=0.05, rtol=0)
+    torch.testing.assert_close(log_var.grad, log_var.detach().exp(), atol=0.05, rtol=0)
+
+
+def test_expand_repeats_over_the_batch():
+    d = P.expand((7,))
+    assert d.sample().shape == (7, 3)
+    torch.testing.assert_close(d.log_prob(torch.zeros(3)), P.log_prob(torch.zeros(3)).expand(7))
