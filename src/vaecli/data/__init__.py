@@ -1,0 +1,122 @@
+"""Images in memory, and where they come from."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ..config import Config, lookup
+from ..errors import ConfigError, DataError
+from . import idx
+
+EMBEDDED = Path(__file__).parent / "mnist"
+
+
+@final
+@dataclass(frozen=True)
+class Images:
+    """One split of a data set, whole in memory.
+
+    Attributes:
+        x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
+        labels: Classes from 0, shape `(N,)`, uint8.
+    """
+
+    x: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)`."""
+        channels, height, width = self.x.shape[1:]
+        return channels, height, width
+
+    def pixels(self, index: Tensor | slice) -> Tensor:
+        """The images at `index` with pixels in [0, 1], shape `(B, C, H, W)`, float32."""
+        return self.x[index].float().div_(255)
+
+    def first(self, n: int) -> "Images":
+        """The first n of them.
+
+        Raises:
+            ConfigError: There are fewer.
+        """
+        if n > len(self):
+            raise ConfigError(f"{n:,} images asked for, but the split has {len(self):,}.")
+        return Images(self.x[:n], self.labels[:n])
+
+    def to(self, device: torch.device) -> "Images":
+        return Images(self.x.to(device), self.labels.to(device))
+
+    def fingerprint(self) -> str:
+        """The SHA-256 of shape, pixels and labels: equal for equal data only."""
+        digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
+        for tensor in (self.x, self.labels):
+            digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def load(config: Config) -> tuple[Images, Images]:
+    """The training and the test images of a configuration.
+
+    Raises:
+        DataError: A file is missing or damaged, or the splits differ in image size.
+        ConfigError: More images are asked for than there are.
+    """
+    train, test = load_split(config, "train"), load_split(config, "test")
+    if train.shape != test.shape:
+        raise DataError(
+            f"The training images have shape {train.shape}, the test images {test.shape}: "
+            "they must be of one size."
+        )
+    return train, test
+
+
+def load_split(config: Config, split: str) -> Images:
+    """The `"train"` or the `"test"` images of a configuration."""
+    directory = None if config.data_dir is None else Path(config.data_dir)
+    x, labels = lookup(READERS, config.data, "data set")(directory, split)
+    images = Images(x.unsqueeze(1), labels)
+    first = config.train_images if split == "train" else config.test_images
+    return images if first is None else images.first(first)
+
+
+def _mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+    return idx.read_split(directory or EMBEDDED, split)
+
+
+def _torchvision(kind: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+    """What torchvision has downloaded to `directory`; vaecli itself never downloads."""
+    get = f"torchvision.datasets.{kind}({str(directory or '.')!r}, download=True)"
+    advice = f'Get it with: python -c "import torchvision; {get}"'
+    if directory is None:
+        raise ConfigError(f"{kind} needs --data-dir, the folder that holds it. {advice}")
+    import torchvision  # takes 2 s: only for those who ask for its data sets
+
+    try:
+        found = getattr(torchvision.datasets, kind)(
+            directory, train=split == "train", download=False
+        )
+    except (RuntimeError, ValueError, LookupError, AssertionError, OSError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        folder = directory / kind / "raw"
+        raise DataError(f"Cannot read {kind} in {folder}: {reason} {advice}") from error
+    x, labels = found.data, found.targets.to(torch.uint8)
+    if len(x) != len(labels):
+        raise DataError(f"{directory / kind} has {len(x):,} images but {len(labels):,} labels.")
+    return x, labels
+
+
+READERS: dict[str, Callable[[Path | None, str], tuple[Tensor, Tensor]]] = {
+    "mnist": _mnist,
+    "fashion-mnist": partial(_torchvision, "FashionMNIST"),
+    "kmnist": partial(_torchvision, "KMNIST"),
+}

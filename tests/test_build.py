@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from vaecli.build import build, complete, device, optimizer
+from vaecli.config import Config
+from vaecli.errors import ConfigError
+
+SHAPE = (1, 8, 8)
+
+
+def weights(config):
+    return torch.cat([p.flatten() for p in build(config, SHAPE)[0].parameters()])
+
+
+def test_the_default_has_the_parameters_of_the_report():
+    model, _ = build(Config(), (1, 28, 28))
+    sizes = [(784, 400), (400, 400), (400, 40), (20, 400), (400, 400), (400, 784)]
+    assert sum(p.numel() for p in model.parameters()) == sum(i * o + o for i, o in sizes)
+
+
+def test_weights_follow_the_seed_alone():
+    first = weights(Config(seed=1))
+    torch.manual_seed(123)
+    torch.testing.assert_close(weights(Config(seed=1)), first, rtol=0, atol=0)
+    assert not torch.equal(weights(Config(seed=2)), first)
+    assert not torch.equal(weights(Config(seed=1 + 2**32)), first)
+
+
+def test_building_leaves_the_random_numbers_alone():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    build(Config(), SHAPE)
+    torch.testing.assert_close(torch.rand(3), wanted, rtol=0, atol=0)
+
+
+def test_complete_writes_out_every_option():
+    assert complete(Config(network="mlp")).network == "mlp:width=400,depth=2"
+    assert complete(Config()) == Config()
+    assert Path(complete(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+
+
+@pytest.mark.parametrize("kind", ["posterior", "prior", "likelihood", "objective", "network"])
+def test_an_unknown_part_is_named(kind):
+    with pytest.raises(ConfigError, match=f"Unknown {kind} 'nonsense'. Choose from: "):
+        build(Config(**{kind: "nonsense"}), SHAPE)
+
+
+def test_an_unknown_optimizer_is_named():
+    model, objective = build(Config(), SHAPE)
+    with pytest.raises(ConfigError, match=r"Unknown optimizer 'adan'. Did you mean 'adam'"):
+        optimizer(Config(optimizer="adan"), model, objective)
+
+
+def test_auto_takes_the_first_device_there_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device("auto") == torch.device("cpu")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device("auto") == torch.device("mps")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device("auto") == device("cuda") == torch.device("cuda:0")
+    assert device("cuda:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:9", "mps", "tpu", ""])
+def test_a_device_that_is_missing_is_answered_with_those_there(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="this machine has cpu"):
+        device(name)

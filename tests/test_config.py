@@ -1,0 +1,139 @@
+import json
+
+import pytest
+
+from vaecli.config import choose, lookup, read, spell
+from vaecli.errors import ConfigError
+from vaecli.parts.networks import MLP, NETWORKS
+from vaecli.presets import PRESETS, resolve
+
+
+def test_the_defaults_are_the_recipe_of_the_report():
+    c = resolve()
+    assert (c.epochs, c.batch_size, c.lr, c.optimizer) == (50, 128, 1e-3, "adam")
+    assert (c.network, c.latent_dim, c.data) == ("mlp:width=400,depth=2", 20, "mnist")
+    assert (c.posterior, c.prior, c.likelihood, c.objective) == (
+        "gaussian",
+        "normal",
+        "bernoulli",
+        "elbo",
+    )
+
+
+def test_later_layers_win():
+    c = resolve({"epochs": 3, "lr": 0.1}, {"epochs": 4})
+    assert (c.epochs, c.lr, c.batch_size) == (4, 0.1, 128)
+
+
+def test_every_preset_resolves_and_names_its_paper():
+    for name, preset in PRESETS.items():
+        assert resolve({"preset": name}).preset == name
+        assert "(" in preset.paper
+        assert "https://" in preset.paper
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("epochs", 0, "--epochs 0: should be greater than or equal to 1."),
+        ("batch_size", 0, "--batch-size 0: should be greater than or equal to 1."),
+        ("latent_dim", 0, "--latent-dim 0: should be greater than or equal to 1."),
+        ("lr", -1.0, "--lr -1.0: should be greater than 0."),
+        ("lr", float("inf"), "--lr inf: should be a finite number."),
+        ("lr", float("nan"), "--lr nan: should be a finite number."),
+        ("seed", -1, "--seed -1: should be greater than or equal to 0."),
+        ("seed", 2**64, f"--seed {2**64}: should be less than {2**64}."),
+        ("train_images", 0, "--train-images 0: should be greater than or equal to 1."),
+        ("epochs", "many", "--epochs many: should be a valid integer"),
+        ("data_dir", "\udcff", "not UTF-8 text"),
+    ],
+)
+def test_a_value_out_of_range_is_named(name, value, reason):
+    with pytest.raises(ConfigError) as caught:
+        resolve({name: value})
+    assert reason in str(caught.value)
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"Unknown configuration key 'epoch'. Did you mean 'epo"):
+        resolve({"epoch": 3})
+    with pytest.raises(ConfigError, match=r"Unknown preset 'vea'. Did you mean 'vae'"):
+        resolve({"preset": "vea"})
+    with pytest.raises(ConfigError, match="Choose from: a, b"):
+        lookup({"a": 1, "b": 2}, "zzz", "thing")
+
+
+def test_a_config_survives_its_json(tmp_path):
+    c = resolve({"lr": 3e-4, "data_dir": "some where", "seed": 2**64 - 1})
+    path = tmp_path / "config.json"
+    path.write_text(c.model_dump_json())
+    assert resolve(read(path)) == c
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is not JSON: Expecting value at line 1, column 1"),
+        (b'{"epochs": 3,\n oops}', "at line 2, column 2"),
+        (b"\xff\xfe\x00", "is not JSON text"),
+        (b"[1, 2]", "must hold one JSON object"),
+        (b"[" * 100_000, "is not JSON text"),
+        (b" " * 1_000_001, "over 1,000,000 bytes"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, reason):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert reason in str(caught.value)
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"epochs": 3}), encoding="utf-8-sig")
+    assert read(path) == {"epochs": 3}
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"Cannot read the configuration .*none.json: No such"):
+        read(tmp_path / "none.json")
+
+
+def test_a_spec_is_a_name_and_options():
+    assert choose("mlp", NETWORKS, "network") == (MLP, {"width": 400, "depth": 2})
+    assert choose("mlp:depth=5", NETWORKS, "network") == (MLP, {"width": 400, "depth": 5})
+
+
+def test_spelling_out_fills_in_the_options():
+    _, options = choose("mlp:depth=5", NETWORKS, "network")
+    assert spell("mlp:depth=5", options) == "mlp:width=400,depth=5"
+    assert choose(spell("mlp:depth=5", options), NETWORKS, "network")[1] == options
+    assert spell("normal", {}) == "normal"
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("mpl", "Unknown network 'mpl'. Did you mean 'mlp'?"),
+        ("mlp:widht=3", "Unknown option of mlp 'widht'. Did you mean 'width'?"),
+        ("mlp:width", "write 'width' as option=value"),
+        ("mlp:width=wide", "network 'mlp:width=wide': width=wide: should be a valid integer"),
+        ("mlp:", None),
+    ],
+)
+def test_a_spec_that_cannot_be_read_is_named(spec, reason):
+    if reason is None:
+        assert choose(spec, NETWORKS, "network")[0] is MLP
+        return
+    with pytest.raises(ConfigError) as caught:
+        choose(spec, NETWORKS, "network")
+    assert reason in str(caught.value)
+
+
+def test_a_part_without_options_says_so():
+    class Plain:
+        pass
+
+    with pytest.raises(ConfigError, match="plain takes no options"):
+        choose("plain:x=1", {"plain": Plain}, "thing")
