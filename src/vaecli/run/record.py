@@ -1,0 +1,49 @@
+"""run.json: how a run was made and how it fared."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .. import files
+from ..errors import RunError
+
+RECORD = "run.json"
+
+
+class Record(BaseModel):
+    """What run.json says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: Literal[1] = 1
+    status: Literal["running", "completed", "interrupted", "diverged", "failed"]
+    reason: str | None = None  # why it stopped early
+    argv: list[str]
+    versions: dict[str, str]
+    device: str
+    threads: int
+    seed: int
+    data: dict[str, str]  # the SHA-256 of each split
+    parameters: int
+    epochs_done: int = 0
+    started: datetime
+    ended: datetime | None = None
+
+
+def read(folder: Path) -> Record:
+    """The record in a folder.
+
+    Raises:
+        RunError: It is missing or not vaecli's.
+    """
+    try:
+        return Record.model_validate_json((folder / RECORD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RunError(f"{folder / RECORD} is missing or not written by vaecli.") from error
+
+
+def write(folder: Path, record: Record) -> None:
+    """Replace the record in a folder."""
+    files.write(folder / RECORD, (record.model_dump_json(indent=2) + "\n").encode())

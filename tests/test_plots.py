@@ -1,0 +1,86 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vaecli import plots
+
+CURVES = {
+    name: [3.0, 2.0, 1.5]
+    for split in ("train", "test")
+    for name in (f"{split}_loss", f"{split}_distortion", f"{split}_rate")
+} | {"epoch": [1.0, 2.0, 3.0]}
+STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
+
+
+def test_the_plane_of_two_latents_is_the_latents():
+    z = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
+    points, names = plots.plane(z)
+    np.testing.assert_allclose(points, z)
+    assert names == ("latent 1", "latent 2")
+
+
+def test_one_latent_is_drawn_on_a_line():
+    points, names = plots.plane(np.arange(5, dtype=np.float32)[:, None])
+    np.testing.assert_allclose(points, [[i, 0] for i in range(5)])
+    assert names[0] == "latent 1"
+
+
+def test_more_latents_are_drawn_in_the_plane_of_most_variance():
+    """Against the singular values, and against a cloud whose axes are known."""
+    random = np.random.default_rng(0)
+    rotation, _ = np.linalg.qr(random.normal(size=(5, 5)))
+    z = (random.normal(size=(500, 5)) * [9, 4, 1, 0.5, 0.1]) @ rotation.T + 3
+    points, names = plots.plane(z.astype(np.float32))
+    singular = np.linalg.svd(z - z.mean(0), compute_uv=False)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=0), singular[:2], rtol=1e-5)
+    shares = 100 * singular**2 / (singular**2).sum()
+    assert names == tuple(
+        f"principal component {i + 1} ({shares[i]:.1f} % of variance)" for i in (0, 1)
+    )
+    assert abs(np.corrcoef(points[:, 0], (z - 3) @ rotation[:, 0])[0, 1]) > 0.99
+
+
+def test_latents_that_do_not_vary_are_drawn():
+    assert plots.latents(np.ones((4, 3), np.float32), np.zeros(4, np.uint8), "t")[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("ending", plots.ENDINGS)
+def test_every_ending_gives_its_format_and_the_same_bytes(ending):
+    content = plots.losses({"run": CURVES}, ending)
+    assert content.startswith(STARTS[ending])
+    assert plots.losses({"run": CURVES}, ending) == content
+
+
+def ink(content):
+    return (np.asarray(Image.open(io.BytesIO(content)).convert("L")) < 250).sum()
+
+
+def test_every_class_has_its_own_colour_or_marker():
+    assert len(set(plots.COLORS)) == 10
+    labels = np.repeat(np.arange(30), 4).astype(np.uint8)
+    z = np.random.default_rng(0).normal(size=(120, 2)).astype(np.float32)
+    assert ink(plots.latents(z, labels, "t")) > ink(plots.latents(z[:1], labels[:1], "t"))
+
+
+@pytest.mark.parametrize("name", ["$", "$x", "a_b^c", "\N{GRINNING FACE}", "two\nlines", "[red]"])
+def test_a_name_is_drawn_as_it_is(name, recwarn):
+    assert ink(plots.losses({name: CURVES})) > 1000
+    assert ink(plots.latents(np.eye(3, dtype=np.float32), np.arange(3), name)) > 1000
+    assert len(recwarn) == 0
+
+
+def test_one_epoch_is_visible():
+    one = {name: values[:1] for name, values in CURVES.items()}
+    bare = {name: [float("nan")] for name in CURVES} | {"epoch": [1.0]}
+    assert ink(plots.losses({"run": one})) > ink(plots.losses({"run": bare}))
+
+
+def test_labels_that_would_cover_each_other_part_and_others_stay():
+    points = np.array([[0.0, 0.0], [0.0, 0.0], [0.1, 0.0], [9.0, 9.0]])
+    moved = plots.apart(points, np.array([0.5, 0.5]))
+    gaps = np.linalg.norm(moved[:, None] - moved, axis=-1) + np.eye(4)
+    assert gaps.min() > 0.9 * 0.5
+    np.testing.assert_allclose(moved[3], points[3], atol=0.01)
+    np.testing.assert_allclose(moved[:3].mean(0), points[:3].mean(0), atol=0.01)

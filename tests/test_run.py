@@ -1,0 +1,211 @@
+import csv
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import torch
+
+import vaecli
+from vaecli import run as runs
+from vaecli.config import Config
+from vaecli.errors import ConfigError, RunError, TrainingDiverged
+from vaecli.run import record
+
+
+def test_a_run_directory_holds_what_the_readme_says(trained):
+    found = {str(p.relative_to(trained)) for p in trained.rglob("*") if p.is_file()}
+    assert found == {
+        "config.json",
+        "run.json",
+        "losses.csv",
+        "train.log",
+        "checkpoints/last.safetensors",
+        "data.png",
+        "samples/epoch-0001.png",
+        "samples/epoch-0002.png",
+        "samples.png",
+        "real-and-generated.png",
+        "reconstructions.png",
+        "loss.png",
+    }
+
+
+def test_the_record_says_how_it_was_made_and_fared(trained):
+    found = json.loads((trained / "run.json").read_text())
+    assert found["status"] == "completed"
+    assert found["reason"] is None
+    assert found["argv"][:2] == ["vaecli", "train"]
+    assert found["versions"]["torch"] == torch.__version__
+    assert (found["epochs_done"], found["seed"]) == (2, 0)
+    assert found["threads"] == torch.get_num_threads()
+    assert found["parameters"] == (64 * 16 + 16) + (16 * 6 + 6) + (3 * 16 + 16) + (16 * 64 + 64)
+    assert len(found["data"]["train"]) == len(found["data"]["test"]) == 64
+    assert found["started"] < found["ended"]
+
+
+def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
+    with (trained / "losses.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    terms = ["loss", "distortion", "rate"]
+    assert list(rows[0]) == [
+        "epoch",
+        *(f"train_{t}" for t in terms),
+        *(f"test_{t}" for t in terms),
+        "train_seconds",
+        "test_seconds",
+    ]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert b"\r" not in (trained / "losses.csv").read_bytes()
+    _, header = vaecli.open(trained)._contents
+    assert float(rows[1]["test_loss"]) == header["history"][1]["test_loss"]
+
+
+def test_config_json_holds_every_option_and_is_read_back(trained):
+    values = json.loads((trained / "config.json").read_text())
+    assert values["network"] == "mlp:width=16,depth=1"
+    assert Config.checked(values) == vaecli.open(trained).config
+
+
+def test_a_model_is_read_from_the_directory_or_from_the_file_alone(trained, tmp_path):
+    lone = tmp_path / "copy.safetensors"
+    lone.write_bytes((trained / runs.CHECKPOINT).read_bytes())
+    images = []
+    for path in (trained, str(trained), trained / runs.CHECKPOINT, lone):
+        model = vaecli.open(path).model()
+        assert not model.training
+        torch.manual_seed(0)
+        images.append(model.sample(4))
+    for other in images[1:]:
+        torch.testing.assert_close(other, images[0], rtol=0, atol=0)
+    assert vaecli.open(trained / runs.CHECKPOINT).folder == trained
+    assert vaecli.open(lone).folder == tmp_path
+    assert vaecli.open(lone).losses() == vaecli.open(trained).losses()
+
+
+def test_the_saved_model_is_the_trained_one(tmp_path):
+    from tests.conftest import bars
+
+    config = Config(network="mlp:width=8,depth=1", latent_dim=2, epochs=1)
+    state = vaecli.start(config, (1, 8, 8))
+    list(vaecli.fit(state, bars(32), bars(8)))
+    run = runs.create(config, tmp_path / "run")
+    run.save(state, (1, 8, 8))
+    saved = run.model().state_dict()
+    for name, tensor in state.model.state_dict().items():
+        torch.testing.assert_close(saved[name], tensor, rtol=0, atol=0)
+
+
+def test_opening_what_is_no_run_says_how_to_make_one(tmp_path):
+    with pytest.raises(
+        RunError, match=r"is not a run directory: it has no config.json. Make a run"
+    ):
+        vaecli.open(tmp_path)
+    with pytest.raises(RunError, match=r"does not exist. Make a run with: vaecli train"):
+        vaecli.open(tmp_path / "none")
+
+
+def test_a_run_without_a_checkpoint_yet_says_so(tmp_path):
+    run = runs.create(Config(), tmp_path / "run")
+    with pytest.raises(RunError, match="has no checkpoint yet"):
+        vaecli.open(run.folder).model()
+    assert vaecli.open(run.folder).config == Config()
+
+
+def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):
+    from vaecli import checkpoint
+
+    tensors, header = checkpoint.load(run_dir / runs.CHECKPOINT)
+    header.pop("format")
+    header["config"]["latent_dim"] = 4
+    checkpoint.save(run_dir / runs.CHECKPOINT, tensors, header)
+    with pytest.raises(RunError, match=r"posterior.head.bias: expected \(8,\), found \(6,\)"):
+        vaecli.open(run_dir).model()
+
+
+def test_the_latest_run_is_the_one_started_last(run_dir, tmp_path):
+    """Whatever the times of the files are, and whatever else lies there."""
+    import shutil
+
+    root = tmp_path / "runs"
+    (root / "foreign").mkdir(parents=True)
+    (root / "broken" / "checkpoints").mkdir(parents=True)
+    (root / "broken" / runs.CHECKPOINT).write_bytes(b"")
+    (root / "broken" / "run.json").write_text("{")
+    assert runs.find_latest(root) is None
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    for name, day in (("b", 2), ("a", 3), ("c", 1)):
+        shutil.copytree(run_dir, root / name)
+        runs.Run(root / name, root / name / runs.CHECKPOINT).note(started=start + timedelta(day))
+    (root / "a" / runs.CHECKPOINT).touch()
+    assert runs.latest(root).folder == root / "a"
+    (root / "a" / runs.CHECKPOINT).unlink()
+    assert runs.latest(root).folder == root / "b"
+
+
+def test_no_run_at_all_says_how_to_make_one(tmp_path):
+    with pytest.raises(RunError, match=r"There is no trained run under .* vaecli train"):
+        runs.latest(tmp_path)
+
+
+def test_names_count_up_and_are_never_shared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [runs.create(Config()).folder.name for _ in range(3)]
+    assert names == ["mnist-vae-1", "mnist-vae-2", "mnist-vae-3"]
+
+
+def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(ConfigError, match="is not empty"):
+        runs.create(Config(), tmp_path)
+    with pytest.raises(ConfigError, match=r"holds no run.json of vaecli"):
+        runs.create(Config(), tmp_path, overwrite=True)
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_overwriting_replaces_a_run(run_dir):
+    runs.create(Config(epochs=7), run_dir, overwrite=True)
+    assert {p.name for p in run_dir.iterdir()} == {"config.json", "checkpoints", "samples"}
+    assert json.loads((run_dir / "config.json").read_text())["epochs"] == 7
+
+
+def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_path, monkeypatch):
+    link = tmp_path / "link"
+    link.symlink_to(run_dir)
+    monkeypatch.chdir(run_dir / "samples")
+    monkeypatch.setenv("HOME", str(run_dir))
+    for folder in (link, run_dir, run_dir / "samples", run_dir / ".." / "run"):
+        with pytest.raises(ConfigError, match="does not remove"):
+            runs.create(Config(), folder, overwrite=True)
+    assert (run_dir / "run.json").exists()
+    with pytest.raises(ConfigError, match="--overwrite needs --run-dir"):
+        runs.create(Config(), overwrite=True)
+
+
+@pytest.mark.parametrize("place", ["file/run", "a" * 300])
+def test_a_directory_that_cannot_be_made_is_named(tmp_path, place):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ConfigError, match="Cannot make the run directory"):
+        runs.create(Config(), tmp_path / place)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (TrainingDiverged("the loss became nan"), "diverged"),
+        (KeyboardInterrupt(), "interrupted"),
+        (ZeroDivisionError("x"), "failed"),
+    ],
+)
+def test_the_record_says_how_a_run_ended(run_dir, error, status):
+    run = vaecli.open(run_dir)
+    run.note(status="running", ended=None)
+    with pytest.raises(type(error)), run.recording():
+        raise error
+    assert run.record.status == status
+    assert run.record.ended is not None
+
+
+def test_a_foreign_record_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text('{"status": "finished"}')
+    with pytest.raises(RunError, match="not written by vaecli"):
+        record.read(tmp_path)
