@@ -1,0 +1,106 @@
+"""The command line: one module per command, in the order a user meets them.
+
+Only this package knows typer and rich. Importing it imports neither torch nor matplotlib.
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import ConfigError, Interrupted, VaecliError
+from . import embed, plot_loss, reconstruct, sample, train
+from .options import say
+
+# Plain help: rich's panels would double the time to --help.
+app = typer.Typer(
+    name="vaecli",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _epilog(examples: list[str]) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+for module, command in (
+    (train, train.train),
+    (sample, sample.sample),
+    (reconstruct, reconstruct.reconstruct),
+    (embed, embed.embed),
+    (plot_loss, plot_loss.plot_loss),
+):
+    app.command(epilog=_epilog(module.EXAMPLES))(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"vaecli {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=_epilog(["vaecli train --epochs 5", "vaecli sample -n 64 -o grid.png"]))
+def vaecli(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train variational autoencoders, draw from them, reconstruct and embed."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command line; say in one or two lines what went wrong, and exit with its status."""
+    try:
+        _refuse_broken_text(sys.argv)
+        status = app(standalone_mode=False, prog_name="vaecli")
+    except Interrupted as error:
+        say(str(error))
+        status = error.status
+    except VaecliError as error:
+        status = _fail(str(error), error.status)
+    except typer.TyperException as error:
+        status = _fail(error.format_message(), error.exit_code)
+    except MemoryError:
+        status = _fail("The memory does not suffice. Try a smaller --batch-size or network.", 6)
+    except Exception as error:
+        status = _fail(_report(error), 1)
+    sys.exit(status)
+
+
+def _refuse_broken_text(arguments: list[str]) -> None:
+    """Names that are not UTF-8 could be neither written to JSON nor printed."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"The argument {argument!r} is not UTF-8 text.") from None
+
+
+def _fail(message: str, status: int) -> int:
+    say(f"Error: {message}")
+    return status
+
+
+def _report(error: Exception) -> str:
+    """What to say of a defect of ours; the traceback goes to a file, or to stderr on demand."""
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("VAECLI_DEBUG") == "1":
+        say(text)
+        return "unexpected; the traceback is above."
+    handle, name = tempfile.mkstemp(prefix="vaecli-", suffix=".log", text=True)
+    os.close(handle)
+    Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {name}."

@@ -1,0 +1,50 @@
+"""`vaecli embed`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import RunDir, Split, deliver, output_option, place, read_run
+
+EXAMPLES = [
+    "vaecli embed --split test --plot latent.png",
+    "vaecli embed --split train -o train.csv",
+]
+
+
+def embed(
+    run_dir: RunDir = None,
+    split: Split = "test",
+    output: Annotated[
+        Path | None, output_option("embeddings.npz in the run directory, unless --plot is given")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture of the latents, coloured by label: .png, .pdf, .svg.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Encode images to latents; save or plot them.
+
+    .npz holds index, label, mean and log_var; .csv index, label and the means z1, z2, ...;
+    .npy the means.
+    """
+    from .. import data, embeddings
+    from .. import run as runs
+
+    run = read_run(run_dir)
+    table = picture = None
+    if output is not None or plot is None:
+        table = place(output, run, runs.EMBEDDINGS, embeddings.ENDINGS)
+    if plot is not None:
+        from .. import plots
+
+        picture = place(plot, run, plot.name, plots.ENDINGS)
+    latents = embeddings.embed(run.model(), data.load_split(run.config, split))
+    if table:
+        deliver(latents.encode(table[1]), table[0])
+    if picture:
+        title = f"Latents of the {run.config.data} {split} images, {run.name}"
+        deliver(plots.latents(latents.mean, latents.label, title, picture[1]), picture[0])

@@ -1,0 +1,35 @@
+"""`vaecli reconstruct`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import defaults
+from .options import RunDir, Split, deliver, output_option, place, read_run
+
+EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
+
+
+def reconstruct(
+    run_dir: RunDir = None,
+    split: Split = "test",
+    count: Annotated[
+        int, typer.Option("--count", "-n", help="Images to take, from the first on.", min=1)
+    ] = defaults.RECONSTRUCTIONS,
+    output: Annotated[
+        Path | None, output_option("reconstructions.png in the run directory")
+    ] = None,
+) -> None:
+    """Encode and decode images.
+
+    Saves a row of images and under it their reconstructions, from the posterior means.
+    """
+    from .. import data, images
+    from .. import run as runs
+
+    run = read_run(run_dir)
+    path, ending = place(output, run, runs.RECONSTRUCTIONS, images.ENDINGS)
+    model = run.model()
+    x = data.load_split(run.config, split).first(count).pixels(slice(None))
+    deliver(images.encode(images.pairs(x, model.reconstruct(x)), ending), path)

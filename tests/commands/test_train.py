@@ -1,0 +1,245 @@
+"""`vaecli train` from outside: what it writes, prints, and does when stopped."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import TINY, bars
+from vaecli import files, images
+from vaecli.errors import ResourceError
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and terminals")
+
+
+def arguments(digits, run, *more):
+    return ["train", "--data-dir", digits, *TINY, "--run-dir", run, *more]
+
+
+def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "--epochs", 2))
+    assert (done.status, done.out) == (0, f"{run}\n")
+    lines = done.err.splitlines()
+    assert lines[0].startswith(f"Training {run} on cpu (")
+    assert "96 training and 40 test images, 32 in a batch." in lines[0]
+    assert [line.split()[0] for line in lines[3:5]] == ["1/2", "2/2"]
+    assert lines[-4:] == [
+        f"  vaecli sample -r {run} -n 64 -o grid.png",
+        f"  vaecli reconstruct -r {run}",
+        f"  vaecli embed -r {run} --split test --plot latent.png",
+        f"  vaecli plot-loss -r {run}",
+    ]
+    assert "\x1b" not in done.err  # no colours, no bar
+    assert (run / "train.log").read_text().splitlines() == lines
+
+
+def test_the_next_commands_work_as_printed(cli, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = cli("train", "--data-dir", digits, *TINY, "--epochs", 1)
+    commands = [line.split()[1:] for line in done.err.splitlines()[-4:]]
+    assert commands[1] == ["reconstruct"]
+    for command in commands:
+        assert cli(*command).status == 0
+    assert (tmp_path / "grid.png").exists()
+    assert (tmp_path / "latent.png").exists()
+
+
+def test_a_line_says_loss_distortion_and_rate_of_both_splits(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "--epochs", 1))
+    header, row = (run / "losses.csv").read_text().splitlines()
+    values = dict(zip(header.split(","), row.split(","), strict=True))
+    cells = [
+        float(values[f"{s}_{t}"]) for s in ("train", "test") for t in ("loss", "distortion", "rate")
+    ]
+    shown = done.err.splitlines()[3].split()
+    assert shown[1:7] == [f"{value:.2f}" for value in cells]
+
+
+def test_quiet_prints_the_result_only_and_none_no_progress(cli, digits, tmp_path):
+    quiet = cli(*arguments(digits, tmp_path / "a", "--epochs", 1, "-q"))
+    assert quiet == (0, f"{tmp_path / 'a'}\n", "")
+    none = cli(*arguments(digits, tmp_path / "b", "--epochs", 1, "--progress", "none"))
+    assert "1/1" not in none.err
+    assert "Next" in none.err
+    assert "1/1" in (tmp_path / "a" / "train.log").read_text()
+
+
+def test_the_pictures_show_what_they_say(trained):
+    def sheet(name):
+        return np.asarray(Image.open(trained / name))
+
+    train, test = bars(96), bars(40, seed=1)
+    assert (sheet("data.png") == np.asarray(images.grid(train.first(64).pixels(slice(None))))).all()
+    real = np.asarray(images.grid(test.first(32).pixels(slice(None)), 4))
+    assert (sheet("real-and-generated.png")[-real.shape[0] :, : real.shape[1]] == real).all()
+    assert (
+        sheet("reconstructions.png")[:8] == np.asarray(images.grid(test.pixels(slice(8))))
+    ).all()
+    assert sheet("samples.png").shape == (78, 78)
+    assert (sheet("samples/epoch-0001.png") != sheet("samples/epoch-0002.png")).any()
+
+
+def test_flags_win_over_the_environment_over_the_file(cli, digits, tmp_path, monkeypatch):
+    file = tmp_path / "given.json"
+    file.write_text(json.dumps({"epochs": 1, "lr": 0.5, "seed": 4, "batch_size": 7}))
+    monkeypatch.setenv("VAECLI_LR", "0.25")
+    monkeypatch.setenv("VAECLI_SEED", "5")
+    run = tmp_path / "run"
+    cli("train", "-q", "--config", file, "--seed", 6, "--data-dir", digits, "--run-dir", run,
+        "--network", "mlp:width=8")  # fmt: skip
+    found = json.loads((run / "config.json").read_text())
+    assert (found["epochs"], found["lr"], found["seed"]) == (1, 0.25, 6)
+    assert (found["batch_size"], found["latent_dim"]) == (7, 20)
+    assert found["network"] == "mlp:width=8,depth=2"
+
+
+def test_the_config_of_a_run_trains_the_same_model(cli, trained, tmp_path):
+    run = tmp_path / "again"
+    assert cli("train", "-q", "--config", trained / "config.json", "--run-dir", run).status == 0
+    for name in ("samples.png", "reconstructions.png", "checkpoints/last.safetensors"):
+        if name.endswith("png"):
+            assert (run / name).read_bytes() == (trained / name).read_bytes(), name
+    ours, theirs = ((r / "losses.csv").read_text().splitlines() for r in (run, trained))
+    assert [line.split(",")[:7] for line in ours] == [line.split(",")[:7] for line in theirs]
+
+
+def test_an_existing_run_is_kept_unless_told_otherwise(cli, digits, run_dir):
+    before = (run_dir / "losses.csv").read_bytes()
+    done = cli(*arguments(digits, run_dir, "--epochs", 1))
+    assert (done.status, done.out) == (2, "")
+    assert (run_dir / "losses.csv").read_bytes() == before
+    assert cli(*arguments(digits, run_dir, "--epochs", 1, "--overwrite", "-q")).status == 0
+    assert len((run_dir / "losses.csv").read_text().splitlines()) == 2
+
+
+def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(
+    cli, digits, tmp_path, monkeypatch
+):
+    write = files.write
+
+    def full_for_pictures(path, content):
+        if path.suffix == ".png":
+            raise ResourceError(f"Cannot write {path}: No space left on device.")
+        write(path, content)
+
+    monkeypatch.setattr(files, "write", full_for_pictures)
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "--epochs", 1, "-q"))
+    assert (done.status, done.out) == (0, f"{run}\n")
+    assert done.err.count("Warning: Cannot write") == 6
+    assert (run / "checkpoints" / "last.safetensors").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_status_6(cli, digits, tmp_path, monkeypatch):
+    write = files.write
+
+    def full_for_checkpoints(path, content):
+        if path.suffix == ".safetensors":
+            raise ResourceError(f"Cannot write {path}: No space left on device.")
+        write(path, content)
+
+    monkeypatch.setattr(files, "write", full_for_checkpoints)
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "-q"))
+    assert (done.status, done.out) == (6, "")
+    assert json.loads((run / "run.json").read_text())["status"] == "failed"
+
+
+def test_divergence_is_status_5_and_recorded(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "--lr", "1e9", "--batch-size", "4"))
+    assert (done.status, done.out) == (5, "")
+    assert "Training diverged" in done.err
+    assert "--lr" in done.err
+    assert json.loads((run / "run.json").read_text())["status"] == "diverged"
+
+
+def start(digits, run, *more, **options):
+    command = [sys.executable, "-m", "vaecli", *map(str, arguments(digits, run, *more))]
+    return subprocess.Popen(command, start_new_session=True, **options)
+
+
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+@posix
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_stops_after_the_batch_and_keeps_the_last_epoch(digits, tmp_path, name, status):
+    run = tmp_path / "run"
+    process = start(digits, run, "--epochs", "100000", stdout=-1, stderr=-1, text=True)
+    wait_for(run / "samples" / "epoch-0003.png")
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (status, "")
+    stopped = f"Stopped by {name}. {run} keeps "
+    assert re.fullmatch(re.escape(stopped) + r"\d+ of 100000 epochs\.", err.splitlines()[-1])
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["epochs_done"] >= 3
+    import vaecli
+
+    assert len(vaecli.open(run).losses()["epoch"]) >= record["epochs_done"]
+    assert vaecli.open(run).model().sample(1).isfinite().all()
+    assert not list(run.rglob(".tmp-*"))
+
+
+def test_plot_loss_works_while_a_run_trains(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    process = start(digits, run, "--epochs", "100000", "-q")
+    try:
+        wait_for(run / "samples" / "epoch-0002.png")
+        for _ in range(3):
+            assert cli("plot-loss", "-r", run).status == 0
+            assert cli("sample", "-r", run, "-n", 1).status == 0
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def read_terminal(digits, run, columns, *more):
+    """What a run prints to a terminal of this width."""
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+        command = [sys.executable, "-m", "vaecli", *map(str, arguments(digits, run, *more))]
+        os.execve(sys.executable, command, environment)
+    shown = b""
+    while True:
+        try:
+            if not select.select([terminal], [], [], 60)[0]:
+                break
+            shown += os.read(terminal, 65536)
+        except OSError:
+            break
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return shown.decode()
+
+
+@posix
+@pytest.mark.parametrize("columns", [20, 80])
+def test_a_terminal_gets_a_bar_and_its_cursor_back(digits, tmp_path, columns):
+    shown = read_terminal(digits, tmp_path / "run", columns, "--epochs", "80")
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert "80/80" in text
+    if columns == 80:
+        assert re.search(r"epoch \d+/80 .* elapsed, .* left", text)
+        assert re.search(r"batch \d/3  loss .*  distortion .*  rate .* nats  [\d,]+ images/s", text)
+    assert str(tmp_path / "run") in text  # the result is not wrapped
