@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from vaecli.seeds import generator, reseed, seeded, stream
@@ -45,3 +46,34 @@ def test_seeded_puts_the_generator_back_after_an_error():
 def test_reseed_and_generator_draw_from_the_same_stream():
     reseed(CPU, 3, "order", 1)
     assert torch.equal(torch.randperm(50), torch.randperm(50, generator=generator(3, "order", 1)))
+
+
+class Accelerator:
+    """Stands for `torch.cuda` or `torch.mps`: remembers how its generator was set."""
+
+    def __init__(self, takes_device):
+        self.state, self.takes_device, self.seeds = "before", takes_device, []
+
+    def get_rng_state(self, *device):
+        assert bool(device) == self.takes_device
+        return self.state
+
+    def set_rng_state(self, state, *device):
+        assert bool(device) == self.takes_device
+        self.state = state
+
+    def manual_seed(self, seed):
+        self.seeds.append(seed)
+        self.state = seed
+
+
+@pytest.mark.parametrize("name", ["cuda:1", "mps"])
+def test_an_accelerator_is_seeded_with_the_host_and_put_back(name, monkeypatch):
+    module = Accelerator(takes_device=name != "mps")
+    if name != "mps":
+        module.manual_seed_all = module.manual_seed
+    monkeypatch.setattr(torch, "get_device_module", lambda device: module)
+    with seeded(torch.device(name), 0, "samples"):
+        assert module.state == stream(0, "samples")
+    assert module.state == "before"
+    assert module.seeds == [stream(0, "samples")]

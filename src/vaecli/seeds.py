@@ -31,7 +31,8 @@ def reseed(device: torch.device, *key: int | str) -> None:
     seed = stream(*key)
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
-        torch.get_device_module(device).manual_seed_all(seed)
+        module = torch.get_device_module(device)
+        getattr(module, "manual_seed_all", module.manual_seed)(seed)  # mps is one device only
 
 
 @contextmanager
