@@ -164,8 +164,19 @@ def test_divergence_is_status_5_and_recorded(cli, digits, tmp_path):
     assert json.loads((run / "run.json").read_text())["status"] == "diverged"
 
 
+# As a shell starts it: what runs the tests may itself ignore signals, and children inherit that.
+FRESH = """
+import signal
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from vaecli.commands import main
+main()
+"""
+
+
 def start(digits, run, *more, **options):
-    command = [sys.executable, "-m", "vaecli", *map(str, arguments(digits, run, *more))]
+    command = [sys.executable, "-c", FRESH, *map(str, arguments(digits, run, *more))]
     return subprocess.Popen(command, start_new_session=True, **options)
 
 
