@@ -39,7 +39,7 @@ def small(digits, tmp_path, monkeypatch):
 
 
 def test_every_command_works_in_the_order_given(cli, small):
-    assert len(commands()) == 5
+    assert len(commands()) == 6
     for command in commands():
         short = re.sub(r"--epochs \d+", "--epochs 1", command)
         assert cli(*shlex.split(short)[1:]).status == 0, command
@@ -92,7 +92,7 @@ def test_the_source_tree_is_the_one_there_is():
 def test_every_option_named_exists():
     options = set(re.findall(r"`(--[a-z-]+)", TEXT))
     fields = {"--" + name.replace("_", "-") for name in Config.model_fields}
-    others = {"--config", "--plot", "--version"}
+    others = {"--config", "--plot", "--resume", "--version"}
     assert options <= fields | others
     assert {c.callback.__name__.replace("_", "-") for c in app.registered_commands} == set(
         re.findall(r"vaecli (train|sample|reconstruct|embed|plot-loss)", TEXT)

@@ -8,7 +8,7 @@ import torch
 import vaecli
 from vaecli import run as runs
 from vaecli.config import Config
-from vaecli.errors import ConfigError, RunError, TrainingDiverged
+from vaecli.errors import ConfigError, DataError, RunError, TrainingDiverged
 from vaecli.run import record
 
 
@@ -57,7 +57,7 @@ def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert b"\r" not in (trained / "losses.csv").read_bytes()
     _, header = vaecli.open(trained)._contents
-    assert float(rows[1]["test_loss"]) == header["history"][1]["test_loss"]
+    assert float(rows[1]["test_loss"]) == header["history"][1]["test"]["loss"]
 
 
 def test_config_json_holds_every_option_and_is_read_back(trained):
@@ -157,14 +157,20 @@ def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty"):
         runs.create(Config(), tmp_path)
-    with pytest.raises(ConfigError, match=r"holds no run.json of vaecli"):
-        runs.create(Config(), tmp_path, overwrite=True)
+    with (
+        pytest.raises(ConfigError, match="holds no run of vaecli"),
+        runs.starting(Config(), tmp_path, overwrite=True),
+    ):
+        pass
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
 def test_overwriting_replaces_a_run(run_dir):
-    runs.create(Config(epochs=7), run_dir, overwrite=True)
-    assert {p.name for p in run_dir.iterdir()} == {"config.json", "checkpoints", "samples"}
+    with runs.starting(Config(epochs=7), run_dir, overwrite=True) as run:
+        assert run.folder == run_dir
+    found = {"config.json", "run.json", "checkpoints", "samples"}
+    assert {p.name for p in run_dir.iterdir()} == found
+    assert list(run_dir.parent.iterdir()) == [run_dir]
     assert json.loads((run_dir / "config.json").read_text())["epochs"] == 7
 
 
@@ -174,11 +180,30 @@ def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_p
     monkeypatch.chdir(run_dir / "samples")
     monkeypatch.setenv("HOME", str(run_dir))
     for folder in (link, run_dir, run_dir / "samples", run_dir / ".." / "run"):
-        with pytest.raises(ConfigError, match="does not remove"):
-            runs.create(Config(), folder, overwrite=True)
+        with (
+            pytest.raises(ConfigError, match="does not remove"),
+            runs.starting(Config(), folder, overwrite=True),
+        ):
+            pass
     assert (run_dir / "run.json").exists()
-    with pytest.raises(ConfigError, match="--overwrite needs --run-dir"):
-        runs.create(Config(), overwrite=True)
+
+
+def test_a_mistake_gives_the_overwritten_run_back(run_dir):
+    before = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
+    with (
+        pytest.raises(DataError),
+        runs.starting(Config(epochs=7), run_dir, overwrite=True),
+    ):
+        raise DataError("no images")
+    assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
+    assert list(run_dir.parent.iterdir()) == [run_dir]
+
+
+def test_a_mistake_leaves_no_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError), runs.starting(Config(), None, overwrite=False):
+        raise DataError("no images")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["file/run", "a" * 300])

@@ -59,8 +59,17 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
 def restore(module: torch.nn.Module, tensors: Tensors, path: Path) -> None:
     """Put the tensors of the checkpoint at `path` into a module that must have the same ones."""
-    wanted = {name: tuple(t.shape) for name, t in module.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    compare(module.state_dict(), tensors, path)
+    module.load_state_dict(tensors)
+
+
+def compare(expected: Tensors, tensors: Tensors, path: Path, but: str = "") -> None:
+    """Refuse the tensors of the checkpoint at `path` unless names and shapes are as expected.
+
+    The shape of the tensor called `but` is free.
+    """
+    wanted = {name: tuple(t.shape) for name, t in expected.items() if name != but}
+    found = {name: tuple(t.shape) for name, t in tensors.items() if name != but}
     if wanted != found:
         names = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
         first = "; ".join(
@@ -68,7 +77,6 @@ def restore(module: torch.nn.Module, tensors: Tensors, path: Path) -> None:
             for n in names[:3]
         )
         raise RunError(f"{path} does not fit its own configuration ({first}).")
-    module.load_state_dict(tensors)
 
 
 def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:

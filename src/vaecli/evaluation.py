@@ -17,21 +17,38 @@ CHUNK = 1000  # images at a time: quick, and 100 MB of memory at most for 28x28
 
 @final
 class Means:
-    """Running means of what is logged, weighted by images, kept on the device until asked for."""
+    """Running means of what is logged, weighted by images, kept on the device until asked for.
+
+    Attributes:
+        names: What is logged, once a batch was added.
+        sums: Their sums over images, shape `(names,)`.
+        images: Images added.
+        batches: Batches added.
+        finite: How many batches from the first on were finite in every term, shape `()`.
+        last: The terms of the last of these, or of the first that was not, shape `(names,)`.
+    """
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
-        self.sums = torch.zeros(())
-        self.images = 0
+        self.sums, self.finite, self.last = torch.zeros(()), torch.zeros(()), torch.zeros(())
+        self.images = self.batches = 0
 
     def add(self, terms: Terms, images: int) -> None:
-        batch = torch.stack(tuple(terms.logged.values())) * images
-        self.sums = self.sums + batch if self.images else batch
-        self.names = tuple(terms.logged)
+        values = torch.stack(tuple(terms.logged.values()))
+        if not self.batches:
+            self.names, self.finite = tuple(terms.logged), values.new_zeros(())
+            self.sums = self.last = torch.zeros_like(values)
+        fine = self.finite == self.batches
+        self.last = torch.where(fine, values, self.last)
+        self.finite = self.finite + (values.isfinite().all() & fine)
+        self.sums = self.sums + values * images
         self.images += images
+        self.batches += 1
 
     def read(self) -> dict[str, float]:
         """The means by name. Waits for the device: not for every batch."""
+        if not self.batches:
+            return {}
         return dict(zip(self.names, (self.sums / self.images).tolist(), strict=True))
 
 

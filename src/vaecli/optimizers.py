@@ -38,6 +38,10 @@ class Adam:
         self.square = [torch.zeros_like(p) for p in self.parameters]
         self.count = torch.zeros((), device=self.parameters[0].device)  # steps taken
 
+    def state(self) -> dict[str, Tensor]:
+        """What a step changes beside the parameters, by name; not copied."""
+        return {"count": self.count, **named("mean", self.mean), **named("square", self.square)}
+
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter against its averaged gradient."""
@@ -73,6 +77,10 @@ class SGD:
         self.lr = lr
         self.momentum = [torch.zeros_like(p) for p in self.parameters]
 
+    def state(self) -> dict[str, Tensor]:
+        """What a step changes beside the parameters, by name; not copied."""
+        return named("momentum", self.momentum)
+
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter along its averaged gradient."""
@@ -98,6 +106,10 @@ def take_gradients(parameters: list[Tensor]) -> list[Tensor]:
         gradients.append(parameter.grad)
         parameter.grad = None
     return gradients
+
+
+def named(name: str, tensors: list[Tensor]) -> dict[str, Tensor]:
+    return {f"{name}.{i}": tensor for i, tensor in enumerate(tensors)}
 
 
 Optimizer = Adam | SGD

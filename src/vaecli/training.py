@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 import torch
+from torch import Tensor
 
 from . import build
 from .config import Config
@@ -17,6 +18,8 @@ from .model import VAE
 from .objectives import Objective
 from .optimizers import Optimizer
 from .seeds import generator, reseed
+
+HINT = "Try a lower --lr."
 
 
 @final
@@ -42,7 +45,7 @@ class Step:
         Raises:
             TrainingDiverged: One of them is not finite.
         """
-        return _finite(self.means.read(), f"by batch {self.batch} of epoch {self.epoch}")
+        return _finite(self.means, self.epoch)
 
 
 @final
@@ -68,13 +71,57 @@ class Epoch:
 @final
 @dataclass
 class State:
-    """All that training changes, and the configuration that it follows."""
+    """All that training changes, and the configuration that it follows.
+
+    Random numbers need no state: their streams are named by seed, epoch and batch.
+
+    Attributes:
+        history: The epochs that are done.
+        batch: Batches done of the epoch in progress.
+        means: Running means of the epoch in progress.
+        seconds: Training time of the epoch in progress.
+    """
 
     config: Config
     model: VAE
     objective: Objective
     optimizer: Optimizer
     history: list[Epoch] = field(default_factory=list)
+    batch: int = 0
+    means: Means = field(default_factory=Means)
+    seconds: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor that training changes, by name; not copied."""
+        parts = {
+            "model": self.model.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "means": {"sums": self.means.sums, "finite": self.means.finite},
+        }
+        return {f"{part}.{name}": t for part, named in parts.items() for name, t in named.items()}
+
+    def position(self) -> dict[str, Any]:
+        """Where in its epoch training is, as JSON can hold it."""
+        means = {"names": self.means.names, "images": self.means.images}
+        return {"batch": self.batch, "seconds": self.seconds, **means}
+
+    @torch.no_grad()
+    def restore(
+        self, tensors: dict[str, Tensor], position: dict[str, Any], history: list[Epoch]
+    ) -> None:
+        """Go back to where `tensors`, `position` and `history` were read."""
+        sums = tensors["means.sums"].to(self.model.device, copy=True)
+        self.means = Means()
+        self.means.sums, self.means.finite = (
+            sums,
+            tensors["means.finite"].to(sums.device, copy=True),
+        )
+        self.means.names, self.means.images = tuple(position["names"]), position["images"]
+        self.means.batches = self.batch = position["batch"]
+        self.seconds, self.history = position["seconds"], list(history)
+        for name, tensor in self.tensors().items():
+            tensor.copy_(tensors[name])
 
 
 def start(config: Config, shape: tuple[int, int, int]) -> State:
@@ -88,36 +135,44 @@ def start(config: Config, shape: tuple[int, int, int]) -> State:
 def fit(state: State, train: Images, test: Images) -> Iterator[Step | Epoch]:
     """Train to the last epoch of the configuration; yield after every batch and every epoch.
 
+    Begins where the state is, be it in the middle of an epoch.
+
     Raises:
         TrainingDiverged: A mean is not finite at the end of an epoch.
     """
     config, model, device = state.config, state.model, state.model.device
     train, test = train.to(device), test.to(device)
     for number in range(len(state.history) + 1, config.epochs + 1):
-        began, means = time.perf_counter(), Means()
+        began = time.perf_counter() - state.seconds
         order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
         batches = order.to(device).split(config.batch_size)
         model.train()
-        for batch, index in enumerate(batches, start=1):
-            reseed(device, config.seed, "noise", number, batch)
-            x = train.pixels(index)
+        while state.batch < len(batches):
+            x = train.pixels(batches[state.batch])
+            state.batch += 1
+            reseed(device, config.seed, "noise", number, state.batch)
             terms = state.objective(model, x)
             terms.loss.backward()
             state.optimizer.step()
-            means.add(terms, len(x))
-            yield Step(number, batch, len(batches), means)
-        trained = _finite(means.read(), f"in epoch {number}")
+            state.means.add(terms, len(x))
+            state.seconds = time.perf_counter() - began
+            yield Step(number, state.batch, len(batches), state.means)
+        trained = _finite(state.means, number)
         between = time.perf_counter()
-        tested = _finite(evaluate(model, state.objective, test, config.seed), "on the test images")
+        tested = evaluate(model, state.objective, test, config.seed)
+        if not all(map(math.isfinite, tested.values())):
+            raise TrainingDiverged(f"Training diverged: {tested} on the test images. {HINT}")
         ended = time.perf_counter()
         state.history.append(Epoch(number, trained, tested, between - began, ended - between))
+        state.batch, state.means, state.seconds = 0, Means(), 0.0
         yield state.history[-1]
 
 
-def _finite(means: dict[str, float], where: str) -> dict[str, float]:
-    for name, value in means.items():
-        if not math.isfinite(value):
-            raise TrainingDiverged(
-                f"Training diverged: the {name} became {value} {where}. Try a lower --lr."
-            )
-    return means
+def _finite(means: Means, epoch: int) -> dict[str, float]:
+    """The means, or `TrainingDiverged` with the first batch and term that are not finite."""
+    if int(means.finite) == means.batches:
+        return means.read()
+    values = dict(zip(means.names, means.last.tolist(), strict=True))
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    where = f"in batch {int(means.finite) + 1} of epoch {epoch}"
+    raise TrainingDiverged(f"Training diverged: {bad[-1]} became {values[bad[-1]]} {where}. {HINT}")

@@ -34,7 +34,7 @@ class Stopping:
         for other, handler in self.before.items():
             signal.signal(other, handler)
 
-    def check(self, kept: str) -> None:
-        """Raise `Interrupted` if a signal has come; `kept` says what remains."""
+    def obey(self, advice: str) -> None:
+        """Raise `Interrupted` for the signal that has come."""
         if self.caught:
-            raise Interrupted(self.caught, f"Stopped by {self.caught.name}. {kept}")
+            raise Interrupted(self.caught, f"Stopped by {self.caught.name}. {advice}")

@@ -1,18 +1,21 @@
 """`vaecli train`."""
 
-import sys
+import shlex
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import defaults
-from .options import Seed, announce, given, option
+from ..errors import ConfigError, TrainingDiverged
+from .options import Seed, announce, given, option, say
 from .pictures import Pictures
 from .screen import Mode, Screen
 from .stopping import Stopping
 
 if TYPE_CHECKING:
+    from ..config import Config
     from ..data import Images
     from ..run import Run
     from ..training import State
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = [
     "vaecli train --epochs 50",
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
+    "vaecli train --resume runs/mnist-vae-1",
     "vaecli train --config runs/mnist-vae-1/config.json --seed 1",
 ]
 
@@ -77,6 +81,14 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in --run-dir.")
     ] = False,
+    resume: Annotated[
+        str | None,
+        option(
+            "--resume",
+            help="Go on with a run, bit for bit; auto: the newest unfinished one, or start.",
+            metavar="RUN|auto",
+        ),
+    ] = None,
     config_file: Annotated[
         Path | None,
         typer.Option(
@@ -98,46 +110,99 @@ def train(
     """
     from .. import config as configs
     from .. import presets
+    from .. import run as runs
+    from ..run.resume import changed
 
+    chosen = given(context, configs.Config.model_fields)
     layers = [] if config_file is None else [configs.read(config_file)]
-    config = presets.resolve(*layers, given(context, configs.Config.model_fields))
+    config = presets.resolve(*layers, chosen)
+    found = _find(resume, run_dir, config)
+    with ExitStack() as stack:
+        stopping = stack.enter_context(Stopping())
+        with nullcontext(found) if found else runs.starting(config, run_dir, overwrite) as run:
+            if found and (config := changed(found, chosen)) and _is_complete(found, config):
+                return
+            stack.enter_context(run.hold())
+            state, images = _prepare(run, config)
+        screen = stack.enter_context(Screen(progress, quiet, run.log, config.epochs))
+        _train(run, state, images, screen, stopping)
+    announce(run.folder)
+
+
+def _find(resume: str | None, run_dir: Path | None, config: "Config") -> "Run | None":
+    """The run to go on with, if there is one."""
+    from .. import run as runs
+
+    if resume is None:
+        return None
+    if resume == "auto" and run_dir is None:
+        return runs.find_unfinished(config)
+    if resume == "auto" or run_dir is None:
+        folder = Path(resume) if run_dir is None else run_dir
+        return runs.open(folder) if run_dir is None or folder.exists() else None
+    raise ConfigError("--resume RUN names the run directory: leave out --run-dir.")
+
+
+def _is_complete(run: "Run", config: "Config") -> bool:
+    """Whether nothing is left to train, which is then said."""
+    record = run.record
+    if record.status != "completed" or record.epochs_done < config.epochs:
+        return False
+    say(
+        f"{run.folder} is already complete with {record.epochs_done} epochs; "
+        "extend it with --epochs N."
+    )
+    announce(run.folder)
+    return True
+
+
+def _prepare(run: "Run", config: "Config") -> tuple["State", tuple["Images", "Images"]]:
+    """The state of training, new or as the run left it, and the images."""
     import torch
 
     # Before the first tensor operation: threads that exist already would not take it up. Adam's
     # averages of pixels that are always black decay into denormals, which are slow.
     torch.set_flush_denormal(True)
-    from .. import build, training
-    from .. import data as sets
-    from .. import run as runs
+    from .. import build, data, training
 
     config = build.complete(config)
-    images = sets.load(config)
+    images = data.load(config)
     state = training.start(config, images[0].shape)
-    run = runs.create(config, run_dir, overwrite)
-    run.begin(state, *images, sys.argv)
-    with Screen(progress, quiet, run.log, config.epochs) as screen:
-        _train(run, state, images, screen)
-    announce(run.folder)
+    run.restore(state)
+    run.begin(state, *images)
+    return state, images
 
 
-def _train(run: "Run", state: "State", images: tuple["Images", "Images"], screen: Screen) -> None:
+def _train(
+    run: "Run",
+    state: "State",
+    images: tuple["Images", "Images"],
+    screen: Screen,
+    stopping: Stopping,
+) -> None:
     from ..training import Epoch, fit
 
     pictures = Pictures(run, state, screen.warn)
-    with run.recording(), Stopping() as stopping:
+    with run.recording():
         screen.say(_summary(run, state, images))
         pictures.before(images[0])
-        for event in fit(state, *images):
-            if isinstance(event, Epoch):
-                screen.epoch(event)
-                run.save(state, images[0].shape)
-                pictures.epoch(event.number)
-                run.note(epochs_done=event.number)
-            else:
-                screen.step(event)
-            stopping.check(
-                f"{run.folder} keeps {len(state.history)} of {state.config.epochs} epochs."
-            )
+        try:
+            for event in fit(state, *images):
+                if isinstance(event, Epoch):
+                    screen.epoch(event)
+                    run.save(state, images[0].shape)
+                    pictures.epoch(event.number)
+                    run.note(epochs_done=event.number)
+                else:
+                    screen.step(event)
+                if stopping.caught:
+                    run.save(state, images[0].shape)
+                    stopping.obey(
+                        f"Go on with: vaecli train --resume {shlex.quote(f'{run.folder}')}"
+                    )
+        except TrainingDiverged:
+            run.show_divergence(state)
+            raise
         pictures.after(images[1])
     screen.say(f"Next, from this folder:\n{_next(run)}")
 
@@ -152,8 +217,6 @@ def _summary(run: "Run", state: "State", images: tuple["Images", "Images"]) -> s
 
 
 def _next(run: "Run") -> str:
-    import shlex
-
     from .. import run as runs
 
     chosen = "" if run == runs.find_latest() else f" -r {shlex.quote(str(run.folder))}"

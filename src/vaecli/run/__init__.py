@@ -8,11 +8,11 @@ checkpoints/last.safetensors  weights, configuration and history
 *.png, samples/               pictures
 """
 
-import csv
-import io
+import os
 import platform
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, final
 from .. import __version__, defaults, files
 from ..config import Config
 from ..config import read as read_config
-from ..errors import Interrupted, RunError, TrainingDiverged
-from . import directory, record
+from ..errors import ConfigError, Interrupted, RunError, TrainingDiverged, VaecliError
+from . import directory, losses, record, resume
 from .record import RECORD, Record
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ class Run:
 
         tensors, header = self._contents
         model, _ = build.build(self.config, tuple(header["shape"]))
-        checkpoint.restore(model, tensors, self.checkpoint)
+        own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        checkpoint.restore(model, own, self.checkpoint)
         return model.eval()
 
     def losses(self) -> dict[str, list[float]]:
@@ -84,49 +85,91 @@ class Run:
         try:
             text = (self.folder / LOSSES).read_text(encoding="utf-8")
         except FileNotFoundError:
-            text = _csv(self._contents[1]["history"])
-        rows = list(csv.DictReader(io.StringIO(text)))
-        if not rows:
+            text = losses.encode(self._contents[1]["history"]).decode()
+        if not (columns := losses.decode(text)):
             raise RunError(f"{self.folder} has no epoch to plot yet.")
-        return {name: [float(row[name]) for row in rows] for name in rows[0]}
+        return columns
 
-    def begin(self, state: "State", train: "Images", test: "Images", argv: list[str]) -> None:
-        """Write run.json: the run has started."""
+    def begin(self, state: "State", train: "Images", test: "Images") -> None:
+        """Complete config.json and run.json, now that all is known: training starts.
+
+        Raises:
+            ConfigError: The run was begun on other data.
+        """
         import torch
 
+        data = {"train": train.fingerprint(), "test": test.fingerprint()}
+        if self.record.data not in ({}, data):
+            raise ConfigError(
+                f"The data are not those that {self.folder} was begun on: "
+                "restore them, or start another run."
+            )
+        again = self.record.resumes + (self.record.data != {})
         modules = [*state.model.parameters(), *state.objective.parameters()]
-        record.write(
-            self.folder,
-            Record(
-                status="running",
-                argv=argv,
-                versions={
-                    "vaecli": __version__,
-                    "python": platform.python_version(),
-                    "torch": torch.__version__,
-                },
-                device=str(state.model.device),
-                threads=torch.get_num_threads(),
-                seed=state.config.seed,
-                data={"train": train.fingerprint(), "test": test.fingerprint()},
-                parameters=sum(p.numel() for p in modules),
-                started=datetime.now(UTC),
-            ),
+        self._configure(state.config)
+        self.note(
+            status="running",
+            reason=None,
+            ended=None,
+            versions={**self.record.versions, "torch": torch.__version__},
+            device=str(state.model.device),
+            threads=torch.get_num_threads(),
+            data=data,
+            resumes=again,
+            parameters=sum(p.numel() for p in modules),
         )
+
+    def _configure(self, config: Config) -> None:
+        files.write(self.folder / CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Let nobody else train this run.
+
+        Raises:
+            ConfigError: Somebody does.
+        """
+        with resume.held(self.folder):
+            self.note(pid=os.getpid(), host=platform.node())
+            directory.tidy(self.folder)
+            yield
 
     def save(self, state: "State", shape: tuple[int, int, int]) -> None:
         """Write the checkpoint, then the losses: a row never stands for an epoch that is lost."""
         from .. import checkpoint
 
-        history = [_row(epoch) for epoch in state.history]
+        history = [asdict(epoch) for epoch in state.history]
         header = {
             "vaecli": __version__,
             "config": state.config.model_dump(),
             "shape": shape,
             "history": history,
+            "position": state.position(),
         }
-        checkpoint.save(self.checkpoint, state.model.state_dict(), header)
-        files.write(self.folder / LOSSES, _csv(history).encode())
+        tensors = state.tensors()
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise TrainingDiverged(f"Training diverged: {name} is no longer finite.")
+        checkpoint.save(self.checkpoint, tensors, header)
+        if history:
+            files.write(self.folder / LOSSES, losses.encode(history))
+
+    def show_divergence(self, state: "State") -> None:
+        """Add the bad means to losses.csv, in a row that the next save takes away."""
+        bad = losses.unfinished(len(state.history) + 1, state.means.read(), state.seconds)
+        history = [asdict(epoch) for epoch in state.history]
+        files.write(self.folder / LOSSES, losses.encode([*history, bad]))
+
+    def restore(self, state: "State") -> None:
+        """Put a new state to where the checkpoint left training; without one it stays new."""
+        from .. import checkpoint
+        from ..training import Epoch
+
+        if not self.checkpoint.exists():
+            return
+        tensors, header = checkpoint.load(self.checkpoint)
+        checkpoint.compare(state.tensors(), tensors, self.checkpoint, but="means.sums")
+        state.restore(tensors, header["position"], [Epoch(**e) for e in header["history"]])
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -190,43 +233,60 @@ def latest(root: Path = Path(defaults.RUNS)) -> Run:
 
 def find_latest(root: Path = Path(defaults.RUNS)) -> Run | None:
     """The same, or None."""
-    runs = []
+    return next((run for run in _newest_first(root) if run.checkpoint.is_file()), None)
+
+
+def find_unfinished(config: Config, root: Path = Path(defaults.RUNS)) -> Run | None:
+    """The newest run of this configuration that can go on, if there is one."""
+    return next((run for run in _newest_first(root) if resume.is_unfinished(run, config)), None)
+
+
+@contextmanager
+def starting(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Run]:
+    """A new run directory, undone if a mistake of the user's shows inside."""
+    aside = directory.set_aside(folder) if overwrite else None
+    made = None
+    try:
+        run = create(config, folder)
+        made = run.folder
+        yield run
+    except VaecliError:
+        directory.undo(made, aside, folder)
+        raise
+    directory.forget(aside)
+
+
+def _newest_first(root: Path) -> list[Run]:
+    """The runs under `root` by when they were started, whatever the times of their files."""
+    started = []
     for file in root.glob(f"*/{RECORD}"):
-        if (file.parent / CHECKPOINT).is_file():
-            try:
-                runs.append((record.read(file.parent).started, file.parent))
-            except RunError:
-                continue
-    return open(max(runs)[1]) if runs else None
+        if (file.parent / CONFIG).is_file():
+            with suppress(RunError):
+                started.append((record.read(file.parent).started, file.parent))
+    return [open(folder) for _, folder in sorted(started, reverse=True)]
 
 
-def create(config: Config, folder: Path | None = None, overwrite: bool = False) -> Run:
+def create(config: Config, folder: Path | None = None) -> Run:
     """A new run directory that holds its configuration.
 
     Args:
         config: Written to config.json.
         folder: By default the next free `runs/<data>-<preset>-<n>`.
-        overwrite: Remove the run that is in `folder`, if there is one.
 
     Raises:
         ConfigError: The folder cannot be made, or holds something else.
     """
-    folder = directory.make(folder, f"{config.data}-{config.preset}", overwrite)
-    files.write(folder / CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
-    return Run(folder, folder / CHECKPOINT)
-
-
-def _row(epoch: Any) -> dict[str, float]:
-    values = asdict(epoch)
-    row = {"epoch": values["number"]}
-    for split in ("train", "test"):
-        row |= {f"{split}_{name}": mean for name, mean in values[split].items()}
-    return row | {name: values[name] for name in ("train_seconds", "test_seconds")}
-
-
-def _csv(rows: list[dict[str, float]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    folder = directory.make(folder, f"{config.data}-{config.preset}")
+    run = Run(folder, folder / CHECKPOINT)
+    run._configure(config)
+    record.write(
+        folder,
+        Record(
+            status="running",
+            argv=sys.argv,
+            versions={"vaecli": __version__, "python": platform.python_version()},
+            seed=config.seed,
+            started=datetime.now(UTC),
+        ),
+    )
+    return run

@@ -1,6 +1,8 @@
 """Folders that are made for a run, and removed only if they held one."""
 
+import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from .. import defaults
@@ -10,20 +12,16 @@ from . import record
 CHECKPOINTS, EPOCHS = "checkpoints", "samples"  # folders inside a run
 
 
-def make(folder: Path | None, name: str, overwrite: bool) -> Path:
+def make(folder: Path | None, name: str) -> Path:
     """An empty run directory: `folder`, or else the next free `runs/<name>-<n>`.
 
     Raises:
         ConfigError: It cannot be made, or holds something else.
     """
-    if folder is None and overwrite:
-        raise ConfigError("--overwrite needs --run-dir, the run to replace.")
     try:
         if folder is None:
             folder = _next_free(Path(defaults.RUNS), name)
         else:
-            if overwrite and folder.exists():
-                _remove(folder)
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise ConfigError(
@@ -36,6 +34,13 @@ def make(folder: Path | None, name: str, overwrite: bool) -> Path:
         where = folder or f"{defaults.RUNS}/{name}-1"
         raise ConfigError(f"Cannot make the run directory {where}: {error.strerror}.") from error
     return folder
+
+
+def tidy(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote."""
+    for place in (folder, folder / CHECKPOINTS, folder / EPOCHS):
+        for path in place.glob(".tmp-*"):
+            path.unlink(missing_ok=True)
 
 
 def _next_free(root: Path, name: str) -> Path:
@@ -52,17 +57,44 @@ def _next_free(root: Path, name: str) -> Path:
             return folder
 
 
-def _remove(folder: Path) -> None:
-    """Remove a run directory, and nothing that could be anything else."""
+def set_aside(folder: Path | None) -> Path | None:
+    """Rename a run directory that is to be replaced; refuse what could be anything else.
+
+    Returns:
+        Where it is now, or None if there was none.
+    """
+    if folder is None:
+        raise ConfigError("--overwrite needs --run-dir, the run to replace.")
+    if not folder.exists() and not folder.is_symlink():
+        return None
     here, home = Path.cwd(), Path.home()
     target = folder.resolve()
     if folder.is_symlink() or target in (here, home, *here.parents, *home.parents):
         raise ConfigError(f"--overwrite does not remove {folder}: it is no ordinary run directory.")
-    try:
-        record.read(folder)
-    except RunError:
-        if any(folder.iterdir()):
-            raise ConfigError(
-                f"--overwrite does not remove {folder}: it holds no run.json of vaecli."
-            ) from None
-    shutil.rmtree(folder)
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / record.RECORD).is_file()):
+        raise ConfigError(f"--overwrite does not remove {folder}: it holds no run of vaecli.")
+    if (folder / record.RECORD).is_file():
+        try:
+            record.read(folder)
+        except RunError as error:
+            raise ConfigError(f"--overwrite does not remove {folder}: {error}") from None
+    aside = target.with_name(f".{target.name}-replaced-{secrets.token_hex(4)}")
+    target.rename(aside)
+    return aside
+
+
+def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:
+    """Remove the directory that was made, and give the one set aside its name again."""
+    if made is not None:
+        shutil.rmtree(made)
+        if folder is None:
+            with suppress(OSError):  # other runs are in it
+                made.parent.rmdir()
+    if aside is not None and folder is not None:
+        aside.rename(folder)
+
+
+def forget(aside: Path | None) -> None:
+    """Remove the directory that was set aside: another has replaced it."""
+    if aside is not None:
+        shutil.rmtree(aside)

@@ -22,11 +22,14 @@ class Record(BaseModel):
     reason: str | None = None  # why it stopped early
     argv: list[str]
     versions: dict[str, str]
-    device: str
-    threads: int
+    device: str | None = None  # this and the next are known once torch is there
+    threads: int | None = None
     seed: int
-    data: dict[str, str]  # the SHA-256 of each split
-    parameters: int
+    data: dict[str, str] = {}  # the SHA-256 of each split
+    parameters: int | None = None
+    pid: int | None = None  # of the process that trains or trained last
+    host: str | None = None
+    resumes: int = 0
     epochs_done: int = 0
     started: datetime
     ended: datetime | None = None

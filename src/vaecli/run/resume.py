@@ -1,0 +1,75 @@
+"""Which run a resume means, and what may change about it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from ..config import Config
+from ..errors import ConfigError, RunError
+from . import record
+
+if TYPE_CHECKING:
+    from . import Run
+
+LOCK = ".lock"
+FREE = ("epochs", "device")  # what a resume may change
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run; it falls with the process, however that ends.
+
+    Raises:
+        ConfigError: Another process holds it.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = record.read(folder)
+        raise ConfigError(
+            f"{folder} is being trained by process {holder.pid} on {holder.host}."
+        ) from None
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def is_unfinished(run: "Run", config: Config) -> bool:
+    """Whether the run was begun with this configuration, has not ended, and nobody trains it."""
+    from ..build import complete
+
+    try:
+        if run.record.status in ("completed", "diverged"):
+            return False
+        theirs = complete(run.config).model_dump(exclude=set(FREE))
+        with held(run.folder):
+            return theirs == complete(config).model_dump(exclude=set(FREE))
+    except (ConfigError, RunError):
+        return False
+
+
+def changed(run: "Run", chosen: Mapping[str, Any]) -> Config:
+    """The configuration of a run with the chosen options, if a resume may change them.
+
+    Raises:
+        ConfigError: It may not.
+    """
+    from ..build import complete
+
+    old = complete(run.config)
+    new = complete(Config.checked({**old.model_dump(), **chosen}))
+    for name in chosen:
+        before, after = getattr(old, name), getattr(new, name)
+        if name not in FREE and before != after:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(
+                f"{option} {after} is not what {run.folder} was begun with ({before}): a resume "
+                "may change --epochs and --device only."
+            )
+    return new
