@@ -92,7 +92,7 @@ def test_a_newer_format_names_the_version_that_reads_it(path, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 2)
     checkpoint.save(path, TENSORS, {"vaecli": "9.9"})
     monkeypatch.undo()
-    with pytest.raises(RunError, match=r"has format 2, .* it needs vaecli >= 9.9"):
+    with pytest.raises(RunError, match=r"has format 2, .* it needs vaecli >= '9.9'"):
         checkpoint.load(path)
 
 

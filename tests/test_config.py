@@ -96,7 +96,9 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"Cannot read the configuration .*none.json: No such"):
+    with pytest.raises(
+        ConfigError, match=r"Cannot read the configuration .*none.json: there is no such file"
+    ):
         read(tmp_path / "none.json")
 
 

@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pytest
@@ -6,11 +7,11 @@ from PIL import Image
 
 from vaecli import plots
 
-CURVES = {
-    name: [3.0, 2.0, 1.5]
-    for split in ("train", "test")
-    for name in (f"{split}_loss", f"{split}_distortion", f"{split}_rate")
-} | {"epoch": [1.0, 2.0, 3.0]}
+COLUMNS = [
+    f"{split}_{term}" for split in ("train", "test") for term in ("loss", "distortion", "rate")
+]
+CURVES = {name: [30.0 + i, 20.0 - i, 15.0 + i] for i, name in enumerate(COLUMNS)}
+CURVES["epoch"] = [1.0, 2.0, 3.0]
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
 
@@ -53,18 +54,51 @@ def test_every_ending_gives_its_format_and_the_same_bytes(ending):
     assert plots.losses({"run": CURVES}, ending) == content
 
 
+def picture(content):
+    return np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+
+
 def ink(content):
-    return (np.asarray(Image.open(io.BytesIO(content)).convert("L")) < 250).sum()
+    return (picture(content) < 250).sum()
 
 
 def test_every_class_has_its_own_colour_or_marker():
     assert len(set(plots.COLORS)) == 10
-    labels = np.repeat(np.arange(30), 4).astype(np.uint8)
-    z = np.random.default_rng(0).normal(size=(120, 2)).astype(np.float32)
-    assert ink(plots.latents(z, labels, "t")) > ink(plots.latents(z[:1], labels[:1], "t"))
+    labels = np.arange(30, dtype=np.uint8)
+    z = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    shown = plots.latents(z, labels, "t", ".svg").decode()
+    groups = re.findall(r'<g id="PathCollection_\d+">.*?</g>', shown, re.DOTALL)[:30]
+    looks = {
+        (re.search(r' d="(.*?)"', group, re.DOTALL)[1], re.search(r"fill: (#\w+)", group)[1])
+        for group in groups
+    }
+    assert len(groups) == len(looks) == 30
 
 
-@pytest.mark.parametrize("name", ["$", "$x", "a_b^c", "\N{GRINNING FACE}", "two\nlines", "[red]"])
+def test_many_classes_are_drawn_without_a_legend(recwarn):
+    z = np.random.default_rng(0).normal(size=(256, 2)).astype(np.float32)
+    assert ink(plots.latents(z, np.arange(256, dtype=np.uint8), "t")) > 1000
+    assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_every_column_is_drawn(name):
+    """And in its own panel: what moves one curve leaves the other two panels alone."""
+    moved = {**CURVES, name: [value + 1.5 for value in CURVES[name]]}
+    before, after = (picture(plots.losses({"run": curves})) for curves in (CURVES, moved))
+    panels = [
+        (a != b).any()
+        for a, b in zip(
+            np.array_split(before, 3, axis=1), np.array_split(after, 3, axis=1), strict=True
+        )
+    ]
+    term = name.rpartition("_")[2]
+    assert panels == [term in ("epoch", panel) for panel in ("loss", "distortion", "rate")]
+
+
+@pytest.mark.parametrize(
+    "name", ["$", "$x", "a_b^c", "\N{GRINNING FACE}", "two\nlines", "[red]", "\udcff"]
+)
 def test_a_name_is_drawn_as_it_is(name, recwarn):
     assert ink(plots.losses({name: CURVES})) > 1000
     assert ink(plots.latents(np.eye(3, dtype=np.float32), np.arange(3), name)) > 1000

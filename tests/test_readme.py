@@ -39,7 +39,7 @@ def small(digits, tmp_path, monkeypatch):
 
 
 def test_every_command_works_in_the_order_given(cli, small):
-    assert len(commands()) == 6
+    assert len(commands()) == 7
     for command in commands():
         short = re.sub(r"--epochs \d+", "--epochs 1", command)
         assert cli(*shlex.split(short)[1:]).status == 0, command

@@ -9,7 +9,7 @@ import vaecli
 from vaecli import run as runs
 from vaecli.config import Config
 from vaecli.errors import ConfigError, DataError, RunError, TrainingDiverged
-from vaecli.run import record
+from vaecli.run import names, record
 
 
 def test_a_run_directory_holds_what_the_readme_says(trained):
@@ -57,7 +57,7 @@ def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert b"\r" not in (trained / "losses.csv").read_bytes()
     _, header = vaecli.open(trained)._contents
-    assert float(rows[1]["test_loss"]) == header["history"][1]["test"]["loss"]
+    assert float(rows[1]["test_loss"]) == header.history[1].test["loss"]
 
 
 def test_config_json_holds_every_option_and_is_read_back(trained):
@@ -68,16 +68,16 @@ def test_config_json_holds_every_option_and_is_read_back(trained):
 
 def test_a_model_is_read_from_the_directory_or_from_the_file_alone(trained, tmp_path):
     lone = tmp_path / "copy.safetensors"
-    lone.write_bytes((trained / runs.CHECKPOINT).read_bytes())
+    lone.write_bytes((trained / names.CHECKPOINT).read_bytes())
     images = []
-    for path in (trained, str(trained), trained / runs.CHECKPOINT, lone):
+    for path in (trained, str(trained), trained / names.CHECKPOINT, lone):
         model = vaecli.open(path).model()
         assert not model.training
         torch.manual_seed(0)
         images.append(model.sample(4))
     for other in images[1:]:
         torch.testing.assert_close(other, images[0], rtol=0, atol=0)
-    assert vaecli.open(trained / runs.CHECKPOINT).folder == trained
+    assert vaecli.open(trained / names.CHECKPOINT).folder == trained
     assert vaecli.open(lone).folder == tmp_path
     assert vaecli.open(lone).losses() == vaecli.open(trained).losses()
 
@@ -114,10 +114,10 @@ def test_a_run_without_a_checkpoint_yet_says_so(tmp_path):
 def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):
     from vaecli import checkpoint
 
-    tensors, header = checkpoint.load(run_dir / runs.CHECKPOINT)
+    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     header.pop("format")
     header["config"]["latent_dim"] = 4
-    checkpoint.save(run_dir / runs.CHECKPOINT, tensors, header)
+    checkpoint.save(run_dir / names.CHECKPOINT, tensors, header)
     with pytest.raises(RunError, match=r"posterior.head.bias: expected \(8,\), found \(6,\)"):
         vaecli.open(run_dir).model()
 
@@ -129,16 +129,16 @@ def test_the_latest_run_is_the_one_started_last(run_dir, tmp_path):
     root = tmp_path / "runs"
     (root / "foreign").mkdir(parents=True)
     (root / "broken" / "checkpoints").mkdir(parents=True)
-    (root / "broken" / runs.CHECKPOINT).write_bytes(b"")
+    (root / "broken" / names.CHECKPOINT).write_bytes(b"")
     (root / "broken" / "run.json").write_text("{")
     assert runs.find_latest(root) is None
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for name, day in (("b", 2), ("a", 3), ("c", 1)):
         shutil.copytree(run_dir, root / name)
-        runs.Run(root / name, root / name / runs.CHECKPOINT).note(started=start + timedelta(day))
-    (root / "a" / runs.CHECKPOINT).touch()
+        runs.Run(root / name, root / name / names.CHECKPOINT).note(started=start + timedelta(day))
+    (root / "a" / names.CHECKPOINT).touch()
     assert runs.latest(root).folder == root / "a"
-    (root / "a" / runs.CHECKPOINT).unlink()
+    (root / "a" / names.CHECKPOINT).unlink()
     assert runs.latest(root).folder == root / "b"
 
 
@@ -158,7 +158,7 @@ def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
     with pytest.raises(ConfigError, match="is not empty"):
         runs.create(Config(), tmp_path)
     with (
-        pytest.raises(ConfigError, match="holds no run of vaecli"),
+        pytest.raises(ConfigError, match=r"mine.txt is not vaecli's"),
         runs.starting(Config(), tmp_path, overwrite=True),
     ):
         pass
@@ -234,3 +234,87 @@ def test_a_foreign_record_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"status": "finished"}')
     with pytest.raises(RunError, match="not written by vaecli"):
         record.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["thesis.txt", "checkpoints/mine.txt", "samples/epoch-1.png", "sub/x"]
+)
+def test_overwriting_refuses_a_folder_with_anything_else_in_it(run_dir, name):
+    (run_dir / name).parent.mkdir(exist_ok=True)
+    (run_dir / name).write_text("precious")
+    with (
+        pytest.raises(ConfigError, match=r"is not vaecli's"),
+        runs.starting(Config(), run_dir, overwrite=True),
+    ):
+        pass
+    assert (run_dir / name).read_text() == "precious"
+
+
+def test_overwriting_refuses_a_run_that_is_being_trained(run_dir):
+    with (
+        vaecli.open(run_dir).hold(),
+        pytest.raises(ConfigError, match="is being trained by process"),
+        runs.starting(Config(), run_dir, overwrite=True),
+    ):
+        pass
+    assert (run_dir / "losses.csv").exists()
+
+
+def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, trained):
+    (run_dir / "losses.csv").write_text("epoch\n9\n")
+    lone = run_dir / "other" / "model.safetensors"
+    lone.parent.mkdir()
+    lone.write_bytes((trained / names.CHECKPOINT).read_bytes())
+    assert vaecli.open(lone).folder == lone.parent
+    assert vaecli.open(lone).losses()["epoch"] == [1, 2]
+    with pytest.raises(RunError, match="is not a table of losses"):
+        vaecli.open(run_dir).losses()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shape", [28, 28]),
+        ("shape", [1, -8, 8]),
+        ("config", [1]),
+        ("config", {"epoch": 3}),
+        ("config", {"schema_version": 2}),
+        ("config", {"objective": "nonsense"}),
+        ("history", [{}]),
+        ("position", None),
+    ],
+)
+def test_a_header_that_cannot_be_built_from_is_refused(run_dir, key, value):
+    from vaecli import checkpoint
+
+    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
+    checkpoint.save(run_dir / names.CHECKPOINT, tensors, {**header, key: value})
+    with pytest.raises(RunError, match="has a broken header"):
+        vaecli.open(run_dir).model()
+
+
+def test_a_checkpoint_with_numbers_that_are_not_finite_is_refused(run_dir):
+    from vaecli import checkpoint
+
+    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
+    tensors["model.posterior.head.bias"][0] = float("nan")
+    checkpoint.save(run_dir / names.CHECKPOINT, tensors, header)
+    with pytest.raises(RunError, match=r"not finite, in model.posterior.head.bias"):
+        vaecli.open(run_dir).model()
+
+
+def test_what_may_not_be_read_is_said(run_dir, monkeypatch):
+    from pathlib import Path
+
+    def denied(*arguments, **options):
+        raise PermissionError(13, "Permission denied")
+
+    run = vaecli.open(run_dir)
+    monkeypatch.setattr(Path, "is_file", denied)
+    for read in (lambda: vaecli.open(run_dir), run.model):
+        with pytest.raises(RunError, match="Permission denied"):
+            read()
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(RunError, match="Permission denied"):
+        run.losses()

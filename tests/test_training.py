@@ -65,6 +65,20 @@ def test_the_loop_is_plain_gradient_descent_on_every_image():
     assert epoch.train["loss"] == pytest.approx(sum(losses) / 100, rel=1e-5)
 
 
+def test_the_test_loss_has_the_same_noise_in_every_epoch():
+    state = start(CONFIG, TRAIN.shape)
+    for event in fit(state, TRAIN, TEST):
+        if isinstance(event, Epoch):
+            assert event.test == evaluate(state.model, state.objective, TEST, CONFIG.seed)
+
+
+def test_reconstructions_resemble_their_inputs():
+    state, _ = run(CONFIG.model_copy(update={"epochs": 60}))
+    x = TEST.pixels(slice(None))
+    both = torch.stack([x.flatten(), state.model.reconstruct(x).flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.5
+
+
 def test_the_same_seed_trains_the_same_model_bit_for_bit():
     first, again = run(), run()
     assert torch.equal(weights(first[0]), weights(again[0]))

@@ -44,8 +44,12 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     Raises:
         RunError: The file is missing, of another program, of a newer vaecli, or damaged.
     """
-    if not path.is_file():
-        raise RunError(f"There is no checkpoint file {path}.")
+    try:
+        if not path.is_file():
+            raise RunError(f"There is no checkpoint file {path}.")
+        path.open("rb").close()  # safe_open calls a file that it may not read missing
+    except OSError as error:
+        raise RunError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {}, path)
@@ -54,6 +58,9 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
         raise RunError(f"{path} is not a vaecli checkpoint: {error}.") from error
     if header.pop("sha256", None) != _digest(tensors, header):
         raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise RunError(f"{path} holds numbers that are not finite, in {name}.")
     return tensors, header
 
 
@@ -88,8 +95,8 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     if version != FORMAT:
         written = header.get("vaecli", "another version")
         raise RunError(
-            f"{path} has format {version}, but this vaecli reads {FORMAT}: "
-            f"it needs vaecli >= {written}."
+            f"{path} has format {version!r}, but this vaecli reads {FORMAT}: "
+            f"it needs vaecli >= {written!r}."
         )
     return dict(header)
 

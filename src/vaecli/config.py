@@ -17,7 +17,7 @@ from . import defaults
 from .errors import ConfigError
 
 T = TypeVar("T")
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]  # what torch can index
 
 LARGEST_FILE = 1_000_000  # bytes
 
@@ -69,6 +69,8 @@ class Config(BaseModel):
 def read(path: Path) -> dict[str, Any]:
     """The values in a JSON file such as a run's config.json."""
     try:
+        if not path.is_file():
+            raise ConfigError(f"Cannot read the configuration {path}: there is no such file.")
         if path.stat().st_size > LARGEST_FILE:
             raise ConfigError(f"{path} is no configuration: it has over {LARGEST_FILE:,} bytes.")
         values = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -77,7 +79,7 @@ def read(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise ConfigError(f"{path} is not JSON: {error.msg} at {at}.") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, or a number of 5,000 digits
         raise ConfigError(f"{path} is not JSON text.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object of options, as a run's config.json.")

@@ -7,6 +7,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from .errors import ConfigError
+
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 GAP = 2  # pixels between images
 GREY = 96  # of the gaps: told from black and from white
@@ -60,7 +62,15 @@ def beside(pictures: dict[str, Image.Image]) -> Image.Image:
 
 
 def encode(picture: Image.Image, ending: str = ".png") -> bytes:
-    """The bytes of an image file whose name has one of the `ENDINGS`."""
+    """The bytes of an image file whose name has one of the `ENDINGS`.
+
+    Raises:
+        ConfigError: The picture is too large for this format.
+    """
     buffer = io.BytesIO()
-    picture.save(buffer, format=ENDINGS[ending])
+    try:
+        picture.save(buffer, format=ENDINGS[ending])
+    except (OSError, ValueError) as error:
+        size = f"{picture.width} x {picture.height} pixels"
+        raise ConfigError(f"A picture of {size} does not fit into {ending}: use .png.") from error
     return buffer.getvalue()

@@ -17,6 +17,7 @@ ENDINGS = (".png", ".pdf", ".svg")
 # Accessible Color Sequences for Data Visualization (Petroff, 2021), https://arxiv.org/abs/2107.02270
 COLORS = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"]
 COLORS += ["#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"]
+LEGEND = 50  # classes at most that a legend has room for; their numbers are drawn anyway
 MARKERS = "o^sDvP*X"  # the next ten classes take the next marker
 
 Curves = Mapping[str, Sequence[float]]
@@ -40,7 +41,10 @@ def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
     styles = [
         Line2D([], [], color="black", ls=ls, label=s) for s, ls in (("train", "--"), ("test", "-"))
     ]
-    names = [Line2D([], [], color=c, label=n) for c, n in zip(_cycle(len(runs)), runs, strict=True)]
+    names = [
+        Line2D([], [], color=c, label=_printable(n))
+        for c, n in zip(_cycle(len(runs)), runs, strict=True)
+    ]
     legend = figure.legend(
         handles=[*styles, *names], loc="outside lower center", ncols=4, frameon=False
     )
@@ -75,16 +79,14 @@ def latents(
     halo = [withStroke(linewidth=3, foreground="white")]
     for label, center in zip(classes, apart(centers, 0.04 * np.ptp(points, axis=0)), strict=True):
         axes.annotate(str(label), center, size=15, weight="bold", ha="center", path_effects=halo)
-    axes.set(title=title, xlabel=names[0], ylabel=names[1])
+    axes.set(title=_printable(title), xlabel=names[0], ylabel=names[1])
     axes.title.set_parse_math(False)
     _soften(axes)
-    figure.legend(
-        loc="outside right upper",
-        title="label",
-        markerscale=3,
-        frameon=False,
-        ncols=1 + len(classes) // 25,
-    )
+    if len(classes) <= LEGEND:
+        columns = 1 + len(classes) // 25
+        figure.legend(
+            loc="outside right upper", title="label", markerscale=3, frameon=False, ncols=columns
+        )
     return _encode(figure, ending)
 
 
@@ -122,6 +124,11 @@ def apart(points: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray
         pushes = np.where(close, (1 - lengths) / np.maximum(lengths, 1e-9), 0)
         moved = moved + 0.25 * (pushes[..., None] * gaps).sum(1)
     return moved * unit
+
+
+def _printable(text: str) -> str:
+    """A folder's name may hold bytes that are no text."""
+    return text.encode(errors="replace").decode()
 
 
 def _cycle(count: int) -> list[str]:

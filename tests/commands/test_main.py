@@ -125,12 +125,22 @@ def test_a_defect_is_shown_on_demand(monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_memory_that_does_not_suffice_is_status_6(cli, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."),
+    ],
+)
+def test_memory_that_does_not_suffice_is_status_6(cli, monkeypatch, error):
     def large(path):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("vaecli.run.open", large)
-    assert cli("sample", "-r", "x").status == 6
+    done = cli("sample", "-r", "x")
+    assert done.status == 6
+    assert done.err.startswith("Error: The memory does not suffice.")
 
 
 def test_an_interrupt_is_status_130(cli, monkeypatch):

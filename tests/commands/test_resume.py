@@ -17,7 +17,7 @@ from vaecli import checkpoint
 from vaecli import run as runs
 from vaecli.config import Config
 from vaecli.errors import ConfigError, RunError
-from vaecli.run import resume
+from vaecli.run import names, resume
 from vaecli.training import Step, fit
 from vaecli.training import start as begin
 
@@ -26,7 +26,7 @@ TRAIN, TEST = bars(100), bars(40, seed=1)
 
 
 def tensors(run):
-    return checkpoint.load(run / runs.CHECKPOINT)[0]
+    return checkpoint.load(run / names.CHECKPOINT)[0]
 
 
 def assert_same_run(run, reference):
@@ -115,7 +115,7 @@ def test_a_finished_run_is_already_complete_and_stays_as_it_is(cli, run_dir):
         (["--latent-dim", 8], "--latent-dim 8 is not what"),
         (["--lr", 0.5], "--lr 0.5 is not what"),
         (["--network", "mlp:width=17"], "--network mlp:width=17,depth=2 is not what"),
-        (["--run-dir", "x"], "leave out --run-dir"),
+        (["--run-dir", "x"], "goes without --run-dir"),
     ],
 )
 def test_a_conflicting_option_is_named_with_both_values(cli, run_dir, options, reason):
@@ -153,7 +153,7 @@ def test_auto_starts_then_resumes_then_starts_anew(cli, digits, tmp_path, monkey
     cli(*line, "--seed", 1)
     first = vaecli.open("runs/mnist-vae-1")
     reference = tensors(first.folder)
-    (first.folder / runs.CHECKPOINT).unlink()
+    (first.folder / names.CHECKPOINT).unlink()
     first.note(status="running", epochs_done=0)
     assert cli(*line).out == "runs/mnist-vae-1\n"
     assert all(torch.equal(t, reference[n]) for n, t in tensors(first.folder).items())
@@ -217,11 +217,11 @@ def test_a_checkpoint_of_another_shape_is_refused(run_dir):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stopped_process_resumes_to_the_same_bits(cli, digits, tmp_path, number):
     """Several epochs of many batches, stopped wherever it happens to be, twice."""
-    options = ["--epochs", "60", "--batch-size", "4"]
+    options = ["--epochs", "24", "--batch-size", "8"]
     reference, run = tmp_path / "reference", tmp_path / "run"
     cli(*arguments(digits, reference, *options, "-q"))
     process = start(digits, run, *options, "-q")
-    for epoch in (5, 25):
+    for epoch in (3, 12):
         wait_for(run / "samples" / f"epoch-{epoch:04d}.png")
         time.sleep(0.05)
         process.send_signal(number)
@@ -267,3 +267,15 @@ def test_a_diverged_epoch_is_a_row_with_empty_test_columns(cli, digits, tmp_path
     assert record["status"] == "diverged"
     assert "batch 2 of epoch 1" in record["reason"]
     assert cli("plot-loss", "-r", run).status == 0
+
+
+def test_what_a_kill_left_out_of_an_epoch_is_written_at_the_resume(cli, run_dir, trained):
+    """A kill may come right after a checkpoint, even after that of the last epoch."""
+    run = vaecli.open(run_dir)
+    (run_dir / "losses.csv").unlink()
+    (run_dir / "samples" / "epoch-0002.png").unlink()
+    (run_dir / "samples.png").unlink()
+    run.note(status="running", epochs_done=1)
+    assert cli("train", "-q", "--resume", run_dir).status == 0
+    assert_same_run(run_dir, trained)
+    assert (run.record.status, run.record.epochs_done) == ("completed", 2)

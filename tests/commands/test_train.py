@@ -4,6 +4,7 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.conftest import TINY, bars
-from vaecli import files, images
+from vaecli import checkpoint, files, images
 from vaecli.errors import ResourceError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals and terminals")
@@ -106,9 +108,10 @@ def test_flags_win_over_the_environment_over_the_file(cli, digits, tmp_path, mon
 def test_the_config_of_a_run_trains_the_same_model(cli, trained, tmp_path):
     run = tmp_path / "again"
     assert cli("train", "-q", "--config", trained / "config.json", "--run-dir", run).status == 0
-    for name in ("samples.png", "reconstructions.png", "checkpoints/last.safetensors"):
-        if name.endswith("png"):
-            assert (run / name).read_bytes() == (trained / name).read_bytes(), name
+    for name in ("samples.png", "reconstructions.png"):
+        assert (run / name).read_bytes() == (trained / name).read_bytes(), name
+    ours, theirs = (checkpoint.load(r / "checkpoints/last.safetensors")[0] for r in (run, trained))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     ours, theirs = ((r / "losses.csv").read_text().splitlines() for r in (run, trained))
     assert [line.split(",")[:7] for line in ours] == [line.split(",")[:7] for line in theirs]
 
@@ -136,7 +139,7 @@ def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(
     run = tmp_path / "run"
     done = cli(*arguments(digits, run, "--epochs", 1, "-q"))
     assert (done.status, done.out) == (0, f"{run}\n")
-    assert done.err.count("Warning: Cannot write") == 6
+    assert done.err.count(" is not drawn: Cannot write ") == 6
     assert (run / "checkpoints" / "last.safetensors").exists()
 
 
@@ -253,3 +256,95 @@ def test_a_terminal_gets_a_bar_and_its_cursor_back(digits, tmp_path, columns):
         assert re.search(r"epoch \d+/80 .* elapsed, .* left", text)
         assert re.search(r"batch \d/3  loss .*  distortion .*  rate .* nats  [\d,]+ images/s", text)
     assert str(tmp_path / "run") in text  # the result is not wrapped
+
+
+def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monkeypatch):
+    """Checkpoint, then losses, then the picture, then run.json: none says what is not so yet."""
+    written, write = [], files.write
+    monkeypatch.setattr(files, "write", lambda p, c: (written.append(p.name), write(p, c)))
+    cli(*arguments(digits, tmp_path / "run", "--epochs", 2, "-q"))
+    for number in (1, 2):
+        at = written.index(f"epoch-{number:04d}.png")
+        assert written[at - 2 : at + 2] == [
+            "last.safetensors",
+            "losses.csv",
+            f"epoch-{number:04d}.png",
+            "run.json",
+        ]
+    assert written[:2] == ["config.json", "run.json"]
+
+
+def test_the_pictures_follow_the_seed(cli, digits, tmp_path):
+    import vaecli
+    from vaecli.seeds import seeded
+
+    run = tmp_path / "run"
+    cli(*arguments(digits, run, "--epochs", 1, "--seed", 3, "-q"))
+    with seeded(torch.device("cpu"), 3, "samples"):
+        x = vaecli.open(run).model().sample(64)
+    assert (np.asarray(Image.open(run / "samples.png")) == np.asarray(images.grid(x))).all()
+
+
+def test_the_advice_quotes_a_path_with_spaces(cli, digits, tmp_path):
+    run = tmp_path / "my 'runs'"
+    done = cli(*arguments(digits, run, "--epochs", 1))
+    for line in done.err.splitlines()[-4:]:
+        assert str(run) in shlex.split(line)
+
+
+def test_an_error_is_kept_in_the_log(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    done = cli(*arguments(digits, run, "--lr", "1e9", "--batch-size", "4"))
+    said = done.err.strip().splitlines()[-1].removeprefix("Error: ")
+    assert (run / "train.log").read_text().splitlines()[-1] == said
+
+
+@posix
+def test_a_reader_that_goes_away_stops_no_training(digits, tmp_path):
+    run = tmp_path / "run"
+    process = start(digits, run, "--epochs", "5", stdout=subprocess.DEVNULL, stderr=-1)
+    process.stderr.readline()
+    process.stderr.close()
+    assert process.wait() == 0
+    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+    assert "5/5" in (run / "train.log").read_text()
+
+
+def test_a_closed_stdout_stops_no_training(cli, digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    assert cli(*arguments(digits, tmp_path / "run", "--epochs", 1, "-q")).status == 0
+
+
+class Counting:
+    """A step that counts how often it is read."""
+
+    reads = 0
+
+    def read(self):
+        self.reads += 1
+        return {}
+
+
+def test_the_screen_looks_at_the_means_at_most_twice_a_second(tmp_path):
+    from vaecli.commands.screen import Screen
+
+    step, began = Counting(), time.monotonic()
+    with Screen("plain", True, tmp_path / "log", 1) as screen:
+        while time.monotonic() < began + 1.2:
+            screen.step(step)
+    assert step.reads == 2
+
+
+@posix
+def test_a_signal_that_was_ignored_stays_ignored():
+    from vaecli.commands.stopping import Stopping
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stopping() as stopping:
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stopping.caught is signal.SIGTERM
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # a second one acts at once
+    finally:
+        signal.signal(signal.SIGHUP, before)

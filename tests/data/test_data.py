@@ -109,7 +109,7 @@ def test_missing_files_are_named_with_the_mend(tmp_path):
     with pytest.raises(DataError) as caught:
         load(config(tmp_path))
     assert f"{tmp_path} has no file {IMAGES} or {IMAGES}.gz" in str(caught.value)
-    assert "leave out --data-dir" in str(caught.value)
+    assert "without --data-dir" in str(caught.value)
 
 
 def test_splits_of_two_sizes_are_refused(tmp_path):

@@ -36,7 +36,7 @@ def test_features_are_rectified_and_logits_are_not():
 
 @pytest.mark.parametrize("option", ["width", "depth"])
 def test_a_layer_has_at_least_one_unit(option):
-    with pytest.raises(ConfigError, match=f"{option} of at least 1, not 0"):
+    with pytest.raises(ConfigError, match=f"{option} of at least 1 and at most 10*, not 0"):
         MLP(**{option: 0})
 
 

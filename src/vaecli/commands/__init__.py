@@ -64,7 +64,7 @@ def vaecli(
 def main() -> None:
     """Run the command line; say in one or two lines what went wrong, and exit with its status."""
     try:
-        _refuse_broken_text(sys.argv)
+        _refuse_broken_text()
         status = app(standalone_mode=False, prog_name="vaecli")
     except Interrupted as error:
         say(str(error))
@@ -73,20 +73,30 @@ def main() -> None:
         status = _fail(str(error), error.status)
     except typer.TyperException as error:
         status = _fail(error.format_message(), error.exit_code)
-    except MemoryError:
-        status = _fail("The memory does not suffice. Try a smaller --batch-size or network.", 6)
     except Exception as error:
-        status = _fail(_report(error), 1)
+        status = _fail(MEMORY, 6) if _is_memory(error) else _fail(_report(error), 1)
     sys.exit(status)
 
 
-def _refuse_broken_text(arguments: list[str]) -> None:
+MEMORY = "The memory does not suffice. Try a smaller --batch-size, network or count of images."
+
+
+def _is_memory(error: Exception) -> bool:
+    """Torch raises a RuntimeError when a tensor does not fit, by several texts."""
+    told = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in told)
+    )
+
+
+def _refuse_broken_text() -> None:
     """Names that are not UTF-8 could be neither written to JSON nor printed."""
-    for argument in arguments:
+    variables = [value for name, value in os.environ.items() if name.startswith("VAECLI_")]
+    for text in (*sys.argv, *variables):
         try:
-            argument.encode()
+            text.encode()
         except UnicodeEncodeError:
-            raise ConfigError(f"The argument {argument!r} is not UTF-8 text.") from None
+            raise ConfigError(f"{text!r} is not UTF-8 text.") from None
 
 
 def _fail(message: str, status: int) -> int:

@@ -32,12 +32,12 @@ def embed(
     .npy the means.
     """
     from .. import data, embeddings
-    from .. import run as runs
+    from ..run import names
 
     run = read_run(run_dir)
     table = picture = None
     if output is not None or plot is None:
-        table = place(output, run, runs.EMBEDDINGS, embeddings.ENDINGS)
+        table = place(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
     if plot is not None:
         from .. import plots
 

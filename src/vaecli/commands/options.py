@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -69,7 +70,11 @@ def place(chosen: Path | None, run: "Run", name: str, endings: Collection[str]) 
         endings: Those of the formats there are, the default first.
     """
     path = run.folder / name if chosen is None else chosen
-    nameless = str(path) == "-" or (path.exists() and not path.is_file() and not path.is_dir())
+    try:
+        device = path.exists() and not path.is_file() and not path.is_dir()
+    except OSError as error:
+        raise ConfigError(f"Cannot write {path}: {error.strerror}.") from error
+    nameless = str(path) == "-" or device
     ending = next(iter(endings)) if nameless else path.suffix.lower()
     if ending not in endings:
         raise ConfigError(
@@ -85,19 +90,29 @@ def deliver(content: bytes, path: Path) -> None:
     if str(path) != "-":
         files.write(path, content)
         announce(path)
-    elif sys.stdout.isatty():
+    elif sys.stdout is None or sys.stdout.isatty():
         raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")
     else:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        _write_out(content)
 
 
 def announce(path: Path) -> None:
     """Print a result's path as its bytes are, whatever the encoding of the terminal."""
-    sys.stdout.buffer.write(os.fsencode(path) + os.linesep.encode())
-    sys.stdout.buffer.flush()
+    if sys.stdout is not None:  # it is closed: nobody wants to know
+        _write_out(os.fsencode(path) + os.linesep.encode())
+
+
+def _write_out(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # the reader has what it wanted
+    except OSError as error:
+        raise ResourceError(f"Cannot write to stdout: {error.strerror}.") from error
 
 
 def say(line: str) -> None:
-    """One line on stderr, as it is: no markup, no wrapping."""
-    print(line, file=sys.stderr, flush=True)
+    """One line on stderr, as it is: no markup, no wrapping. A closed stderr is no failure."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)

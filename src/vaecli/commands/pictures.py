@@ -4,15 +4,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 from .. import defaults
-from ..errors import VaecliError
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from torch import Tensor
 
     from ..data import Images
     from ..run import Run
     from ..training import State
+
+
+HALF = defaults.SAMPLES // 2  # images real, and as many generated
 
 
 @final
@@ -30,31 +31,26 @@ class Pictures:
 
     def before(self, train: "Images") -> None:
         """The first training images."""
-        from .. import images, run
+        from ..run import names
 
-        self._image(run.DATA_PICTURE, images.grid(_first(train, defaults.SAMPLES)))
+        self._draw(names.DATA_PICTURE, lambda: _grid(_first(train, defaults.SAMPLES)))
 
     def epoch(self, number: int) -> None:
         """Samples from the same latents as in every epoch, so that pictures compare."""
-        from .. import images, run
+        from ..run import names
 
-        x = self._samples(defaults.SAMPLES)
-        self._image(run.EPOCH_SAMPLES.format(number), images.grid(x))
+        name = names.EPOCH_SAMPLES.format(number)
+        self._draw(name, lambda: _grid(self._samples(defaults.SAMPLES)))
 
     def after(self, test: "Images") -> None:
         """Samples, samples beside real images, reconstructions and the loss curve."""
-        from .. import images, plots, run
-        from ..evaluation import evaluating
+        from ..run import names
 
-        model, half = self.state.model, defaults.SAMPLES // 2
-        self._image(run.SAMPLES, images.grid(self._samples(defaults.SAMPLES)))
-        real, generated = _first(test, half), self._samples(half)
-        both = {"real": images.grid(real, 4), "generated": images.grid(generated, 4)}
-        self._image(run.REAL_AND_GENERATED, images.beside(both))
-        x = _first(test, defaults.RECONSTRUCTIONS).to(model.device)
-        with evaluating(model):
-            self._image(run.RECONSTRUCTIONS, images.pairs(x, model.reconstruct(x)))
-        self._write(run.LOSS_PLOT, plots.losses({str(self.run.folder): self.run.losses()}))
+        self._draw(names.SAMPLES, lambda: _grid(self._samples(defaults.SAMPLES)))
+        self._draw(names.REAL_AND_GENERATED, lambda: self._beside(_first(test, HALF)))
+        x = _first(test, defaults.RECONSTRUCTIONS)
+        self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(x))
+        self._draw(names.LOSS_PLOT, self._losses)
 
     def _samples(self, count: int) -> "Tensor":
         from ..evaluation import evaluating
@@ -64,18 +60,38 @@ class Pictures:
         with seeded(model.device, seed, "samples"), evaluating(model):
             return model.sample(count)
 
-    def _image(self, name: str, picture: "Image") -> None:
+    def _beside(self, real: "Tensor") -> bytes:
         from .. import images
 
-        self._write(name, images.encode(picture))
+        both = {"real": images.grid(real, 4), "generated": images.grid(self._samples(HALF), 4)}
+        return images.encode(images.beside(both))
 
-    def _write(self, name: str, content: bytes) -> None:
+    def _reconstructed(self, x: "Tensor") -> bytes:
+        from .. import images
+        from ..evaluation import evaluating
+
+        model = self.state.model
+        with evaluating(model):
+            return images.encode(images.pairs(x, model.reconstruct(x.to(model.device))))
+
+    def _losses(self) -> bytes:
+        from .. import plots
+
+        return plots.losses({str(self.run.folder): self.run.losses()})
+
+    def _draw(self, name: str, make: Callable[[], bytes]) -> None:
         from .. import files
 
         try:
-            files.write(self.run.folder / name, content)
-        except VaecliError as error:
-            self.warn(f"{error} Training goes on.")
+            files.write(self.run.folder / name, make())
+        except Exception as error:  # whatever it is: no picture is worth a training
+            self.warn(f"{name} is not drawn: {error} Training goes on.")
+
+
+def _grid(x: "Tensor") -> bytes:
+    from .. import images
+
+    return images.encode(images.grid(x))
 
 
 def _first(images: "Images", count: int) -> "Tensor":

@@ -17,10 +17,10 @@ def plot_loss(
     Works on a run that still trains. Repeat -r to draw several runs into one picture.
     """
     from .. import plots
-    from .. import run as runs
+    from ..run import names
 
     chosen = run_dir or []
     opened = [read_run(folder) for folder in chosen] or [read_run(None)]
-    path, ending = place(output, opened[0], runs.LOSS_PLOT, plots.ENDINGS)
+    path, ending = place(output, opened[0], names.LOSS_PLOT, plots.ENDINGS)
     curves = {str(run.folder): run.losses() for run in opened}
     deliver(plots.losses(curves, ending), path)

@@ -15,8 +15,11 @@ def reconstruct(
     run_dir: RunDir = None,
     split: Split = "test",
     count: Annotated[
-        int, typer.Option("--count", "-n", help="Images to take, from the first on.", min=1)
-    ] = defaults.RECONSTRUCTIONS,
+        int | None,
+        typer.Option(
+            "--count", "-n", help="Images to take, from the first on. [default: 8]", min=1
+        ),
+    ] = None,
     output: Annotated[
         Path | None, output_option("reconstructions.png in the run directory")
     ] = None,
@@ -26,10 +29,11 @@ def reconstruct(
     Saves a row of images and under it their reconstructions, from the posterior means.
     """
     from .. import data, images
-    from .. import run as runs
+    from ..run import names
 
     run = read_run(run_dir)
-    path, ending = place(output, run, runs.RECONSTRUCTIONS, images.ENDINGS)
+    path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
     model = run.model()
-    x = data.load_split(run.config, split).first(count).pixels(slice(None))
+    found = data.load_split(run.config, split)
+    x = found.first(count or min(defaults.RECONSTRUCTIONS, len(found))).pixels(slice(None))
     deliver(images.encode(images.pairs(x, model.reconstruct(x)), ending), path)

@@ -28,11 +28,11 @@ def sample(
     They are decoded from draws of the prior and saved as one grid of pixel means.
     """
     from .. import images
-    from .. import run as runs
+    from ..run import names
     from ..seeds import seeded
 
     run = read_run(run_dir)
-    path, ending = place(output, run, runs.SAMPLES, images.ENDINGS)
+    path, ending = place(output, run, names.SAMPLES, images.ENDINGS)
     model = run.model()
     with seeded(model.device, seed, "samples"):
         x = model.sample(count)

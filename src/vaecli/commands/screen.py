@@ -1,10 +1,12 @@
 """What `vaecli train` shows on stderr, and keeps in train.log."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal, Self, final
 
+from ..errors import VaecliError
 from .options import say
 
 if TYPE_CHECKING:
@@ -50,7 +52,9 @@ class Screen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, VaecliError):
+            self._keep(str(error))
         if self.bar:
             self.bar.live.stop()
         self.log.close()
@@ -91,13 +95,14 @@ class Screen:
                 self._print(text)
 
     def _keep(self, line: str) -> None:
-        print(line, file=self.log, flush=True)
+        with suppress(OSError):  # a full disk is met by the checkpoint, not by the log
+            print(line, file=self.log, flush=True)
 
     def _print(self, line: str) -> None:
         if self.bar:
             self.bar.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            say(line)
+            say(line)  # a closed stderr stops no training: the log goes on
 
 
 @final

@@ -71,7 +71,7 @@ def train(
     ] = defaults.DEVICE,
     run_dir: Annotated[
         Path | None,
-        option(
+        typer.Option(
             "--run-dir",
             "-r",
             help="Directory to write. [default: the next free runs/<data>-<preset>-<n>]",
@@ -116,6 +116,8 @@ def train(
     chosen = given(context, configs.Config.model_fields)
     layers = [] if config_file is None else [configs.read(config_file)]
     config = presets.resolve(*layers, chosen)
+    if resume not in (None, "auto") and (run_dir or config_file or overwrite):
+        raise ConfigError("--resume RUN goes without --run-dir, --config and --overwrite.")
     found = _find(resume, run_dir, config)
     with ExitStack() as stack:
         stopping = stack.enter_context(Stopping())
@@ -137,10 +139,9 @@ def _find(resume: str | None, run_dir: Path | None, config: "Config") -> "Run | 
         return None
     if resume == "auto" and run_dir is None:
         return runs.find_unfinished(config)
-    if resume == "auto" or run_dir is None:
-        folder = Path(resume) if run_dir is None else run_dir
-        return runs.open(folder) if run_dir is None or folder.exists() else None
-    raise ConfigError("--resume RUN names the run directory: leave out --run-dir.")
+    if resume == "auto":
+        return runs.open(run_dir) if run_dir and run_dir.exists() else None
+    return runs.open(resume)
 
 
 def _is_complete(run: "Run", config: "Config") -> bool:
@@ -186,6 +187,7 @@ def _train(
     with run.recording():
         screen.say(_summary(run, state, images))
         pictures.before(images[0])
+        _catch_up(run, state, pictures)
         try:
             for event in fit(state, *images):
                 if isinstance(event, Epoch):
@@ -205,6 +207,15 @@ def _train(
             raise
         pictures.after(images[1])
     screen.say(f"Next, from this folder:\n{_next(run)}")
+
+
+def _catch_up(run: "Run", state: "State", pictures: Pictures) -> None:
+    """Write what a kill between a checkpoint and the rest of its epoch has left out."""
+    if state.history:
+        run.write_losses(state)
+        if state.batch == 0:
+            pictures.epoch(len(state.history))
+        run.note(epochs_done=len(state.history))
 
 
 def _summary(run: "Run", state: "State", images: tuple["Images", "Images"]) -> str:

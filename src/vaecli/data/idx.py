@@ -40,13 +40,16 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
 def find(folder: Path, name: str) -> Path:
     """The file of this name, gzipped or raw, in one of the usual places."""
-    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
-        for path in (place / f"{name}.gz", place / name):
-            if path.is_file():
-                return path
+    try:
+        for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
+            for path in (place / f"{name}.gz", place / name):
+                if path.is_file():
+                    return path
+    except OSError as error:
+        raise DataError(f"Cannot read {folder}: {error.strerror}.") from error
     raise DataError(
         f"{folder} has no file {name} or {name}.gz, nor has its folder raw or MNIST/raw. "
-        "Put the four MNIST-format files there, or leave out --data-dir for the MNIST inside."
+        "Put the four MNIST-format files there; without --data-dir, train reads the MNIST inside."
     )
 
 

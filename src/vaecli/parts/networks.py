@@ -81,9 +81,11 @@ class MLP:
     depth: int = 2
 
     def __post_init__(self) -> None:
-        for name, value in (("width", self.width), ("depth", self.depth)):
-            if value < 1:
-                raise ConfigError(f"The mlp network needs {name} of at least 1, not {value}.")
+        for name, value, most in (("width", self.width, 1_000_000), ("depth", self.depth, 1000)):
+            if not 1 <= value <= most:
+                raise ConfigError(
+                    f"The mlp network needs {name} of at least 1 and at most {most}, not {value}."
+                )
 
     def encoder(self, shape: Sequence[int], context: int) -> MLPEncoder:
         return MLPEncoder([math.prod(shape) + context, *[self.width] * self.depth])

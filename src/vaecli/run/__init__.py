@@ -10,7 +10,6 @@ checkpoints/last.safetensors  weights, configuration and history
 
 import os
 import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -23,19 +22,16 @@ from .. import __version__, defaults, files
 from ..config import Config
 from ..config import read as read_config
 from ..errors import ConfigError, Interrupted, RunError, TrainingDiverged, VaecliError
-from . import directory, losses, record, resume
-from .record import RECORD, Record
+from . import directory, losses, names, record, resume
+from .header import Header
+from .record import Record
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..data import Images
     from ..model import VAE
     from ..training import State
-
-CONFIG, LOSSES, LOG = "config.json", "losses.csv", "train.log"
-DATA_PICTURE, SAMPLES, REAL_AND_GENERATED = "data.png", "samples.png", "real-and-generated.png"
-RECONSTRUCTIONS, EMBEDDINGS = "reconstructions.png", "embeddings.npz"
-LOSS_PLOT, EPOCH_SAMPLES = "loss.png", f"{directory.EPOCHS}/epoch-{{:04d}}.png"
-CHECKPOINT = f"{directory.CHECKPOINTS}/last.safetensors"
 
 
 @final
@@ -56,39 +52,49 @@ class Run:
         return self.folder.resolve().name
 
     @cached_property
-    def _contents(self) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _contents(self) -> tuple[dict[str, "Tensor"], Header]:
         from .. import checkpoint
 
-        if not self.checkpoint.exists() and (self.folder / CONFIG).exists():
+        if not self.checkpoint.exists() and self._stands():
             raise RunError(f"{self.folder} has no checkpoint yet: its first epoch has not ended.")
-        return checkpoint.load(self.checkpoint)
+        tensors, header = checkpoint.load(self.checkpoint)
+        return tensors, Header.checked(header, self.checkpoint)
+
+    def _stands(self) -> bool:
+        """Whether this is a run directory, and not a checkpoint alone."""
+        return self.checkpoint.parent.parent == self.folder
 
     @property
     def config(self) -> Config:
         """The configuration of the checkpoint, or of config.json before there is one."""
-        if not self.checkpoint.exists() and (self.folder / CONFIG).exists():
-            return Config.checked(read_config(self.folder / CONFIG))
-        return Config.checked(self._contents[1]["config"])
+        if not self.checkpoint.exists() and self._stands():
+            return Config.checked(read_config(self.folder / names.CONFIG))
+        return self._contents[1].config
 
     def model(self) -> "VAE":
         """The trained model, on the CPU, in evaluation mode."""
         from .. import build, checkpoint
 
         tensors, header = self._contents
-        model, _ = build.build(self.config, tuple(header["shape"]))
+        try:
+            model, _ = build.build(header.config, header.shape)
+        except ConfigError as error:
+            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         checkpoint.restore(model, own, self.checkpoint)
         return model.eval()
 
     def losses(self) -> dict[str, list[float]]:
         """The columns of losses.csv by name; a lone checkpoint holds them too."""
+        path = self.folder / names.LOSSES
         try:
-            text = (self.folder / LOSSES).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            text = losses.encode(self._contents[1]["history"]).decode()
-        if not (columns := losses.decode(text)):
+            if self._stands() and path.exists():
+                return losses.decode(path)
+        except OSError as error:
+            raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+        if not (history := self._contents[1].history):
             raise RunError(f"{self.folder} has no epoch to plot yet.")
-        return columns
+        return losses.columns([epoch.model_dump() for epoch in history])
 
     def begin(self, state: "State", train: "Images", test: "Images") -> None:
         """Complete config.json and run.json, now that all is known: training starts.
@@ -120,7 +126,7 @@ class Run:
         )
 
     def _configure(self, config: Config) -> None:
-        files.write(self.folder / CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
+        files.write(self.folder / names.CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -152,13 +158,18 @@ class Run:
                 raise TrainingDiverged(f"Training diverged: {name} is no longer finite.")
         checkpoint.save(self.checkpoint, tensors, header)
         if history:
-            files.write(self.folder / LOSSES, losses.encode(history))
+            self.write_losses(state)
+
+    def write_losses(self, state: "State") -> None:
+        """Write losses.csv from the history of the state."""
+        history = [asdict(epoch) for epoch in state.history]
+        files.write(self.folder / names.LOSSES, losses.encode(history))
 
     def show_divergence(self, state: "State") -> None:
         """Add the bad means to losses.csv, in a row that the next save takes away."""
         bad = losses.unfinished(len(state.history) + 1, state.means.read(), state.seconds)
         history = [asdict(epoch) for epoch in state.history]
-        files.write(self.folder / LOSSES, losses.encode([*history, bad]))
+        files.write(self.folder / names.LOSSES, losses.encode([*history, bad]))
 
     def restore(self, state: "State") -> None:
         """Put a new state to where the checkpoint left training; without one it stays new."""
@@ -167,9 +178,10 @@ class Run:
 
         if not self.checkpoint.exists():
             return
-        tensors, header = checkpoint.load(self.checkpoint)
+        tensors, header = self._contents
         checkpoint.compare(state.tensors(), tensors, self.checkpoint, but="means.sums")
-        state.restore(tensors, header["position"], [Epoch(**e) for e in header["history"]])
+        history = [Epoch(**epoch.model_dump()) for epoch in header.history]
+        state.restore(tensors, header.position.model_dump(), history)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -199,7 +211,7 @@ class Run:
     @property
     def log(self) -> Path:
         """The file that keeps what the terminal showed."""
-        return self.folder / LOG
+        return self.folder / names.LOG
 
 
 def open(path: str | Path) -> Run:
@@ -209,15 +221,19 @@ def open(path: str | Path) -> Run:
         RunError: It is neither.
     """
     path = Path(path)
-    if path.is_file():
-        owner = path.parent.parent
-        return Run(owner if (owner / CONFIG).is_file() else path.parent, path)
-    if not (path / CONFIG).is_file():
-        kind = (
+    try:
+        if path.is_file():
+            owner = path.parent.parent
+            inside = path.parent.name == names.CHECKPOINTS and (owner / names.CONFIG).is_file()
+            return Run(owner if inside else path.parent, path)
+        if (path / names.CONFIG).is_file():
+            return Run(path, path / names.CHECKPOINT)
+        lack = (
             "is not a run directory: it has no config.json" if path.exists() else "does not exist"
         )
-        raise RunError(f"{path} {kind}. Make a run with: vaecli train --run-dir {path}")
-    return Run(path, path / CHECKPOINT)
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+    raise RunError(f"{path} {lack}. Make a run with: vaecli train --run-dir {path}")
 
 
 def latest(root: Path = Path(defaults.RUNS)) -> Run:
@@ -259,8 +275,8 @@ def starting(config: Config, folder: Path | None, overwrite: bool) -> Iterator[R
 def _newest_first(root: Path) -> list[Run]:
     """The runs under `root` by when they were started, whatever the times of their files."""
     started = []
-    for file in root.glob(f"*/{RECORD}"):
-        if (file.parent / CONFIG).is_file():
+    for file in root.glob(f"*/{names.RECORD}"):
+        if (file.parent / names.CONFIG).is_file():
             with suppress(RunError):
                 started.append((record.read(file.parent).started, file.parent))
     return [open(folder) for _, folder in sorted(started, reverse=True)]
@@ -277,16 +293,7 @@ def create(config: Config, folder: Path | None = None) -> Run:
         ConfigError: The folder cannot be made, or holds something else.
     """
     folder = directory.make(folder, f"{config.data}-{config.preset}")
-    run = Run(folder, folder / CHECKPOINT)
+    run = Run(folder, folder / names.CHECKPOINT)
     run._configure(config)
-    record.write(
-        folder,
-        Record(
-            status="running",
-            argv=sys.argv,
-            versions={"vaecli": __version__, "python": platform.python_version()},
-            seed=config.seed,
-            started=datetime.now(UTC),
-        ),
-    )
+    record.write(folder, record.fresh(config.seed))
     return run

@@ -1,5 +1,6 @@
 """Folders that are made for a run, and removed only if they held one."""
 
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -7,9 +8,7 @@ from pathlib import Path
 
 from .. import defaults
 from ..errors import ConfigError, RunError
-from . import record
-
-CHECKPOINTS, EPOCHS = "checkpoints", "samples"  # folders inside a run
+from . import names, record, resume
 
 
 def make(folder: Path | None, name: str) -> Path:
@@ -28,7 +27,7 @@ def make(folder: Path | None, name: str) -> Path:
                     f"{folder} is not empty. Choose another --run-dir, "
                     "or replace the run in it with --overwrite."
                 )
-        for inner in (CHECKPOINTS, EPOCHS):
+        for inner in (names.CHECKPOINTS, names.EPOCHS):
             (folder / inner).mkdir()
     except OSError as error:
         where = folder or f"{defaults.RUNS}/{name}-1"
@@ -38,7 +37,7 @@ def make(folder: Path | None, name: str) -> Path:
 
 def tidy(folder: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote."""
-    for place in (folder, folder / CHECKPOINTS, folder / EPOCHS):
+    for place in (folder, folder / names.CHECKPOINTS, folder / names.EPOCHS):
         for path in place.glob(".tmp-*"):
             path.unlink(missing_ok=True)
 
@@ -65,22 +64,33 @@ def set_aside(folder: Path | None) -> Path | None:
     """
     if folder is None:
         raise ConfigError("--overwrite needs --run-dir, the run to replace.")
-    if not folder.exists() and not folder.is_symlink():
-        return None
-    here, home = Path.cwd(), Path.home()
-    target = folder.resolve()
-    if folder.is_symlink() or target in (here, home, *here.parents, *home.parents):
-        raise ConfigError(f"--overwrite does not remove {folder}: it is no ordinary run directory.")
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / record.RECORD).is_file()):
-        raise ConfigError(f"--overwrite does not remove {folder}: it holds no run of vaecli.")
-    if (folder / record.RECORD).is_file():
-        try:
-            record.read(folder)
-        except RunError as error:
-            raise ConfigError(f"--overwrite does not remove {folder}: {error}") from None
-    aside = target.with_name(f".{target.name}-replaced-{secrets.token_hex(4)}")
-    target.rename(aside)
+    try:
+        if not folder.exists() and not folder.is_symlink():
+            return None
+        _refuse_foreign(folder)
+        target = folder.resolve()
+        aside = target.with_name(f".{target.name}-replaced-{secrets.token_hex(4)}")
+        with resume.held(folder):
+            target.rename(aside)
+        (aside / names.LOCK).unlink(missing_ok=True)
+    except (OSError, RunError) as error:
+        raise ConfigError(f"--overwrite does not remove {folder}: {error}") from error
     return aside
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raise unless a folder holds a run of vaecli and nothing else."""
+    here, home = Path.cwd(), Path.home()
+    if folder.is_symlink() or folder.resolve() in (here, home, *here.parents, *home.parents):
+        raise ConfigError(f"--overwrite does not remove {folder}: it is no ordinary run directory.")
+    if not folder.is_dir():
+        raise ConfigError(f"--overwrite does not remove {folder}: it is no directory.")
+    inside = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    foreign = sorted(n for n in inside if n not in names.ALL and not re.fullmatch(names.PATTERN, n))
+    if foreign:
+        raise ConfigError(f"--overwrite does not remove {folder}: {foreign[0]} is not vaecli's.")
+    if inside:
+        record.read(folder)
 
 
 def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:

@@ -3,9 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ..errors import RunError
+
 SPLITS, SECONDS = ("train", "test"), ("train_seconds", "test_seconds")
+COLUMNS = [f"{split}_{term}" for split in SPLITS for term in ("loss", "distortion", "rate")]
 
 
 def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
@@ -18,10 +22,24 @@ def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def decode(text: str) -> dict[str, list[float]]:
-    """The columns by name, with NaN for an empty cell; no columns if there is no row."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]} if rows else {}
+def decode(path: Path) -> dict[str, list[float]]:
+    """The columns of a file by name, with NaN for an empty cell.
+
+    Raises:
+        RunError: It is no table of losses.
+    """
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+    try:
+        table = {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
+        return {name: table[name] for name in ("epoch", *COLUMNS)}
+    except (LookupError, TypeError, ValueError):
+        raise RunError(f"{path} is not a table of losses as vaecli writes it.") from None
+
+
+def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """The columns by name of epochs given by their fields."""
+    rows = [_row(epoch) for epoch in history]
+    return {name: [row[name] for row in rows] for name in ("epoch", *COLUMNS)}
 
 
 def unfinished(number: int, means: Mapping[str, float], seconds: float) -> dict[str, Any]:

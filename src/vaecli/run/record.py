@@ -1,15 +1,16 @@
 """run.json: how a run was made and how it fared."""
 
-from datetime import datetime
+import platform
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .. import files
+from .. import __version__, files
 from ..errors import RunError
-
-RECORD = "run.json"
+from . import names
 
 
 class Record(BaseModel):
@@ -35,6 +36,17 @@ class Record(BaseModel):
     ended: datetime | None = None
 
 
+def fresh(seed: int) -> Record:
+    """The record of a run that this process begins."""
+    return Record(
+        status="running",
+        argv=sys.argv,
+        versions={"vaecli": __version__, "python": platform.python_version()},
+        seed=seed,
+        started=datetime.now(UTC),
+    )
+
+
 def read(folder: Path) -> Record:
     """The record in a folder.
 
@@ -42,11 +54,11 @@ def read(folder: Path) -> Record:
         RunError: It is missing or not vaecli's.
     """
     try:
-        return Record.model_validate_json((folder / RECORD).read_bytes())
+        return Record.model_validate_json((folder / names.RECORD).read_bytes())
     except (OSError, ValidationError) as error:
-        raise RunError(f"{folder / RECORD} is missing or not written by vaecli.") from error
+        raise RunError(f"{folder / names.RECORD} is missing or not written by vaecli.") from error
 
 
 def write(folder: Path, record: Record) -> None:
     """Replace the record in a folder."""
-    files.write(folder / RECORD, (record.model_dump_json(indent=2) + "\n").encode())
+    files.write(folder / names.RECORD, (record.model_dump_json(indent=2) + "\n").encode())

@@ -9,12 +9,11 @@ from filelock import FileLock, Timeout
 
 from ..config import Config
 from ..errors import ConfigError, RunError
-from . import record
+from . import names, record
 
 if TYPE_CHECKING:
     from . import Run
 
-LOCK = ".lock"
 FREE = ("epochs", "device")  # what a resume may change
 
 
@@ -25,7 +24,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ConfigError: Another process holds it.
     """
-    lock = FileLock(folder / LOCK)
+    lock = FileLock(folder / names.LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -33,10 +32,12 @@ def held(folder: Path) -> Iterator[None]:
         raise ConfigError(
             f"{folder} is being trained by process {holder.pid} on {holder.host}."
         ) from None
+    except OSError as error:
+        raise ConfigError(f"Cannot write in {folder}: {error.strerror}.") from error
     try:
         yield
     finally:
-        (folder / LOCK).unlink(missing_ok=True)
+        (folder / names.LOCK).unlink(missing_ok=True)
         lock.release()
 
 

@@ -1,0 +1,59 @@
+"""The JSON header of a checkpoint: what it must hold before anything is built from it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+
+from ..config import Config
+from ..errors import RunError
+
+Means = dict[str, FiniteFloat]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Pass(BaseModel):
+    """One epoch, as `training.Epoch`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: PositiveInt
+    train: Means
+    test: Means
+    train_seconds: Seconds
+    test_seconds: Seconds
+
+
+class Position(BaseModel):
+    """Where in its epoch training stopped, as `training.State.position` says it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    batch: Count
+    seconds: Seconds
+    names: tuple[str, ...]
+    images: Count
+
+
+class Header(BaseModel):
+    """What `Run.save` writes beside the tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1]
+    vaecli: str
+    config: Config
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    history: list[Pass]
+    position: Position
+
+    @classmethod
+    def checked(cls, values: dict[str, Any], path: Path) -> Self:
+        """The header of the checkpoint at `path`, or a `RunError` about its first flaw."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RunError(f"{path} has a broken header: {where}: {first['msg']}.") from None
