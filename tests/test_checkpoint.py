@@ -112,10 +112,10 @@ def test_a_missing_file_is_named(tmp_path):
         checkpoint.load(tmp_path)
 
 
-def test_restore_names_the_first_differences(path):
-    module = torch.nn.Linear(2, 2)
+def test_compare_names_the_first_differences(path):
+    expected = torch.nn.Linear(2, 2).state_dict()
     with pytest.raises(RunError) as caught:
-        checkpoint.restore(module, {"weight": torch.zeros(3, 2), "extra": torch.zeros(1)}, path)
+        checkpoint.compare(expected, {"weight": torch.zeros(3, 2), "extra": torch.zeros(1)}, path)
     for part in (
         "bias: expected (2,), found nothing",
         "extra: expected nothing, found (1,)",

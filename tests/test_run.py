@@ -260,13 +260,16 @@ def test_overwriting_refuses_a_run_that_is_being_trained(run_dir):
     assert (run_dir / "losses.csv").exists()
 
 
-def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, trained):
+def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, trained, monkeypatch):
     (run_dir / "losses.csv").write_text("epoch\n9\n")
     lone = run_dir / "other" / "model.safetensors"
     lone.parent.mkdir()
     lone.write_bytes((trained / names.CHECKPOINT).read_bytes())
     assert vaecli.open(lone).folder == lone.parent
     assert vaecli.open(lone).losses()["epoch"] == [1, 2]
+    monkeypatch.chdir(lone.parent)
+    (lone.parent / "losses.csv").write_text("epoch\\n9\\n")
+    assert vaecli.open(lone.name).losses()["epoch"] == [1, 2]
     with pytest.raises(RunError, match="is not a table of losses"):
         vaecli.open(run_dir).losses()
 
@@ -290,6 +293,20 @@ def test_a_header_that_cannot_be_built_from_is_refused(run_dir, key, value):
     tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     checkpoint.save(run_dir / names.CHECKPOINT, tensors, {**header, key: value})
     with pytest.raises(RunError, match="has a broken header"):
+        vaecli.open(run_dir).model()
+
+
+@pytest.mark.parametrize(
+    "false", [{"latent_dim": 2**31 - 1}, {"network": "mlp:width=1000000,depth=9"}]
+)
+def test_a_false_header_cannot_ask_for_memory(run_dir, false):
+    """Its sizes are compared with the tensors before anything so large is made."""
+    from vaecli import checkpoint
+
+    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
+    header["config"].update(false)
+    checkpoint.save(run_dir / names.CHECKPOINT, tensors, header)
+    with pytest.raises(RunError, match=r"does not fit its own configuration|broken header"):
         vaecli.open(run_dir).model()
 
 

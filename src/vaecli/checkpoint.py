@@ -64,12 +64,6 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     return tensors, header
 
 
-def restore(module: torch.nn.Module, tensors: Tensors, path: Path) -> None:
-    """Put the tensors of the checkpoint at `path` into a module that must have the same ones."""
-    compare(module.state_dict(), tensors, path)
-    module.load_state_dict(tensors)
-
-
 def compare(expected: Tensors, tensors: Tensors, path: Path, but: str = "") -> None:
     """Refuse the tensors of the checkpoint at `path` unless names and shapes are as expected.
 

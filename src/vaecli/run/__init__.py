@@ -1,12 +1,4 @@
-"""The run directory: the only module that knows its file names and their formats.
-
-config.json                   every option; written first
-run.json                      status, versions, device, times; rewritten whole
-losses.csv                    a row for every epoch; rewritten whole
-train.log                     what the terminal showed
-checkpoints/last.safetensors  weights, configuration and history
-*.png, samples/               pictures
-"""
+"""The run directory: the only package that knows its file names (`names`) and their formats."""
 
 import os
 import platform
@@ -62,7 +54,7 @@ class Run:
 
     def _stands(self) -> bool:
         """Whether this is a run directory, and not a checkpoint alone."""
-        return self.checkpoint.parent.parent == self.folder
+        return self.checkpoint.parent == self.folder / names.CHECKPOINTS
 
     @property
     def config(self) -> Config:
@@ -73,15 +65,20 @@ class Run:
 
     def model(self) -> "VAE":
         """The trained model, on the CPU, in evaluation mode."""
+        import torch
+
         from .. import build, checkpoint
 
         tensors, header = self._contents
-        try:
-            model, _ = build.build(header.config, header.shape)
-        except ConfigError as error:
-            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-        checkpoint.restore(model, own, self.checkpoint)
+        try:
+            with torch.device("meta"):  # shapes only: a false header cannot ask for memory
+                outline, _ = build.build(header.config, header.shape)
+        except (ConfigError, RuntimeError) as error:
+            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
+        checkpoint.compare(outline.state_dict(), own, self.checkpoint)
+        model, _ = build.build(header.config, header.shape)
+        model.load_state_dict(own)
         return model.eval()
 
     def losses(self) -> dict[str, list[float]]:
