@@ -103,6 +103,20 @@ def test_steps_count_batches_and_epochs_count_from_one():
         (2, 1, 4),
     ]
     assert [e.number for e in events if isinstance(e, Epoch)] == [1, 2, 3]
+
+
+def test_the_means_of_an_epoch_are_its_own():
+    state = start(CONFIG, TRAIN.shape)
+    seen = []
+    for event in fit(state, TRAIN, TEST):
+        if isinstance(event, Step):
+            seen.append((event.means.images, event.means.batches))
+    assert seen == [(32, 1), (64, 2), (96, 3), (100, 4)] * 3
+
+
+def test_the_history_is_the_epochs_that_were_yielded():
+    state = start(CONFIG, TRAIN.shape)
+    events = list(fit(state, TRAIN, TEST))
     assert state.history == [e for e in events if isinstance(e, Epoch)]
     assert all(e.train_seconds > 0 and e.test_seconds > 0 for e in state.history)
 
