@@ -96,6 +96,8 @@ def test_extending_a_finished_run_is_exact(cli, digits, run_dir, tmp_path):
     reference = tmp_path / "reference"
     cli(*arguments(digits, reference, "--epochs", 4, "-q"))
     assert_same_run(run_dir, reference)
+    log = (run_dir / "train.log").read_text()
+    assert log.count("epoch     loss  distortion") == 2  # a header for each process
     assert json.loads((run_dir / "config.json").read_text())["epochs"] == 4
     assert vaecli.open(run_dir).record.resumes == 1
 

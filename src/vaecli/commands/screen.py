@@ -48,6 +48,7 @@ class Screen:
         self.log: IO[str] = log.open("a", encoding="utf-8", errors="backslashreplace")
         self.bar = Bar(epochs) if self.mode == "bar" else None
         self.looked = time.monotonic()
+        self.headed = False
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +82,7 @@ class Screen:
         self.looked = now
 
     def epoch(self, epoch: "Epoch") -> None:
-        """A line for the epoch, under a header if it is the first."""
+        """A line for the epoch, under a header if it is the first here."""
         cells = [
             f"{split[name]:{width}.2f}"
             for split in (epoch.train, epoch.test)
@@ -89,7 +90,8 @@ class Screen:
         ]
         counted = f"{epoch.number}/{self.epochs}"
         line = f"{counted:>7}{''.join(cells)}{epoch.train_seconds:11.1f}"
-        for text in [HEADER, line] if epoch.number == 1 else [line]:
+        lines, self.headed = [line] if self.headed else [HEADER, line], True
+        for text in lines:
             self._keep(text)
             if self.mode != "none":
                 self._print(text)
