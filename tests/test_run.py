@@ -8,7 +8,7 @@ import torch
 import vaecli
 from vaecli import run as runs
 from vaecli.config import Config
-from vaecli.errors import ConfigError, DataError, RunError, TrainingDiverged
+from vaecli.errors import RunError, TrainingDiverged
 from vaecli.run import names, record
 
 
@@ -147,72 +147,6 @@ def test_no_run_at_all_says_how_to_make_one(tmp_path):
         runs.latest(tmp_path)
 
 
-def test_names_count_up_and_are_never_shared(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = [runs.create(Config()).folder.name for _ in range(3)]
-    assert names == ["mnist-vae-1", "mnist-vae-2", "mnist-vae-3"]
-
-
-def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
-    (tmp_path / "mine.txt").write_text("precious")
-    with pytest.raises(ConfigError, match="is not empty"):
-        runs.create(Config(), tmp_path)
-    with (
-        pytest.raises(ConfigError, match=r"mine.txt is not vaecli's"),
-        runs.starting(Config(), tmp_path, overwrite=True),
-    ):
-        pass
-    assert (tmp_path / "mine.txt").read_text() == "precious"
-
-
-def test_overwriting_replaces_a_run(run_dir):
-    with runs.starting(Config(epochs=7), run_dir, overwrite=True) as run:
-        assert run.folder == run_dir
-    found = {"config.json", "run.json", "checkpoints", "samples"}
-    assert {p.name for p in run_dir.iterdir()} == found
-    assert list(run_dir.parent.iterdir()) == [run_dir]
-    assert json.loads((run_dir / "config.json").read_text())["epochs"] == 7
-
-
-def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_path, monkeypatch):
-    link = tmp_path / "link"
-    link.symlink_to(run_dir)
-    monkeypatch.chdir(run_dir / "samples")
-    monkeypatch.setenv("HOME", str(run_dir))
-    for folder in (link, run_dir, run_dir / "samples", run_dir / ".." / "run"):
-        with (
-            pytest.raises(ConfigError, match="does not remove"),
-            runs.starting(Config(), folder, overwrite=True),
-        ):
-            pass
-    assert (run_dir / "run.json").exists()
-
-
-def test_a_mistake_gives_the_overwritten_run_back(run_dir):
-    before = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
-    with (
-        pytest.raises(DataError),
-        runs.starting(Config(epochs=7), run_dir, overwrite=True),
-    ):
-        raise DataError("no images")
-    assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
-    assert list(run_dir.parent.iterdir()) == [run_dir]
-
-
-def test_a_mistake_leaves_no_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError), runs.starting(Config(), None, overwrite=False):
-        raise DataError("no images")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("place", ["file/run", "a" * 300])
-def test_a_directory_that_cannot_be_made_is_named(tmp_path, place):
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="Cannot make the run directory"):
-        runs.create(Config(), tmp_path / place)
-
-
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -234,30 +168,6 @@ def test_a_foreign_record_is_refused(tmp_path):
     (tmp_path / "run.json").write_text('{"status": "finished"}')
     with pytest.raises(RunError, match="not written by vaecli"):
         record.read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name", ["thesis.txt", "checkpoints/mine.txt", "samples/epoch-1.png", "sub/x"]
-)
-def test_overwriting_refuses_a_folder_with_anything_else_in_it(run_dir, name):
-    (run_dir / name).parent.mkdir(exist_ok=True)
-    (run_dir / name).write_text("precious")
-    with (
-        pytest.raises(ConfigError, match=r"is not vaecli's"),
-        runs.starting(Config(), run_dir, overwrite=True),
-    ):
-        pass
-    assert (run_dir / name).read_text() == "precious"
-
-
-def test_overwriting_refuses_a_run_that_is_being_trained(run_dir):
-    with (
-        vaecli.open(run_dir).hold(),
-        pytest.raises(ConfigError, match="is being trained by process"),
-        runs.starting(Config(), run_dir, overwrite=True),
-    ):
-        pass
-    assert (run_dir / "losses.csv").exists()
 
 
 def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, trained, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import vaecli
-from tests.commands.test_train import arguments, posix, start, wait_for
+from tests.commands.test_process import arguments, posix, start, wait_for
 from tests.conftest import TINY, bars
 from vaecli import checkpoint
 from vaecli import run as runs
