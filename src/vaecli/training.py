@@ -111,12 +111,10 @@ class State:
         self, tensors: dict[str, Tensor], position: dict[str, Any], history: list[Epoch]
     ) -> None:
         """Go back to where `tensors`, `position` and `history` were read."""
-        sums = tensors["means.sums"].to(self.model.device, copy=True)
-        self.means = Means()
-        self.means.sums, self.means.finite = (
-            sums,
-            tensors["means.finite"].to(sums.device, copy=True),
-        )
+        device = self.model.device
+        self.means = Means()  # its sums have another shape once there is a batch
+        self.means.sums = torch.zeros_like(tensors["means.sums"], device=device)
+        self.means.finite = torch.zeros_like(tensors["means.finite"], device=device)
         self.means.names, self.means.images = tuple(position["names"]), position["images"]
         self.means.batches = self.batch = position["batch"]
         self.seconds, self.history = position["seconds"], list(history)

@@ -4,6 +4,7 @@ import json
 import shlex
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -112,17 +113,24 @@ def test_an_existing_run_is_kept_unless_told_otherwise(cli, digits, run_dir):
     assert len((run_dir / "losses.csv").read_text().splitlines()) == 2
 
 
-def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(
-    cli, digits, tmp_path, monkeypatch
-):
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Let the disk be full for files with an ending: `full_disk(".png")`."""
     write = files.write
 
-    def full_for_pictures(path, content):
-        if path.suffix == ".png":
-            raise ResourceError(f"Cannot write {path}: No space left on device.")
-        write(path, content)
+    def for_files(ending):
+        def full(path, content):
+            if path.suffix == ending:
+                raise ResourceError(f"Cannot write {path}: No space left on device.")
+            write(path, content)
 
-    monkeypatch.setattr(files, "write", full_for_pictures)
+        monkeypatch.setattr(files, "write", full)
+
+    return for_files
+
+
+def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(cli, digits, tmp_path, full_disk):
+    full_disk(".png")
     run = tmp_path / "run"
     done = cli(*arguments(digits, run, "--epochs", 1, "-q"))
     assert (done.status, done.out) == (0, f"{run}\n")
@@ -130,15 +138,8 @@ def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(
     assert (run / "checkpoints" / "last.safetensors").exists()
 
 
-def test_a_checkpoint_that_cannot_be_written_is_status_6(cli, digits, tmp_path, monkeypatch):
-    write = files.write
-
-    def full_for_checkpoints(path, content):
-        if path.suffix == ".safetensors":
-            raise ResourceError(f"Cannot write {path}: No space left on device.")
-        write(path, content)
-
-    monkeypatch.setattr(files, "write", full_for_checkpoints)
+def test_a_checkpoint_that_cannot_be_written_is_status_6(cli, digits, tmp_path, full_disk):
+    full_disk(".safetensors")
     run = tmp_path / "run"
     done = cli(*arguments(digits, run, "-q"))
     assert (done.status, done.out) == (6, "")

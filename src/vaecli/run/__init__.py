@@ -141,12 +141,11 @@ class Run:
         """Write the checkpoint, then the losses: a row never stands for an epoch that is lost."""
         from .. import checkpoint
 
-        history = [asdict(epoch) for epoch in state.history]
         header = {
             "vaecli": __version__,
             "config": state.config.model_dump(),
             "shape": shape,
-            "history": history,
+            "history": [asdict(epoch) for epoch in state.history],
             "position": state.position(),
         }
         tensors = state.tensors()
@@ -154,7 +153,7 @@ class Run:
             if not tensor.isfinite().all():
                 raise TrainingDiverged(f"Training diverged: {name} is no longer finite.")
         checkpoint.save(self.checkpoint, tensors, header)
-        if history:
+        if state.history:
             self.write_losses(state)
 
     def write_losses(self, state: "State") -> None:
