@@ -15,7 +15,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own.
 ROWS = [
     "errors defaults",
-    "files config seeds",
+    "files resources config seeds",
     "parts images plots checkpoint",
     "optimizers model",
     "objectives data presets",

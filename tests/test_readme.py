@@ -92,7 +92,7 @@ def test_the_source_tree_is_the_one_there_is():
 def test_every_option_named_exists():
     options = set(re.findall(r"`(--[a-z-]+)", TEXT))
     fields = {"--" + name.replace("_", "-") for name in Config.model_fields}
-    others = {"--config", "--plot", "--resume", "--version"}
+    others = {"--config", "--plot", "--resume", "--version", "--checkpoint", "--dry-run"}
     assert options <= fields | others
     assert {c.callback.__name__.replace("_", "-") for c in app.registered_commands} == set(
         re.findall(r"vaecli (train|sample|reconstruct|embed|plot-loss)", TEXT)

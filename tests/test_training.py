@@ -151,7 +151,8 @@ def test_a_batch_larger_than_the_data_is_one_batch():
 def test_divergence_is_noticed_at_a_step_and_at_the_end_of_an_epoch():
     config = CONFIG.model_copy(update={"lr": 1e9, "batch_size": 4})
     with pytest.raises(
-        TrainingDiverged, match=r"rate became inf in batch 2 of epoch 1. Try a lower --lr"
+        TrainingDiverged,
+        match=r"rate became inf in batch 2 of epoch 1 at learning rate 1e\+09. Try a lower --lr",
     ):
         run(config)
     state = start(config, TRAIN.shape)

@@ -7,11 +7,12 @@ its schema: what has a default is the user's to set.
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from . import defaults
 from .errors import ConfigError
@@ -22,13 +23,32 @@ Count = Annotated[int, Field(ge=1, lt=2**31)]  # what torch can index
 LARGEST_FILE = 1_000_000  # bytes
 
 
+def seconds(duration: str) -> float:
+    """`"1h30m"` to 5400.0; the units are d, h, m and s, and a plain number is of seconds."""
+    units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", duration, re.ASCII)
+    if not units or not any(units.groups()):
+        raise ValueError("write a time as 2h, 90m, 1h30m or 45s")
+    days, hours, minutes, rest = (int(n or 0) for n in units.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
+
+
+def _duration(text: str) -> str:
+    if not 0 < seconds(text) < LONGEST:
+        raise ValueError("a time must be above 0 and below 10 years")
+    return text
+
+
+LONGEST = 10 * 365 * 24 * 3600  # seconds
+Duration = Annotated[str, Field(max_length=20), AfterValidator(_duration)]
+
+
 class Config(BaseModel):
     """Every option that decides what is trained, on what, and how.
 
     `preset` is a name only: what it stands for is spelled out in the other fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     schema_version: Literal[1] = 1  # counts up when a key changes its meaning
     preset: str = defaults.PRESET
@@ -42,12 +62,18 @@ class Config(BaseModel):
     data_dir: str | None = None
     train_images: Count | None = None  # the first so many; None for all
     test_images: Count | None = None
+    validation: Count | None = None  # the last so many training images are held out
     epochs: Count = defaults.EPOCHS
     batch_size: Count = defaults.BATCH_SIZE  # images
     lr: Annotated[float, Field(gt=0)] = defaults.LR
     optimizer: str = defaults.OPTIMIZER
     seed: Annotated[int, Field(ge=0, lt=2**64)] = defaults.SEED
     device: str = defaults.DEVICE
+    patience: Count | None = None  # epochs without a lower validation loss
+    max_time: Duration | None = None
+    save_every: Count | None = None  # epochs
+    sample_every: Count = defaults.SAMPLE_EVERY  # epochs
+    on_nan: Literal["stop", "rollback"] = "stop"
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
@@ -56,14 +82,17 @@ class Config(BaseModel):
             lookup(cls.model_fields, name, "configuration key")
         try:
             json.dumps(values, ensure_ascii=False).encode()
-            return cls(**values)
+            config = cls(**values)
         except UnicodeEncodeError:
             raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
         except ValidationError as error:
             first = error.errors()[0]
             option = "--" + str(first["loc"][0]).replace("_", "-")
-            reason = first["msg"].removeprefix("Input ")
+            reason = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
             raise ConfigError(f"{option} {first['input']}: {reason}.") from None
+        if config.patience and not config.validation:
+            raise ConfigError("--patience needs --validation N, the images to judge by.")
+        return config
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ OPTIMIZER = "adam"
 SEED = 0
 DEVICE = "auto"
 
+SAMPLE_EVERY = 1  # epochs
+
 RUNS = "runs"  # the folder that run directories are made in
 SAMPLES = 64  # images in a grid of samples
 RECONSTRUCTIONS = 8  # images that are reconstructed

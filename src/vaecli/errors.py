@@ -46,3 +46,9 @@ class Interrupted(VaecliError):
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.status = 128 + number
+
+
+class TimeOver(VaecliError):
+    """The time that a training was given is over: it stopped as it was told to."""
+
+    status = 0

@@ -17,6 +17,7 @@ ENDINGS = (".png", ".pdf", ".svg")
 # Accessible Color Sequences for Data Visualization (Petroff, 2021), https://arxiv.org/abs/2107.02270
 COLORS = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6"]
 COLORS += ["#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"]
+STYLES = {"train": "--", "valid": ":", "test": "-"}
 LEGEND = 50  # classes at most that a legend has room for; their numbers are drawn anyway
 MARKERS = "o^sDvP*X"  # the next ten classes take the next marker
 
@@ -26,27 +27,31 @@ Curves = Mapping[str, Sequence[float]]
 def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
     """Loss, distortion and rate per epoch: dashed in training, solid on the test images.
 
+    Dotted on the validation images, where there are any.
+
     Args:
         runs: For each run's name its columns of losses.csv, without those of seconds.
         ending: One of `ENDINGS`.
     """
     figure = Figure(figsize=(12, 4.2), layout="constrained")
+    there = {split for split in STYLES for run in runs.values() if f"{split}_loss" in run}
+    styles = {split: style for split, style in STYLES.items() if split in there}
     for axes, term in zip(figure.subplots(1, 3), ("loss", "distortion", "rate"), strict=True):
         for color, curves in zip(_cycle(len(runs)), runs.values(), strict=True):
-            axes.plot(curves["epoch"], curves[f"train_{term}"], "--", color=color, **_dots(curves))
-            axes.plot(curves["epoch"], curves[f"test_{term}"], "-", color=color, **_dots(curves))
+            for split, style in styles.items():
+                if f"{split}_{term}" in curves:
+                    means = curves[f"{split}_{term}"]
+                    axes.plot(curves["epoch"], means, style, color=color, **_dots(curves))
         axes.set(title=term, xlabel="epoch", ylabel="nats per image")
         axes.xaxis.get_major_locator().set_params(integer=True)
         _soften(axes)
-    styles = [
-        Line2D([], [], color="black", ls=ls, label=s) for s, ls in (("train", "--"), ("test", "-"))
-    ]
+    lines = [Line2D([], [], color="black", ls=ls, label=split) for split, ls in styles.items()]
     names = [
         Line2D([], [], color=c, label=_printable(n))
         for c, n in zip(_cycle(len(runs)), runs, strict=True)
     ]
     legend = figure.legend(
-        handles=[*styles, *names], loc="outside lower center", ncols=4, frameon=False
+        handles=[*lines, *names], loc="outside lower center", ncols=4, frameon=False
     )
     for text in legend.get_texts():
         text.set_parse_math(False)  # a $ in a path is no formula

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -19,7 +19,8 @@ from .objectives import Objective
 from .optimizers import Optimizer
 from .seeds import generator, reseed
 
-HINT = "Try a lower --lr."
+HINT = "Try a lower --lr, or --on-nan rollback."
+ROLLBACKS = 3  # times at most that training goes back and halves the learning rate
 
 
 @final
@@ -31,12 +32,14 @@ class Step:
         epoch: Number of the epoch, from 1.
         batch: Number of the batch in it, from 1.
         batches: Batches in an epoch.
+        lr: Learning rate of the step.
         means: Running means of this epoch.
     """
 
     epoch: int
     batch: int
     batches: int
+    lr: float
     means: Means
 
     def read(self) -> dict[str, float]:
@@ -45,7 +48,7 @@ class Step:
         Raises:
             TrainingDiverged: One of them is not finite.
         """
-        return _finite(self.means, self.epoch)
+        return _finite(self.means, self.epoch, self.lr)
 
 
 @final
@@ -59,6 +62,7 @@ class Epoch:
         test: Means over the test images after it, in nats per image.
         train_seconds: Wall time from the first batch to the last step.
         test_seconds: Wall time of the evaluation.
+        valid: Means over the validation images, if there are any.
     """
 
     number: int
@@ -66,6 +70,7 @@ class Epoch:
     test: dict[str, float]
     train_seconds: float
     test_seconds: float
+    valid: dict[str, float] = field(default_factory=dict)
 
 
 @final
@@ -80,6 +85,7 @@ class State:
         batch: Batches done of the epoch in progress.
         means: Running means of the epoch in progress.
         seconds: Training time of the epoch in progress.
+        rollbacks: How often training went back after it diverged.
     """
 
     config: Config
@@ -90,6 +96,12 @@ class State:
     batch: int = 0
     means: Means = field(default_factory=Means)
     seconds: float = 0.0
+    rollbacks: int = 0
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the optimizer trains."""
+        return sum(p.numel() for p in self.optimizer.parameters)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name; not copied."""
@@ -104,7 +116,8 @@ class State:
     def position(self) -> dict[str, Any]:
         """Where in its epoch training is, as JSON can hold it."""
         means = {"names": self.means.names, "images": self.means.images}
-        return {"batch": self.batch, "seconds": self.seconds, **means}
+        place = {"batch": self.batch, "seconds": self.seconds, "rollbacks": self.rollbacks}
+        return {**place, **means}
 
     @torch.no_grad()
     def restore(
@@ -118,8 +131,32 @@ class State:
         self.means.names, self.means.images = tuple(position["names"]), position["images"]
         self.means.batches = self.batch = position["batch"]
         self.seconds, self.history = position["seconds"], list(history)
+        self.slow_down(position["rollbacks"])
         for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
+
+    def slow_down(self, rollbacks: int) -> None:
+        """Halve the learning rate of the configuration so many times."""
+        self.rollbacks = rollbacks
+        self.optimizer.lr = self.config.lr * 0.5**rollbacks
+
+
+def find_best(history: Sequence[Epoch]) -> Epoch | None:
+    """The first epoch with the lowest validation loss, if there are validation images."""
+    return min((e for e in history if e.valid), key=lambda e: e.valid["loss"], default=None)
+
+
+def why_over(config: Config, history: Sequence[Epoch]) -> str | None:
+    """Why nothing is left to train after these epochs; None if something is."""
+    best, done = find_best(history), len(history)
+    if done >= config.epochs:
+        return f"{done} epochs are done"
+    if best and config.patience and done - best.number >= config.patience:
+        return (
+            f"the validation loss was lowest after epoch {best.number} "
+            f"and no lower in the {done - best.number} epochs since"
+        )
+    return None
 
 
 def start(config: Config, shape: tuple[int, int, int]) -> State:
@@ -130,8 +167,10 @@ def start(config: Config, shape: tuple[int, int, int]) -> State:
     return State(config, model, objective, build.optimizer(config, model, objective))
 
 
-def fit(state: State, train: Images, test: Images) -> Iterator[Step | Epoch]:
-    """Train to the last epoch of the configuration; yield after every batch and every epoch.
+def fit(
+    state: State, train: Images, test: Images, validation: Images | None = None
+) -> Iterator[Step | Epoch]:
+    """Train until the configuration is fulfilled; yield after every batch and every epoch.
 
     Begins where the state is, be it in the middle of an epoch.
 
@@ -140,7 +179,9 @@ def fit(state: State, train: Images, test: Images) -> Iterator[Step | Epoch]:
     """
     config, model, device = state.config, state.model, state.model.device
     train, test = train.to(device), test.to(device)
-    for number in range(len(state.history) + 1, config.epochs + 1):
+    validation = validation and validation.to(device)
+    while not why_over(config, state.history):
+        number = len(state.history) + 1
         began = time.perf_counter() - state.seconds
         order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
         batches = order.to(device).split(config.batch_size)
@@ -154,23 +195,32 @@ def fit(state: State, train: Images, test: Images) -> Iterator[Step | Epoch]:
             state.optimizer.step()
             state.means.add(terms, len(x))
             state.seconds = time.perf_counter() - began
-            yield Step(number, state.batch, len(batches), state.means)
-        trained = _finite(state.means, number)
+            yield Step(number, state.batch, len(batches), state.optimizer.lr, state.means)
+        trained = _finite(state.means, number, state.optimizer.lr)
         between = time.perf_counter()
-        tested = evaluate(model, state.objective, test, config.seed)
-        if not all(map(math.isfinite, tested.values())):
-            raise TrainingDiverged(f"Training diverged: {tested} on the test images. {HINT}")
-        ended = time.perf_counter()
-        state.history.append(Epoch(number, trained, tested, between - began, ended - between))
+        tested = _evaluate(state, test)
+        valid = _evaluate(state, validation) if validation else {}
+        seconds = between - began, time.perf_counter() - between
+        state.history.append(Epoch(number, trained, tested, *seconds, valid))
         state.batch, state.means, state.seconds = 0, Means(), 0.0
         yield state.history[-1]
 
 
-def _finite(means: Means, epoch: int) -> dict[str, float]:
+def _evaluate(state: State, images: Images) -> dict[str, float]:
+    means = evaluate(state.model, state.objective, images, state.config.seed)
+    if not all(map(math.isfinite, means.values())):
+        where = f"on held-out images after epoch {len(state.history) + 1}"
+        raise TrainingDiverged(
+            f"Training diverged: {means} {where} at learning rate {state.optimizer.lr:g}. {HINT}"
+        )
+    return means
+
+
+def _finite(means: Means, epoch: int, lr: float) -> dict[str, float]:
     """The means, or `TrainingDiverged` with the first batch and term that are not finite."""
     if int(means.finite) == means.batches:
         return means.read()
     values = dict(zip(means.names, means.last.tolist(), strict=True))
     bad = [name for name, value in values.items() if not math.isfinite(value)]
-    where = f"in batch {int(means.finite) + 1} of epoch {epoch}"
+    where = f"in batch {int(means.finite) + 1} of epoch {epoch} at learning rate {lr:g}"
     raise TrainingDiverged(f"Training diverged: {bad[-1]} became {values[bad[-1]]} {where}. {HINT}")

@@ -106,7 +106,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--images", type=int, default=60_000)
     options = parser.parse_args()
-    train, test = vaecli.load(vaecli.Config(train_images=options.images, test_images=100))
+    train, test, _ = vaecli.load(vaecli.Config(train_images=options.images, test_images=100))
     floor = products(len(train), 128)
     hand = by_hand(train, 128)
     composed = through_vaecli(train, test)

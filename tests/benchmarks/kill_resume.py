@@ -4,7 +4,7 @@
 
 Each trial starts the same run in a process of its own, kills it (SIGKILL) at a random moment,
 every fourth inside the fsync of a checkpoint, resumes it in another process, and compares with the
-reference: every tensor of last.safetensors, losses.csv without its columns of seconds, and the
+reference: every tensor of every checkpoint (last, best, each second epoch), losses.csv without its columns of seconds, and the
 pictures must be the same to the last bit. Exits with 1 if one is not.
 """
 
@@ -55,13 +55,12 @@ def losses(run: Path) -> list[list[str]]:
 
 def differences(run: Path, reference: Path) -> list[str]:
     """What is not the same in two runs."""
-    ours, theirs = (
-        checkpoint.load(r / "checkpoints/last.safetensors")[0] for r in (run, reference)
-    )
-    names = sorted(ours.keys() | theirs.keys())
-    found = [
-        n for n in names if n not in ours or n not in theirs or not torch.equal(ours[n], theirs[n])
-    ]
+    found = []
+    for path in (reference / "checkpoints").iterdir():
+        ours, theirs = (checkpoint.load(r / "checkpoints" / path.name)[0] for r in (run, reference))
+        names = sorted(ours.keys() | theirs.keys())
+        same = [n in ours and n in theirs and torch.equal(ours[n], theirs[n]) for n in names]
+        found += [f"{path.name}: {n}" for n, same in zip(names, same, strict=True) if not same]
     found += [] if losses(run) == losses(reference) else ["losses.csv"]
     pictures = [*PICTURES, *(str(p.relative_to(reference)) for p in reference.glob("samples/*"))]
     return found + [p for p in pictures if (run / p).read_bytes() != (reference / p).read_bytes()]
@@ -74,6 +73,7 @@ def main() -> None:
     chosen = parser.parse_args()
     random.seed(chosen.seed)
     options = ["--epochs", chosen.epochs, "--train-images", chosen.images, "--test-images", 1000]
+    options += ["--validation", 500, "--save-every", 2]
     same = 0
     with tempfile.TemporaryDirectory() as root:
         reference = Path(root) / "reference"

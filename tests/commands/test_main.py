@@ -100,7 +100,7 @@ def test_a_mistake_gets_one_sentence_and_its_status(
 
 
 def test_a_defect_of_ours_is_short_and_keeps_the_traceback(cli, monkeypatch):
-    def broken(path):
+    def broken(path, checkpoint=None):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("vaecli.run.open", broken)
@@ -114,7 +114,7 @@ def test_a_defect_of_ours_is_short_and_keeps_the_traceback(cli, monkeypatch):
 
 
 def test_a_defect_is_shown_on_demand(monkeypatch, capsys):
-    def broken(path):
+    def broken(path, checkpoint=None):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("vaecli.run.open", broken)
@@ -134,7 +134,7 @@ def test_a_defect_is_shown_on_demand(monkeypatch, capsys):
     ],
 )
 def test_memory_that_does_not_suffice_is_status_6(cli, monkeypatch, error):
-    def large(path):
+    def large(path, checkpoint=None):
         raise error
 
     monkeypatch.setattr("vaecli.run.open", large)
@@ -144,7 +144,7 @@ def test_memory_that_does_not_suffice_is_status_6(cli, monkeypatch, error):
 
 
 def test_an_interrupt_is_status_130(cli, monkeypatch):
-    def interrupted(path):
+    def interrupted(path, checkpoint=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vaecli.run.open", interrupted)

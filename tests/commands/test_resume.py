@@ -97,7 +97,7 @@ def test_extending_a_finished_run_is_exact(cli, digits, run_dir, tmp_path):
     cli(*arguments(digits, reference, "--epochs", 4, "-q"))
     assert_same_run(run_dir, reference)
     log = (run_dir / "train.log").read_text()
-    assert log.count("epoch     loss  distortion") == 2  # a header for each process
+    assert log.count("epoch     loss distortion") == 2  # a header for each process
     assert json.loads((run_dir / "config.json").read_text())["epochs"] == 4
     assert vaecli.open(run_dir).record.resumes == 1
 
@@ -107,7 +107,7 @@ def test_a_finished_run_is_already_complete_and_stays_as_it_is(cli, run_dir):
     for options in ([], ["--epochs", 1]):
         done = cli("train", "--resume", run_dir, *options)
         assert (done.status, done.out) == (0, f"{run_dir}\n")
-        assert "already complete with 2 epochs; extend it with --epochs N" in done.err
+        assert "already complete: 2 epochs are done; extend it with --epochs N" in done.err
     assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
 
 

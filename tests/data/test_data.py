@@ -21,14 +21,14 @@ def config(folder, **more):
 @pytest.mark.parametrize("place", ["", "raw", "MNIST/raw"])
 def test_mnist_format_files_are_read_from_the_usual_places(tmp_path, zipped, place):
     write_idx(tmp_path / place, zipped=zipped)
-    train, test = load(config(tmp_path))
+    train, test, _ = load(config(tmp_path))
     assert (len(train), len(test)) == (96, 40)
     assert torch.equal(train.x, bars(96).x)
     assert torch.equal(train.labels, bars(96).labels)
 
 
 def test_the_first_images_are_taken(digits):
-    train, test = load(config(digits, train_images=5, test_images=7))
+    train, test, _ = load(config(digits, train_images=5, test_images=7))
     assert torch.equal(train.x, bars(96).x[:5])
     assert (len(train), len(test)) == (5, 7)
     with pytest.raises(ConfigError, match="97 images asked for, but the split has 96"):
@@ -124,7 +124,7 @@ def test_splits_of_two_sizes_are_refused(tmp_path):
 )
 def test_what_torchvision_has_downloaded_is_read(tmp_path, name, kind):
     write_idx(tmp_path / kind / "raw", zipped=False)
-    train, test = load(config(tmp_path, data=name))
+    train, test, _ = load(config(tmp_path, data=name))
     assert torch.equal(train.x, bars(96).x)
     assert torch.equal(test.labels, bars(40, seed=1).labels)
 

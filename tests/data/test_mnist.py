@@ -24,7 +24,7 @@ def test_the_notice_names_authors_licence_and_origin():
 
 
 def test_mnist_loads_whole():
-    train, test = load(Config())
+    train, test, _ = load(Config())
     assert train.x.shape == (60_000, 1, 28, 28)
     assert test.x.shape == (10_000, 1, 28, 28)
     assert train.x.dtype == torch.uint8

@@ -3,6 +3,7 @@
 Only this package knows typer and rich. Importing it imports neither torch nor matplotlib.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -66,6 +67,8 @@ def main() -> None:
     try:
         _refuse_broken_text()
         status = app(standalone_mode=False, prog_name="vaecli")
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Interrupted as error:
         say(str(error))
         status = error.status
@@ -73,12 +76,24 @@ def main() -> None:
         status = _fail(str(error), error.status)
     except typer.TyperException as error:
         status = _fail(error.format_message(), error.exit_code)
+    except BrokenPipeError:
+        status = 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
     except Exception as error:
-        status = _fail(MEMORY, 6) if _is_memory(error) else _fail(_report(error), 1)
+        lack = MEMORY if _is_memory(error) else DISK if _is_full(error) else None
+        status = _fail(lack, 6) if lack else _fail(_report(error), 1)
     sys.exit(status)
 
 
 MEMORY = "The memory does not suffice. Try a smaller --batch-size, network or count of images."
+
+
+DISK = "No space left to write to."
+
+
+def _is_full(error: Exception) -> bool:
+    full = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
+    return isinstance(error, OSError) and error.errno in full
 
 
 def _is_memory(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import RunDir, Split, deliver, output_option, place, read_run
+from .options import Checkpoint, RunDir, Split, deliver, output_option, place, read_run
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -15,6 +15,7 @@ EXAMPLES = [
 
 def embed(
     run_dir: RunDir = None,
+    checkpoint: Checkpoint = None,
     split: Split = "test",
     output: Annotated[
         Path | None, output_option("embeddings.npz in the run directory, unless --plot is given")
@@ -34,7 +35,7 @@ def embed(
     from .. import data, embeddings
     from ..run import names
 
-    run = read_run(run_dir)
+    run = read_run(run_dir, checkpoint)
     table = picture = None
     if output is not None or plot is None:
         table = place(output, run, names.EMBEDDINGS, embeddings.ENDINGS)

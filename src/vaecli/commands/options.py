@@ -14,6 +14,8 @@ from ..errors import ConfigError, ResourceError
 if TYPE_CHECKING:
     from ..run import Run
 
+Mode = Literal["auto", "bar", "plain", "none"]
+
 
 def option(*names: str, help: str, **more: Any) -> Any:
     """An option that the environment variable VAECLI_<NAME> can stand in for."""
@@ -36,7 +38,117 @@ RUN_DIR = option(
 )
 RunDir = Annotated[Path | None, RUN_DIR]
 Seed = Annotated[int, option("--seed", help="Seed of the random numbers, 0 or more.", min=0)]
-Split = Annotated[Literal["train", "test"], typer.Option(help="The images to take.")]
+Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="The images to take.")]
+Checkpoint = Annotated[
+    Literal["last", "best"] | None,
+    typer.Option(
+        help="Checkpoint of the run to read. [default: best where there is one, else last]",
+        show_default=False,
+    ),
+]
+
+# Those of `train`.
+Epochs = Annotated[int, option("--epochs", help="Passes over the training images, 1 or more.")]
+BatchSize = Annotated[int, option("--batch-size", help="Images in a batch, 1 or more.")]
+LearningRate = Annotated[float, option("--lr", help="Learning rate, above 0.")]
+Optimizer = Annotated[
+    str, option("--optimizer", help="adam, adamw or sgd (with momentum 0.9).", metavar="NAME")
+]
+LatentDim = Annotated[int, option("--latent-dim", help="Latent dimensions, 1 or more.")]
+Network = Annotated[
+    str, option("--network", help="Network, as name:option=value,...", metavar="SPEC")
+]
+Data = Annotated[str, option("--data", help="mnist, fashion-mnist or kmnist.", metavar="NAME")]
+DataDir = Annotated[
+    str | None,
+    option(
+        "--data-dir",
+        help="Folder of MNIST-format files to read. [default: the MNIST in the package]",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
+TrainImages = Annotated[
+    int | None, option("--train-images", help="Use the first N training images only.", metavar="N")
+]
+TestImages = Annotated[
+    int | None, option("--test-images", help="Use the first N test images only.", metavar="N")
+]
+Validation = Annotated[
+    int | None,
+    option(
+        "--validation",
+        help="Hold out the last N training images, and keep the checkpoint that is best on them.",
+        metavar="N",
+    ),
+]
+Patience = Annotated[
+    int | None,
+    option("--patience", help="End after N epochs without a lower validation loss.", metavar="N"),
+]
+MaxTime = Annotated[
+    str | None,
+    option(
+        "--max-time",
+        help="Stop after a time such as 2h, 90m or 1h30m; --resume goes on.",
+        metavar="TIME",
+    ),
+]
+SaveEvery = Annotated[
+    int | None, option("--save-every", help="Keep a checkpoint every N epochs.", metavar="N")
+]
+SampleEvery = Annotated[
+    int, option("--sample-every", help="Draw samples every N epochs.", metavar="N")
+]
+OnNan = Annotated[
+    Literal["stop", "rollback"],
+    option(
+        "--on-nan",
+        help="Where the loss is no number: stop, or go back to the last checkpoint with half "
+        "the learning rate, at most 3 times.",
+    ),
+]
+Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")]
+NewRunDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-dir",
+        "-r",
+        help="Directory to write. [default: the next free runs/<data>-<preset>-<n>]",
+        show_default=False,
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --run-dir.")]
+Resume = Annotated[
+    str | None,
+    option(
+        "--resume",
+        help="Go on with a run, bit for bit; auto: the newest unfinished one, or start.",
+        metavar="RUN|auto",
+    ),
+]
+DataChange = Annotated[
+    bool, typer.Option("--allow-data-change", help="Resume on other images than before.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Check options, data, disk and device, time some batches, and write nothing.",
+    ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="JSON file of options, such as a run's config.json.", metavar="FILE"
+    ),
+]
+Progress = Annotated[
+    Mode, option("--progress", help="How progress is shown; auto: bar on a terminal.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only warnings, errors and the result.")
+]
 
 
 def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
@@ -49,13 +161,15 @@ def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def read_run(run_dir: Path | None) -> "Run":
+def read_run(run_dir: Path | None, checkpoint: Literal["last", "best"] | None = None) -> "Run":
     """The run that `-r` names; without it the newest, which is then named on stderr."""
     from .. import run as runs
 
     if run_dir is not None:
-        return runs.open(run_dir)
-    run = runs.latest()
+        if checkpoint and run_dir.is_file():
+            raise ConfigError("--checkpoint chooses in a run directory, but -r names a file.")
+        return runs.open(run_dir, checkpoint)
+    run = runs.latest(checkpoint=checkpoint)
     say(f"Reading {run.folder}, the newest run; -r chooses another.")
     return run
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..data import Images
+    from ..model import VAE
     from ..run import Run
-    from ..training import State
 
 
 HALF = defaults.SAMPLES // 2  # images real, and as many generated
@@ -22,12 +22,13 @@ class Pictures:
 
     Args:
         run: Takes the pictures.
-        state: Holds the model, which goes on learning.
+        model: May go on learning.
+        seed: Of the samples.
         warn: Called with one line when a picture cannot be written.
     """
 
-    def __init__(self, run: "Run", state: "State", warn: Callable[[str], None]) -> None:
-        self.run, self.state, self.warn = run, state, warn
+    def __init__(self, run: "Run", model: "VAE", seed: int, warn: Callable[[str], None]) -> None:
+        self.run, self.model, self.seed, self.warn = run, model, seed, warn
 
     def before(self, train: "Images") -> None:
         """The first training images."""
@@ -56,9 +57,8 @@ class Pictures:
         from ..evaluation import evaluating
         from ..seeds import seeded
 
-        model, seed = self.state.model, self.state.config.seed
-        with seeded(model.device, seed, "samples"), evaluating(model):
-            return model.sample(count)
+        with seeded(self.model.device, self.seed, "samples"), evaluating(self.model):
+            return self.model.sample(count)
 
     def _beside(self, real: "Tensor") -> bytes:
         from .. import images
@@ -70,9 +70,9 @@ class Pictures:
         from .. import images
         from ..evaluation import evaluating
 
-        model = self.state.model
-        with evaluating(model):
-            return images.encode(images.pairs(x, model.reconstruct(x.to(model.device))))
+        with evaluating(self.model):
+            reconstructed = self.model.reconstruct(x.to(self.model.device))
+        return images.encode(images.pairs(x, reconstructed))
 
     def _losses(self) -> bytes:
         from .. import plots

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from .. import defaults
-from .options import RunDir, Split, deliver, output_option, place, read_run
+from .options import Checkpoint, RunDir, Split, deliver, output_option, place, read_run
 
 EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
 
 
 def reconstruct(
     run_dir: RunDir = None,
+    checkpoint: Checkpoint = None,
     split: Split = "test",
     count: Annotated[
         int | None,
@@ -31,7 +32,7 @@ def reconstruct(
     from .. import data, images
     from ..run import names
 
-    run = read_run(run_dir)
+    run = read_run(run_dir, checkpoint)
     path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
     model = run.model()
     found = data.load_split(run.config, split)

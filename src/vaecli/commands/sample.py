@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from .. import defaults
-from .options import RunDir, Seed, deliver, output_option, place, read_run
+from .options import Checkpoint, RunDir, Seed, deliver, output_option, place, read_run
 
 EXAMPLES = ["vaecli sample -n 64 -o grid.png", "vaecli sample -r runs/mnist-vae-1 -n 10 --seed 7"]
 
 
 def sample(
     run_dir: RunDir = None,
+    checkpoint: Checkpoint = None,
     count: Annotated[
         int, typer.Option("--count", "-n", help="Images to draw.", min=1)
     ] = defaults.SAMPLES,
@@ -31,7 +32,7 @@ def sample(
     from ..run import names
     from ..seeds import seeded
 
-    run = read_run(run_dir)
+    run = read_run(run_dir, checkpoint)
     path, ending = place(output, run, names.SAMPLES, images.ENDINGS)
     model = run.model()
     with seeded(model.device, seed, "samples"):

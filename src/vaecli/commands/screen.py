@@ -4,21 +4,16 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Self, final
+from typing import IO, TYPE_CHECKING, Self, final
 
 from ..errors import VaecliError
-from .options import say
+from .options import Mode, say
 
 if TYPE_CHECKING:
     from ..training import Epoch, Step
 
-Mode = Literal["auto", "bar", "plain", "none"]
-
 REFRESH = 0.5  # seconds between two looks at the running means, each of which waits for the device
-HEADER = (
-    "            train, nats per image         test, nats per image\n"
-    "  epoch     loss  distortion    rate      loss  distortion    rate    seconds"
-)
+COLUMNS = (("loss", 9), ("distortion", 11), ("rate", 7))  # of a split, with their widths
 
 
 def resolve(mode: Mode) -> Mode:
@@ -83,14 +78,13 @@ class Screen:
 
     def epoch(self, epoch: "Epoch") -> None:
         """A line for the epoch, under a header if it is the first here."""
-        cells = [
-            f"{split[name]:{width}.2f}"
-            for split in (epoch.train, epoch.test)
-            for name, width in (("loss", 10), ("distortion", 12), ("rate", 8))
-        ]
+        splits = {"train": epoch.train, "test": epoch.test}
+        cells = [f"{m[name]:{width}.2f}" for m in splits.values() for name, width in COLUMNS]
+        cells.insert(3, f"{epoch.valid['loss']:9.2f}" if epoch.valid else "")
         counted = f"{epoch.number}/{self.epochs}"
-        line = f"{counted:>7}{''.join(cells)}{epoch.train_seconds:11.1f}"
-        lines, self.headed = [line] if self.headed else [HEADER, line], True
+        line = f"{counted:>7}{''.join(cells)}{epoch.train_seconds:9.1f}"
+        lines = [line] if self.headed else [*_header(bool(epoch.valid)), line]
+        self.headed = True
         for text in lines:
             self._keep(text)
             if self.mode != "none":
@@ -105,6 +99,13 @@ class Screen:
             self.bar.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
             say(line)  # a closed stderr stops no training: the log goes on
+
+
+def _header(validated: bool) -> list[str]:
+    names = "".join(f"{name:>{width}}" for name, width in COLUMNS)
+    valid, loss = (f"{'valid':>9}", f"{'loss':>9}") if validated else ("", "")
+    titles = f"{'':7}{'train, nats per image':>27}{valid}{'test, nats per image':>27}"
+    return [titles, f"{'epoch':>7}{names}{loss}{names}{'seconds':>9}"]
 
 
 @final
@@ -140,7 +141,7 @@ class Bar:
         line.add_row(
             f"epoch {step.epoch}/{self.epochs}",
             ProgressBar(total=self.epochs, completed=done),
-            f"{_clock(elapsed)} elapsed, {_clock(elapsed * (self.epochs / done - 1))} left",
+            f"{clock(elapsed)} elapsed, {clock(elapsed * (self.epochs / done - 1))} left",
         )
         values = "  ".join(f"{name} {value:.2f}" for name, value in means.items())
         text = f"batch {step.batch}/{step.batches}  {values} nats  {speed:,.0f} images/s"
@@ -148,5 +149,5 @@ class Bar:
         self.live.update(shown, refresh=True)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))

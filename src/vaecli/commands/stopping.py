@@ -1,10 +1,11 @@
-"""Signals that ask a training to stop: noted when they come, obeyed after the batch."""
+"""What ends a training early, signals and a limit of time: noted at once, obeyed after a batch."""
 
 import signal
+import time
 from types import FrameType
 from typing import Any, Self, final
 
-from ..errors import Interrupted
+from ..errors import Interrupted, TimeOver
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
 
@@ -14,6 +15,7 @@ class Stopping:
     """While it is entered, the first signal only sets a flag; a second one acts at once."""
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.caught: signal.Signals | None = None
         self.before: dict[signal.Signals, Any] = {}
 
@@ -34,7 +36,12 @@ class Stopping:
         for other, handler in self.before.items():
             signal.signal(other, handler)
 
+    def is_due(self, limit: float) -> bool:
+        """Whether a signal has come, or `limit` seconds have passed."""
+        return self.caught is not None or time.monotonic() - self.began > limit
+
     def obey(self, advice: str) -> None:
-        """Raise `Interrupted` for the signal that has come."""
+        """Raise `Interrupted` for the signal that has come, else `TimeOver`."""
         if self.caught:
             raise Interrupted(self.caught, f"Stopped by {self.caught.name}. {advice}")
+        raise TimeOver(f"Stopped: the time of --max-time is over. {advice}")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
@@ -64,24 +64,56 @@ class Images:
         return digest.hexdigest()
 
 
-def load(config: Config) -> tuple[Images, Images]:
-    """The training and the test images of a configuration.
+class Splits(NamedTuple):
+    """The images of a configuration; those for validation, if any, are not in `train`."""
+
+    train: Images
+    test: Images
+    validation: Images | None = None
+
+
+def load(config: Config) -> Splits:
+    """All images of a configuration.
 
     Raises:
         DataError: A file is missing or damaged, or the splits differ in image size.
         ConfigError: More images are asked for than there are.
     """
-    train, test = load_split(config, "train"), load_split(config, "test")
+    train, validation = _hold_out(_read(config, "train"), config.validation or 0)
+    test = _read(config, "test")
     if train.shape != test.shape:
         raise DataError(
             f"The training images have shape {train.shape}, the test images {test.shape}: "
             "they must be of one size."
         )
-    return train, test
+    return Splits(train, test, validation)
 
 
 def load_split(config: Config, split: str) -> Images:
-    """The `"train"` or the `"test"` images of a configuration."""
+    """The `"train"`, `"test"` or `"validation"` images of a configuration."""
+    if split == "test":
+        return _read(config, split)
+    train, validation = _hold_out(_read(config, "train"), config.validation or 0)
+    if split == "train":
+        return train
+    if validation is None:
+        raise ConfigError("The run was trained without --validation: it held out no images.")
+    return validation
+
+
+def _hold_out(images: Images, count: int) -> tuple[Images, Images | None]:
+    """All but the last `count` images, and these."""
+    if not count:
+        return images, None
+    if count >= len(images):
+        raise ConfigError(
+            f"--validation {count}: of {len(images):,} training images none would be left."
+        )
+    rest = len(images) - count
+    return images.first(rest), Images(images.x[rest:], images.labels[rest:])
+
+
+def _read(config: Config, split: str) -> Images:
     directory = None if config.data_dir is None else Path(config.data_dir)
     x, labels = lookup(READERS, config.data, "data set")(directory, split)
     images = Images(x.unsqueeze(1), labels)

@@ -1,5 +1,6 @@
 """Folders that are made for a run, and removed only if they held one."""
 
+import os
 import re
 import secrets
 import shutil
@@ -33,6 +34,18 @@ def make(folder: Path | None, name: str) -> Path:
         where = folder or f"{defaults.RUNS}/{name}-1"
         raise ConfigError(f"Cannot make the run directory {where}: {error.strerror}.") from error
     return folder
+
+
+def check(folder: Path | None, overwrite: bool) -> None:
+    """Raise what `make` and `set_aside` would raise, as far as can be seen without writing."""
+    place = (folder or Path(defaults.RUNS)).absolute()
+    if folder is not None and folder.is_dir() and any(folder.iterdir()):
+        if not overwrite:
+            raise ConfigError(f"{folder} is not empty. Choose another --run-dir, or --overwrite.")
+        _refuse_foreign(folder)
+    there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"Cannot make the run directory {place}: {there} cannot be written to.")
 
 
 def tidy(folder: Path) -> None:

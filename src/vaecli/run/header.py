@@ -23,6 +23,7 @@ class Pass(BaseModel):
     test: Means
     train_seconds: Seconds
     test_seconds: Seconds
+    valid: Means = {}
 
 
 class Position(BaseModel):
@@ -34,6 +35,7 @@ class Position(BaseModel):
     seconds: Seconds
     names: tuple[str, ...]
     images: Count
+    rollbacks: Annotated[int, Field(ge=0, le=10)] = 0
 
 
 class Header(BaseModel):

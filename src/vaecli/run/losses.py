@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import RunError
 
-SPLITS, SECONDS = ("train", "test"), ("train_seconds", "test_seconds")
-COLUMNS = [f"{split}_{term}" for split in SPLITS for term in ("loss", "distortion", "rate")]
+SPLITS, SECONDS = ("train", "valid", "test"), ("train_seconds", "test_seconds")
+TERMS = ("loss", "distortion", "rate")
 
 
 def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
@@ -30,8 +30,7 @@ def decode(path: Path) -> dict[str, list[float]]:
     """
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
     try:
-        table = {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
-        return {name: table[name] for name in ("epoch", *COLUMNS)}
+        return _curves({name: [float(row[name] or "nan") for row in rows] for name in rows[0]})
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} is not a table of losses as vaecli writes it.") from None
 
@@ -39,15 +38,25 @@ def decode(path: Path) -> dict[str, list[float]]:
 def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The columns by name of epochs given by their fields."""
     rows = [_row(epoch) for epoch in history]
-    return {name: [row[name] for row in rows] for name in ("epoch", *COLUMNS)}
+    return _curves({name: [row[name] for row in rows] for name in rows[0]})
 
 
-def unfinished(number: int, means: Mapping[str, float], seconds: float) -> dict[str, Any]:
-    """The fields of an epoch that ended in its training: its test columns stay empty."""
+def _curves(table: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The columns to draw; those of validation only where they are."""
+    splits = [split for split in SPLITS if split != "valid" or "valid_loss" in table]
+    names = [f"{split}_{term}" for split in splits for term in TERMS]
+    return {name: table[name] for name in ("epoch", *names)}
+
+
+def unfinished(
+    number: int, means: Mapping[str, float], seconds: float, validated: bool
+) -> dict[str, Any]:
+    """The fields of an epoch that ended in its training: its other columns stay empty."""
     blank = dict.fromkeys(means, "")
     return {
         "number": number,
         "train": means,
+        "valid": blank if validated else {},
         "test": blank,
         "train_seconds": seconds,
         "test_seconds": "",

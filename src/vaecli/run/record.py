@@ -31,6 +31,7 @@ class Record(BaseModel):
     pid: int | None = None  # of the process that trains or trained last
     host: str | None = None
     resumes: int = 0
+    rollbacks: int = 0  # of trainings that diverged
     epochs_done: int = 0
     started: datetime
     ended: datetime | None = None

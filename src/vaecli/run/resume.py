@@ -12,9 +12,10 @@ from ..errors import ConfigError, RunError
 from . import names, record
 
 if TYPE_CHECKING:
-    from . import Run
+    from .run import Run
 
-FREE = ("epochs", "device")  # what a resume may change
+# What a resume may change. on_nan is one of them: a run that diverged can go on that way.
+FREE = ("epochs", "device", "patience", "max_time", "save_every", "sample_every", "on_nan")
 
 
 @contextmanager
@@ -68,9 +69,9 @@ def changed(run: "Run", chosen: Mapping[str, Any]) -> Config:
     for name in chosen:
         before, after = getattr(old, name), getattr(new, name)
         if name not in FREE and before != after:
-            option = "--" + name.replace("_", "-")
+            option, *free = ("--" + key.replace("_", "-") for key in (name, *FREE))
             raise ConfigError(
                 f"{option} {after} is not what {run.folder} was begun with ({before}): a resume "
-                "may change --epochs and --device only."
+                f"may change {', '.join(free)} only."
             )
     return new

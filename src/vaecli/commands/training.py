@@ -1,0 +1,143 @@
+"""What `vaecli train` does once it is clear what to train: epochs, checkpoints and pictures."""
+
+import math
+import shlex
+from typing import TYPE_CHECKING
+
+from ..errors import TrainingDiverged
+from .pictures import Pictures
+from .screen import Screen
+from .stopping import Stopping
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..data import Splits
+    from ..run import Run
+    from ..training import State
+
+
+def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
+    """The state of training, new or as the run left it, and the images."""
+    import torch
+
+    # Before the first tensor operation: threads that exist already would not take it up. Adam's
+    # averages of pixels that are always black decay into denormals, which are slow.
+    torch.set_flush_denormal(True)
+    from .. import build, data, training
+
+    config = build.complete(config)
+    images = data.load(config)
+    state = training.start(config, images.train.shape)
+    run.restore(state)
+    return state, images
+
+
+def train_on(
+    run: "Run", state: "State", images: "Splits", screen: Screen, stopping: Stopping
+) -> None:
+    """Train to the end, after going back if need be; then draw what was learnt."""
+    from .. import run as runs
+    from ..training import why_over
+
+    config = state.config
+    with run.recording():
+        screen.say(_summary(run, state, images))
+        pictures = Pictures(run, state.model, config.seed, screen.warn)
+        pictures.before(images.train)
+        _catch_up(run, state, images, pictures)
+        while True:
+            try:
+                _go_on(run, state, images, screen, stopping)
+                break
+            except TrainingDiverged as error:
+                state = _go_back(run, state, images, error, screen)
+        if len(state.history) < config.epochs:
+            reason = why_over(config, state.history)
+            run.note(reason=reason)
+            screen.say(f"Ended early: {reason}.")
+        best = runs.open(run.folder).model()
+        Pictures(run, best, config.seed, screen.warn).after(images.test)
+    screen.say(f"Next, from this folder:\n{_next(run)}")
+
+
+def _go_on(
+    run: "Run", state: "State", images: "Splits", screen: Screen, stopping: Stopping
+) -> None:
+    """Train from where the state is until nothing is left to train, or to a reason to stop."""
+    from ..config import seconds
+    from ..training import Epoch, fit, why_over
+
+    config, shape = state.config, images.train.shape
+    limit = seconds(config.max_time) if config.max_time else math.inf
+    pictures = Pictures(run, state.model, config.seed, screen.warn)
+    for event in fit(state, *images):
+        if isinstance(event, Epoch):
+            screen.epoch(event)
+            run.save(state, shape)
+            if event.number % config.sample_every == 0:
+                pictures.epoch(event.number)
+            run.note(epochs_done=event.number)
+            if why_over(config, state.history):
+                break
+        else:
+            screen.step(event)
+        if stopping.is_due(limit):
+            run.save(state, shape)
+            stopping.obey(f"Go on with: vaecli train --resume {shlex.quote(f'{run.folder}')}")
+
+
+def _go_back(
+    run: "Run", state: "State", images: "Splits", error: TrainingDiverged, screen: Screen
+) -> "State":
+    """The state of the last checkpoint with half the learning rate; else raise the error."""
+    from ..training import ROLLBACKS, start
+
+    run.show_divergence(state)
+    if state.config.on_nan == "stop" or state.rollbacks == ROLLBACKS:
+        raise error
+    again = start(state.config, images.train.shape)
+    run.restore(again)
+    again.slow_down(state.rollbacks + 1)
+    run.note(rollbacks=again.rollbacks)
+    screen.warn(
+        f"{error} Went back to the end of epoch {len(again.history)} with learning rate "
+        f"{again.optimizer.lr:g}, for the {again.rollbacks}. of {ROLLBACKS} times."
+    )
+    return again
+
+
+def _catch_up(run: "Run", state: "State", images: "Splits", pictures: Pictures) -> None:
+    """Write what a kill between a checkpoint and the rest of its epoch has left out."""
+    done = len(state.history)
+    if done:
+        run.complete(state, images.train.shape)
+        if state.batch == 0 and done % state.config.sample_every == 0:
+            pictures.epoch(done)
+        run.note(epochs_done=done)
+
+
+def _summary(run: "Run", state: "State", images: "Splits") -> str:
+    record = run.record
+    counts = [f"{len(images.train):,} training", f"{len(images.test):,} test images"]
+    if images.validation:
+        counts.insert(1, f"{len(images.validation):,} validation")
+    return (
+        f"Training {run.folder} on {record.device} ({record.threads} threads): "
+        f"{record.parameters:,} parameters, {', '.join(counts[:-1])} and {counts[-1]}, "
+        f"{state.config.batch_size} in a batch."
+    )
+
+
+def _next(run: "Run") -> str:
+    from .. import run as runs
+
+    chosen = "" if run == runs.find_latest() else f" -r {shlex.quote(str(run.folder))}"
+    return "\n".join(
+        f"  vaecli {command}{chosen}{rest}"
+        for command, rest in (
+            ("sample", " -n 64 -o grid.png"),
+            ("reconstruct", ""),
+            ("embed", " --split test --plot latent.png"),
+            ("plot-loss", ""),
+        )
+    )
