@@ -4,8 +4,8 @@
 
 Each trial starts the same run in a process of its own, kills it (SIGKILL) at a random moment,
 every fourth inside the fsync of a checkpoint, resumes it in another process, and compares with the
-reference: every tensor of every checkpoint (last, best, each second epoch), losses.csv without its columns of seconds, and the
-pictures must be the same to the last bit. Exits with 1 if one is not.
+reference: every tensor of every checkpoint (last, best, each second epoch), losses.csv without its
+columns of seconds, and the pictures must be the same to the last bit. Exits with 1 if one is not.
 """
 
 import argparse
