@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
@@ -23,7 +24,8 @@ def write(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        kind = ConfigError if isinstance(error, _WRONG_PLACE) else ResourceError
+        wrong = isinstance(error, _WRONG_PLACE) or error.errno == errno.EROFS
+        kind = ConfigError if wrong else ResourceError
         reason = error.strerror or error
         raise kind(f"Cannot write {path} ({len(content):,} bytes): {reason}.") from error
 

@@ -160,13 +160,6 @@ def test_paths_are_printed_in_any_encoding(run_dir, tmp_path):
     assert done.stdout.decode() == f"{target}\n"
 
 
-def test_binary_is_not_written_to_a_terminal(cli, run_dir, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    done = cli("plot-loss", "-r", run_dir, "-o", "-")
-    assert (done.status, done.out) == (2, "")
-    assert "binary" in done.err
-
-
 def test_options_read_the_same_everywhere(cli):
     helps = [cli(command, "-h").out.split() for command in COMMANDS[1:]]
     assert all("-r," in words and "--run-dir" in words and "-o," in words for words in helps)

@@ -43,6 +43,7 @@ def wait_for(path, seconds=60):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_stops_after_the_batch_and_keeps_the_last_epoch(digits, tmp_path, name, status):
@@ -63,6 +64,7 @@ def test_a_signal_stops_after_the_batch_and_keeps_the_last_epoch(digits, tmp_pat
     assert not list(run.rglob(".tmp-*"))
 
 
+@pytest.mark.slow
 def test_plot_loss_works_while_a_run_trains(cli, digits, tmp_path):
     run = tmp_path / "run"
     process = start(digits, run, "--epochs", "100000", "-q")
@@ -98,6 +100,7 @@ def read_terminal(digits, run, columns, *more):
     return shown.decode()
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("columns", [20, 80])
 def test_a_terminal_gets_a_bar_and_its_cursor_back(digits, tmp_path, columns):
@@ -111,6 +114,7 @@ def test_a_terminal_gets_a_bar_and_its_cursor_back(digits, tmp_path, columns):
     assert str(tmp_path / "run") in text  # the result is not wrapped
 
 
+@pytest.mark.slow
 @posix
 def test_a_reader_that_goes_away_stops_no_training(digits, tmp_path):
     run = tmp_path / "run"

@@ -215,6 +215,7 @@ def test_a_checkpoint_of_another_shape_is_refused(run_dir):
         vaecli.open(run_dir).restore(state)
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_stopped_process_resumes_to_the_same_bits(cli, digits, tmp_path, number):

@@ -65,7 +65,7 @@ GOOD = idx(bars(96).x.squeeze(1).numpy())
     ("name", "content", "reason"),
     [
         (IMAGES, HTML, "looks like a web page. Expected it to begin with 0x00000803, found 0x3c21"),
-        (IMAGES, b"", "Expected it to begin with 0x00000803, found 0x."),
+        (IMAGES, b"", "is empty: 0 bytes found, expected an IDX file."),
         (IMAGES, b"\x89PNG\r\n\x1a\n", "Expected it to begin with 0x00000803, found 0x89504e47"),
         (IMAGES, idx(np.zeros(96)), "Expected it to begin with 0x00000803, found 0x00000801"),
         (LABELS, GOOD, "Expected it to begin with 0x00000801, found 0x00000803"),

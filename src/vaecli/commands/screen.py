@@ -1,5 +1,6 @@
 """What `vaecli train` shows on stderr, and keeps in train.log."""
 
+import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -22,8 +23,9 @@ def resolve(mode: Mode) -> Mode:
         return mode
     from rich.console import Console
 
-    console = Console(stderr=True)
-    return "bar" if console.is_terminal and not console.is_dumb_terminal else "plain"
+    # Rich alone would draw into a file too where FORCE_COLOR is set.
+    console, there = Console(stderr=True), sys.stderr is not None and sys.stderr.isatty()
+    return "bar" if there and console.is_terminal and not console.is_dumb_terminal else "plain"
 
 
 @final
@@ -52,7 +54,8 @@ class Screen:
         if isinstance(error, VaecliError):
             self._keep(str(error))
         if self.bar:
-            self.bar.live.stop()
+            with suppress(OSError):  # the terminal is gone, and its cursor with it
+                self.bar.live.stop()
         self.log.close()
 
     def say(self, line: str) -> None:
@@ -73,7 +76,8 @@ class Screen:
             return
         means = step.read()
         if self.bar:
-            self.bar.show(step, means)
+            with suppress(OSError):
+                self.bar.show(step, means)
         self.looked = now
 
     def epoch(self, epoch: "Epoch") -> None:
@@ -95,10 +99,11 @@ class Screen:
             print(line, file=self.log, flush=True)
 
     def _print(self, line: str) -> None:
-        if self.bar:
-            self.bar.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        else:
-            say(line)  # a closed stderr stops no training: the log goes on
+        with suppress(OSError):  # a stderr that is gone stops no training: the log goes on
+            if self.bar:
+                self.bar.live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                say(line)
 
 
 def _header(validated: bool) -> list[str]:

@@ -92,13 +92,14 @@ def train(
     """
     from .. import run as runs
     from ..config import Config
-    from .rehearsal import report
 
     chosen = given(context, Config.model_fields)
     config, found = _choose(chosen, config_file, resume, run_dir, overwrite)
     if found and _is_complete(found, config):
         return
     if dry_run:
+        from .rehearsal import report
+
         run = found or runs.planned(run_dir, overwrite)
         print(report(run, *prepare(run, config), allow_data_change))
         return

@@ -125,30 +125,27 @@ def _mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
     return idx.read_split(directory or EMBEDDED, split)
 
 
-def _torchvision(kind: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+def _torchvision(kind: str, url: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
     """What torchvision has downloaded to `directory`; vaecli itself never downloads."""
+    folder = (directory or Path()) / kind / "raw"
     get = f"torchvision.datasets.{kind}({str(directory or '.')!r}, download=True)"
-    advice = f'Get it with: python -c "import torchvision; {get}"'
+    files = ", ".join(f"{part}-{what}.gz" for part in idx.NAMES.values() for what in idx.KINDS)
+    advice = (
+        f'Get it with: python -c "import torchvision; {get}" (it keeps what is in {folder}, so '
+        f"remove damaged files first), or put there {files} from {url}"
+    )
     if directory is None:
         raise ConfigError(f"{kind} needs --data-dir, the folder that holds it. {advice}")
-    import torchvision  # takes 2 s: only for those who ask for its data sets
-
     try:
-        found = getattr(torchvision.datasets, kind)(
-            directory, train=split == "train", download=False
-        )
-    except (RuntimeError, ValueError, LookupError, AssertionError, OSError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        folder = directory / kind / "raw"
-        raise DataError(f"Cannot read {kind} in {folder}: {reason} {advice}") from error
-    x, labels = found.data, found.targets.to(torch.uint8)
-    if len(x) != len(labels):
-        raise DataError(f"{directory / kind} has {len(x):,} images but {len(labels):,} labels.")
-    return x, labels
+        return idx.read_split(folder, split)
+    except DataError as error:
+        raise DataError(f"Cannot read {kind}: {error} {advice}") from error
 
 
 READERS: dict[str, Callable[[Path | None, str], tuple[Tensor, Tensor]]] = {
     "mnist": _mnist,
-    "fashion-mnist": partial(_torchvision, "FashionMNIST"),
-    "kmnist": partial(_torchvision, "KMNIST"),
+    "fashion-mnist": partial(
+        _torchvision, "FashionMNIST", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+    ),
+    "kmnist": partial(_torchvision, "KMNIST", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
 }

@@ -19,6 +19,7 @@ from .. import resources
 from ..errors import DataError
 
 NAMES = {"train": "train", "test": "t10k"}  # split: how its file names begin
+KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
 DEFLATE_RATIO = 1032  # no gzip file grows more: https://zlib.net/zlib_tech.html
 STEP = 1 << 20  # bytes
 
@@ -28,8 +29,8 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
     The files are looked for in `folder`, `folder/raw` and `folder/MNIST/raw`.
     """
-    images_path = find(folder, f"{NAMES[split]}-images-idx3-ubyte")
-    labels_path = find(folder, f"{NAMES[split]}-labels-idx1-ubyte")
+    images_path = find(folder, f"{NAMES[split]}-{KINDS[0]}")
+    labels_path = find(folder, f"{NAMES[split]}-{KINDS[1]}")
     images, labels = read(images_path, dimensions=3), read(labels_path, dimensions=1)
     if len(images) != len(labels):
         raise DataError(
@@ -69,6 +70,8 @@ def read(path: Path, dimensions: int) -> Tensor:
 
 def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
     header = file.read(4 + 4 * dimensions)
+    if not header:
+        raise DataError(f"{path} is empty: 0 bytes found, expected an IDX file.")
     magic = struct.pack(">I", 0x800 + dimensions)
     if header[:4] != magic:
         page = ": it looks like a web page" if header[:1] == b"<" else ""

@@ -93,8 +93,11 @@ def set_aside(folder: Path | None) -> Path | None:
 
 def _refuse_foreign(folder: Path) -> None:
     """Raise unless a folder holds a run of vaecli and nothing else."""
-    here, home = Path.cwd(), Path.home()
-    if folder.is_symlink() or folder.resolve() in (here, home, *here.parents, *home.parents):
+    here = Path.cwd()
+    ours = [here, *here.parents]
+    with suppress(RuntimeError):  # a user of a container may have no home
+        ours += [Path.home(), *Path.home().parents]
+    if folder.is_symlink() or folder.resolve() in ours:
         raise ConfigError(f"--overwrite does not remove {folder}: it is no ordinary run directory.")
     if not folder.is_dir():
         raise ConfigError(f"--overwrite does not remove {folder}: it is no directory.")

@@ -1,0 +1,88 @@
+"""Folders that are not to be removed, and names that are hard to print."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.commands.test_process import arguments, posix
+from tests.faults.conftest import Terminal, assert_clean, assert_refused, plain
+
+NAMES = {
+    "markup": "my [red] [/x]",
+    "mathematics": "$x_$ \N{GRINNING FACE}\nnew line",
+    "255 bytes": "n" * 255,
+}
+
+
+@pytest.fixture
+def nothing_is_removed(monkeypatch):
+    """Fail instead of removing or renaming a folder of the machine that runs the tests."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError(f"{arguments} would be gone")
+
+    for owner, name in ((shutil, "rmtree"), (Path, "rename"), (Path, "rmdir"), (os, "rename")):
+        monkeypatch.setattr(owner, name, refuse)
+
+
+@pytest.mark.parametrize("place", ["/", ".", "~", "..", "~/.."])
+def test_overwriting_refuses_what_no_run_could_be(
+    cli, tmp_path, monkeypatch, nothing_is_removed, place
+):
+    monkeypatch.chdir(tmp_path)
+    done = cli("train", "--overwrite", "--run-dir", os.path.expanduser(place))
+    assert_refused(done, 2, tmp_path)
+    assert "it is no ordinary run directory" in done.err
+
+
+@posix
+def test_overwriting_needs_no_home(cli, digits, run_dir, monkeypatch):
+    """A user of a container may have neither a name nor a folder."""
+    import pwd
+
+    def unknown(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    done = cli(*arguments(digits, run_dir, "-q", "--epochs", 1, "--overwrite"))
+    assert done == (0, f"{run_dir}\n", "")
+
+
+@posix
+@pytest.mark.parametrize("kind", NAMES)
+def test_any_name_works_and_is_printed_as_it_is(cli, digits, tmp_path, kind):
+    run = tmp_path / NAMES[kind]
+    done = cli(*arguments(digits, run, "--epochs", 1))
+    assert done.status == 0
+    assert_clean(done, tmp_path, result=f"{run}\n")
+    assert done.err.startswith(f"Training {run} on cpu (")
+    assert "Warning" not in done.err
+    drawn = (run / "loss.png").read_bytes()
+    assert cli("plot-loss", "-r", run) == (0, f"{run / 'loss.png'}\n", "")
+    assert (run / "loss.png").read_bytes() == drawn
+    plot = run.with_name("z.png")
+    assert cli("embed", "-r", run, "--plot", plot) == (0, f"{plot}\n", "")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@posix
+@pytest.mark.parametrize("option", ["--run-dir", "--resume", "--config", "--data-dir"])
+def test_bytes_that_are_no_text_are_refused(cli, tmp_path, option):
+    done = cli("train", option, tmp_path / os.fsdecode(b"caf\xe9"))
+    assert_refused(done, 2, tmp_path)
+    assert "is not UTF-8 text" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+@pytest.mark.slow
+def test_a_terminal_shows_any_name_as_it_is(digits, tmp_path):
+    run = tmp_path / "[red] [/x] $ \N{GRINNING FACE}"
+    status, shown = Terminal(*arguments(digits, run, "--epochs", 2)).end()
+    assert status == 0
+    assert f"Training {run} on cpu (" in shown
+    assert plain(shown).endswith(f"\n{run}\n")
+    assert "Traceback" not in shown

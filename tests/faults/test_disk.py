@@ -1,0 +1,161 @@
+"""Disks that are full, folders that are closed, outputs that no file can be."""
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.commands.test_process import arguments, posix
+from tests.faults.conftest import Terminal, assert_clean, assert_refused, contents, hurt
+from vaecli.run import names
+
+pytestmark = posix
+
+# No file may grow beyond this size: to the program it is as if the disk were full.
+FULL = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))
+"""
+# Root may write everywhere. What is imported later could be closed to nobody.
+NOBODY = """
+import os
+import vaecli.plots, vaecli.presets, vaecli.run
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+"""
+FULL_DEVICE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_keeps_the_old_checkpoint(cli, run_dir, tmp_path):
+    path = run_dir / names.CHECKPOINT
+    old = {path: path.read_bytes()}
+    line = ["train", "-q", "--resume", run_dir, "--epochs", 3]
+    done = hurt(*line, fault=FULL.format(20_000))
+    assert_refused(done, 6, tmp_path, old=old)
+    assert re.search(rf"Cannot write {re.escape(str(path))} \(3\d,\d{{3}} bytes\): ", done.err)
+    assert json.loads((run_dir / "run.json").read_text())["status"] == "failed"
+    assert cli(*line).status == 0
+
+
+@pytest.mark.slow
+def test_a_disk_too_full_for_a_plot_stops_no_training(digits, tmp_path):
+    run = tmp_path / "run"
+    done = hurt(*arguments(digits, run, "-q", "--epochs", 1), fault=FULL.format(40_000))
+    assert done.status == 0
+    assert_clean(done, tmp_path, result=f"{run}\n")
+    warning = r"Warning: loss\.png is not drawn: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
+    assert re.match(warning, done.err)
+    assert len(done.err.splitlines()) == 1
+    assert not (run / "loss.png").exists()
+    assert (run / "samples.png").exists()
+    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+
+
+def test_a_disk_too_full_for_a_result_keeps_the_old_one(run_dir, tmp_path):
+    old = contents(run_dir)
+    done = hurt("plot-loss", "-r", run_dir, fault=FULL.format(1000))
+    assert_refused(done, 6, tmp_path, old=old)
+    assert f"Cannot write {run_dir / 'loss.png'} (" in done.err
+
+
+@pytest.fixture
+def reachable(tmp_path):
+    """A folder that nobody may enter: pytest makes its own for the owner only."""
+    tmp_path.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture
+def closed(reachable):
+    """A folder that nobody may write to; a user who is not root is nobody here."""
+    folder = reachable / "closed"
+    folder.mkdir(mode=0o555)
+    yield folder
+    folder.chmod(0o755)
+
+
+def test_a_run_directory_that_may_not_be_made_is_named(closed, tmp_path):
+    done = hurt("train", "--run-dir", "closed/run", fault=NOBODY, cwd=tmp_path)
+    assert_refused(done, 2, tmp_path)
+    assert "Cannot make the run directory closed/run: Permission denied." in done.err
+    assert list(closed.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["file/run", "a" * 300, "/proc/no-such-mount/run"])
+def test_a_run_directory_that_cannot_be_made_is_named_in_full(cli, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(b"old")
+    done = cli("train", "--run-dir", place)
+    assert_refused(done, 2, tmp_path, old={tmp_path / "file": b"old"})
+    assert f"Cannot make the run directory {place}: " in done.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_a_result_that_may_not_be_written_is_named(run_dir, reachable):
+    old = contents(run_dir)
+    run_dir.chmod(0o555)
+    done = hurt("plot-loss", "-r", "run", fault=NOBODY, cwd=reachable)
+    run_dir.chmod(0o755)
+    assert_refused(done, 2, reachable, old=old)
+    assert re.search(r"Cannot write run/loss\.png \([\d,]+ bytes\): Permission denied", done.err)
+    assert contents(run_dir) == old
+
+
+@pytest.mark.parametrize("place", ["file/x.png", "a" * 300 + ".png", "missing/x.png", "dir/"])
+def test_a_result_that_cannot_be_written_is_named(cli, trained, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_bytes(b"old")
+    Path("dir").mkdir()
+    done = cli("sample", "-r", trained, "-n", 1, "-o", place)
+    assert_refused(done, 2, tmp_path, old={tmp_path / "file": b"old"})
+    assert place.rstrip("/") in done.err
+
+
+def test_a_folder_is_no_result_whatever_its_name(cli, trained, tmp_path):
+    (tmp_path / "x.png").mkdir()
+    done = cli("sample", "-r", trained, "-n", 1, "-o", tmp_path / "x.png")
+    assert_refused(done, 2, tmp_path)
+    assert "it is a folder; name a file in it" in done.err
+
+
+@FULL_DEVICE
+def test_a_full_device_is_status_6(cli, trained, tmp_path):
+    done = cli("sample", "-r", trained, "-n", 1, "-o", "/dev/full")
+    assert_refused(done, 6, tmp_path)
+    assert "Cannot write /dev/full (" in done.err
+
+
+@FULL_DEVICE
+def test_a_full_stdout_is_status_6(trained, tmp_path):
+    with open("/dev/full", "wb") as full:
+        done = hurt("plot-loss", "-r", trained, "-o", "-", stdout=full)
+    assert_refused(done, 6, tmp_path)
+    assert "Cannot write to stdout: No space left on device." in done.err
+
+
+def test_binary_never_reaches_a_terminal(trained):
+    status, shown = Terminal("plot-loss", "-r", trained, "-o", "-").end()
+    assert status == 2
+    assert shown.startswith("Error: -o - writes binary data: send it to a file or a pipe")
+    assert len(shown.splitlines()) == 1
+
+
+def test_a_system_mounted_read_only_is_the_users_to_mend(cli, trained, tmp_path, monkeypatch):
+    """As a closed folder is: only root can make one for a test, so the refusal is made here."""
+
+    def refuse(path, mode="r", *arguments, opened=Path.open, **options):
+        if "x" in mode or "w" in mode:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return opened(path, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    done = cli("sample", "-r", trained, "-n", 1, "-o", tmp_path / "x.png")
+    assert_refused(done, 2, tmp_path)
+    assert f"Cannot write {tmp_path / 'x.png'} (" in done.err

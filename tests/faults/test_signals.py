@@ -1,0 +1,155 @@
+"""Signals at moments of their own: in a batch, before the first, in evaluation, on a terminal."""
+
+import json
+import os
+import shlex
+import signal
+import time
+
+import pytest
+
+import vaecli
+from tests.commands.test_process import arguments, posix, wait_for
+from tests.faults.conftest import SLOW, Terminal, assert_clean, begin, contents, end
+from vaecli import checkpoint
+from vaecli.run import names
+
+pytestmark = [posix, pytest.mark.slow]
+
+# The third batch of the second epoch never ends by itself.
+STUCK = """
+import time
+from pathlib import Path
+from vaecli import training
+def stuck(*arguments, fit=training.fit):
+    for event in fit(*arguments):
+        if isinstance(event, training.Step) and (event.epoch, event.batch) == (2, 3):
+            Path({mark!r}).touch()
+            time.sleep(1000)
+        yield event
+training.fit = stuck
+"""
+SLOW_EVALUATION = """
+import time
+from pathlib import Path
+from vaecli import training
+def slow(*arguments, evaluate=training.evaluate):
+    Path({mark!r}).touch()
+    time.sleep(0.5)
+    return evaluate(*arguments)
+training.evaluate = slow
+"""
+
+
+def position(run):
+    """Epochs done and batches done of the next, as the checkpoint has them."""
+    _, header = checkpoint.load(run / names.CHECKPOINT)
+    return len(header["history"]), header["position"]["batch"]
+
+
+def status(run):
+    return json.loads((run / names.RECORD).read_text())["status"]
+
+
+def assert_cursor_is_back(shown):
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+
+
+def test_one_interrupt_answers_at_once_and_saves_the_middle_of_an_epoch(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    line = arguments(digits, run, "--epochs", 3, "--batch-size", 2)
+    process = begin(*line, fault=SLOW.format(seconds=0.02))
+    wait_for(run / "samples" / "epoch-0001.png")
+    time.sleep(0.2)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = next(line for line in process.stderr if line.startswith("Stopped"))
+    assert time.monotonic() - began < 0.2
+    done = end(process)
+    assert done.status == 130
+    assert_clean(done, tmp_path)
+    assert status(run) == "interrupted"
+    epochs, batch = position(run)
+    assert epochs == 1
+    assert 0 < batch < 48
+    assert said == f"Stopped by SIGINT. Go on with: vaecli train --resume {run}\n"
+    again = cli(*shlex.split(said.partition("vaecli ")[2]), "-q")
+    assert again == (0, f"{run}\n", "")
+
+
+def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
+    run, mark = tmp_path / "run", tmp_path / "mark"
+    terminal = Terminal(*arguments(digits, run), fault=STUCK.format(mark=str(mark)))
+    wait_for(mark)
+    old = contents(run / names.CHECKPOINTS)
+    terminal.press(b"\x03")
+    time.sleep(0.3)
+    assert terminal.process.poll() is None
+    began = time.monotonic()
+    terminal.press(b"\x03")
+    ended, shown = terminal.end()
+    assert time.monotonic() - began < 1
+    assert ended == 130
+    assert "Traceback" not in shown
+    assert_cursor_is_back(shown)
+    assert contents(run / names.CHECKPOINTS) == old
+    assert position(run) == (1, 0)
+    assert status(run) == "interrupted"
+    assert not list(run.rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize(("name", "number"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_gives_the_terminal_its_cursor_back(digits, tmp_path, name, number):
+    run = tmp_path / "run"
+    terminal = Terminal(*arguments(digits, run, "--epochs", 1000), fault=SLOW.format(seconds=0.02))
+    wait_for(run / "samples" / "epoch-0002.png")
+    os.kill(terminal.process.pid, getattr(signal, name))
+    ended, shown = terminal.end()
+    assert ended == number
+    assert "Traceback" not in shown
+    assert f"Stopped by {name}. Go on with: vaecli train --resume {run}" in shown
+    assert_cursor_is_back(shown)
+    assert position(run) >= (2, 0)
+    assert status(run) == "interrupted"
+    assert not list(run.rglob(".tmp-*"))
+
+
+def test_a_terminal_that_is_closed_stops_and_saves(digits, tmp_path):
+    run = tmp_path / "run"
+    terminal = Terminal(*arguments(digits, run, "--epochs", 1000), fault=SLOW.format(seconds=0.02))
+    wait_for(run / "samples" / "epoch-0002.png")
+    terminal.hang_up()
+    assert end(terminal.process).status == 129
+    assert position(run) >= (2, 0)
+    assert status(run) == "interrupted"
+    assert not list(run.rglob(".tmp-*"))
+
+
+def test_a_signal_before_the_first_batch_leaves_a_run_to_resume(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    process = begin(*arguments(digits, run, "--epochs", 2))
+    wait_for(run / names.CONFIG)
+    process.send_signal(signal.SIGTERM)
+    done = end(process)
+    assert done.status == 143
+    assert_clean(done, tmp_path)
+    assert done.err.splitlines()[-1].startswith("Stopped by SIGTERM. ")
+    assert "Training goes on" not in done.err
+    assert status(run) == "interrupted"
+    assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")
+
+
+def test_a_signal_during_evaluation_keeps_the_epoch(cli, digits, tmp_path):
+    run, mark = tmp_path / "run", tmp_path / "mark"
+    process = begin(
+        *arguments(digits, run, "--epochs", 2), fault=SLOW_EVALUATION.format(mark=str(mark))
+    )
+    wait_for(mark)
+    process.send_signal(signal.SIGTERM)
+    done = end(process)
+    assert done.status == 143
+    assert_clean(done, tmp_path)
+    assert position(run) == (1, 0)
+    assert vaecli.open(run).record.epochs_done == 1
+    assert status(run) == "interrupted"
+    assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")

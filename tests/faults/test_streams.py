@@ -1,0 +1,101 @@
+"""Streams that are files, pipes, closed or gone, and terminals that can do little."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands.test_main import without_torch
+from tests.commands.test_process import FRESH, arguments, posix
+from tests.faults.conftest import Terminal, lines_of_epochs, plain
+from vaecli.run import names
+
+EPOCHS = 3
+POOR = {
+    "PYTHONIOENCODING": "ascii",
+    "LC_ALL": "C",
+    "COLUMNS": "20",
+    "GITHUB_ACTIONS": "true",
+}
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def shell(script, *line, **options):
+    """A script whose "$@" is the command line."""
+    command = ["bash", "-c", script, "bash", sys.executable, "-c", FRESH, *map(str, line)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def assert_trained(run):
+    record = json.loads((run / names.RECORD).read_text())
+    assert (record["status"], record["epochs_done"]) == ("completed", EPOCHS)
+    assert not list(run.rglob(".tmp-*"))
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("redirection", "status"),
+    [
+        ('"$@" <&- 2>"$ERRORS"', 0),
+        ('"$@" </dev/null 2>/dev/null', 0),
+        ('"$@" 2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}', 0),
+        ('"$@" 2>"$ERRORS" | true; exit ${PIPESTATUS[0]}', 1),
+    ],
+)
+def test_any_redirection_in_poor_surroundings_trains_to_the_end(
+    digits, tmp_path, redirection, status
+):
+    run, errors = tmp_path / "größe", tmp_path / "errors"
+    homeless = {name: value for name, value in os.environ.items() if name != "HOME"}
+    line = arguments(digits, run, "--epochs", EPOCHS)
+    done = shell(redirection, *line, env={**homeless, **POOR, "ERRORS": str(errors)})
+    assert done.returncode == status
+    assert done.stderr == ""
+    if "head" in redirection:
+        assert re.fullmatch(r"Training .*\n", done.stdout)
+    else:
+        assert done.stdout == ("" if "true" in redirection else f"{run}\n")
+    if errors.exists():
+        said = errors.read_text()
+        assert "Traceback" not in said
+        assert "Exception ignored" not in said
+        assert "\x1b" not in said
+        assert "\r" not in said
+        assert lines_of_epochs(said) == ["1/3", "2/3", "3/3"]
+    assert_trained(run)
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "more", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, POOR], ids=["NO_COLOR", "dumb", "poor"]
+)
+def test_any_terminal_sees_a_run_to_its_end(digits, tmp_path, more, monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    run = tmp_path / "größe"
+    status, shown = Terminal(*arguments(digits, run, "--epochs", EPOCHS), **more).end()
+    assert status == 0
+    assert "Traceback" not in shown
+    assert lines_of_epochs(plain(shown)) == ["1/3", "2/3", "3/3"]
+    assert plain(shown).endswith(f"\n{run}\n")
+    if "NO_COLOR" in more:
+        assert not COLOR.search(shown)
+    if "TERM" in more:
+        assert "\x1b" not in shown
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")
+    assert_trained(run)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"), [("vaecli tr", "train"), ("vaecli train --lat", "--latent-dim")]
+)
+def test_completion_needs_no_torch(monkeypatch, words, wanted):
+    monkeypatch.setenv("_VAECLI_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    done = without_torch()
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{wanted}\n", "")
