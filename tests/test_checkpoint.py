@@ -111,3 +111,15 @@ def test_compare_names_the_first_differences(path):
         "weight: expected (2, 2), found (3, 2)",
     ):
         assert part in str(caught.value)
+
+
+def test_a_header_whose_text_alone_was_changed_is_noticed(path):
+    """The last digit of a long number: what is read is the same, what is there is not."""
+    checkpoint.save(path, TENSORS, {"loss": 0.22293882071971893})
+    content = path.read_bytes()
+    changed = content.replace(b"0.22293882071971893", b"0.22293882071971892")
+    assert float("0.22293882071971893") == float("0.22293882071971892")
+    assert changed != content
+    path.write_bytes(changed)
+    with pytest.raises(RunError, match="Checksum mismatch"):
+        checkpoint.load(path)

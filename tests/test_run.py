@@ -189,6 +189,7 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
     [
         ("shape", [28, 28]),
         ("shape", [1, -8, 8]),
+        ("shape", [3, 2**31, 2**31]),
         ("config", [1]),
         ("config", {"epoch": 3}),
         ("config", {"schema_version": 2}),

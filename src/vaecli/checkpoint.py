@@ -84,6 +84,7 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
     try:
         header = json.loads(metadata[KEY])
         version = header["format"]
+        same = json.dumps(header, allow_nan=False) == metadata[KEY]
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a vaecli checkpoint: it has no vaecli header.") from None
     if version != FORMAT:
@@ -92,6 +93,8 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
             f"{path} has format {version!r}, but this vaecli reads {FORMAT}: "
             f"it needs vaecli >= {written!r}."
         )
+    if not same:  # as with the last of many digits, which changes no number
+        raise RunError(f"Checksum mismatch in {path}: its header is damaged.")
     return dict(header)
 
 

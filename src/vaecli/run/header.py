@@ -11,6 +11,7 @@ from ..errors import RunError
 Means = dict[str, FiniteFloat]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: their products can be counted
 
 
 class Pass(BaseModel):
@@ -46,7 +47,7 @@ class Header(BaseModel):
     format: Literal[1]
     vaecli: str
     config: Config
-    shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    shape: tuple[Size, Size, Size]
     history: list[Pass]
     position: Position
 
