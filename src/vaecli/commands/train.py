@@ -98,10 +98,8 @@ def train(
     if found and _is_complete(found, config):
         return
     if dry_run:
-        from .rehearsal import report
-
         run = found or runs.planned(run_dir, overwrite)
-        print(report(run, *prepare(run, config), allow_data_change))
+        _rehearse(run, config, allow_data_change)
         return
     with ExitStack() as stack:
         stopping = stack.enter_context(Stopping())
@@ -138,6 +136,13 @@ def _choose(
         config = presets.resolve(*layers, chosen)
         found = _find(run_dir, config) if resume else None
     return (changed(found, chosen) if found else config), found
+
+
+def _rehearse(run: "Run", config: "Config", changed: bool) -> None:
+    """Print what training would take."""
+    from .rehearsal import report
+
+    print(report(run, *prepare(run, config), changed))
 
 
 def _open_last(path: str) -> "Run":
