@@ -21,13 +21,20 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))
 """
 # Root may write everywhere. What is imported later could be closed to nobody.
+# Code for a child: right before it writes it becomes a user who may not, nor read what it imports.
 NOBODY = """
 import os
-import vaecli.plots, vaecli.presets, vaecli.run
-if os.getuid() == 0:
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
+from vaecli import files
+from vaecli.run import directory
+def nobody(call):
+    def hindered(*arguments):
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        return call(*arguments)
+    return hindered
+files.write, directory.make = nobody(files.write), nobody(directory.make)
 """
 FULL_DEVICE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
