@@ -5,7 +5,7 @@ POSTERIOR = "gaussian"
 PRIOR = "normal"
 LIKELIHOOD = "bernoulli"
 OBJECTIVE = "elbo"
-NETWORK = "mlp:width=400,depth=2"
+NETWORK = "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
 LATENT_DIM = 20
 
 DATA = "mnist"

@@ -4,49 +4,68 @@ Both take an optional context `c`, shape `(N, E)`, and join it to their input, s
 conditioning is written once, here.
 """
 
+import abc
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, Literal, Protocol, cast, final
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
+from .layers import ActivationName, BiasMap, NormName, Resize, Style
+
+
+class Encoder(nn.Module):
+    """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`."""
+
+    features: int
+
+
+class Decoder(nn.Module, abc.ABC):
+    """Maps latents, shape `(N, D)`, and a context to maps, shape `(N, *shape)`."""
+
+    @abc.abstractmethod
+    def start_at(self, maps: Tensor) -> None:
+        """Set the last bias so that an untrained decoder gives about `maps`, of shape `shape`."""
+
+
+class Network(Protocol):
+    """A family of encoders and decoders, with the options that they share.
+
+    Attributes:
+        bias: How the decoder begins: from zero, or from the mean training image.
+    """
+
+    @property
+    def bias(self) -> Literal["zero", "data"]: ...
+
+    def encoder(self, shape: Sequence[int], context: int) -> Encoder: ...
+
+    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder: ...
 
 
 def join(h: Tensor, c: Tensor | None) -> Tensor:
-    """Append the context to features h, shape `(N, F)`, to give `(N, F + E)`."""
-    return h if c is None else torch.cat([h, c], dim=-1)
+    """Append the context to features h, shape `(N, F, ...)`, to give `(N, F + E, ...)`.
 
-
-def rectified(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers between these sizes, each followed by a ReLU.
-
-    Their weights keep the variance of what passes through, which torch's own default shrinks
-    sixfold at every ReLU.
-
-    References:
-        Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
+    It is the same at every pixel of h, if that has any.
     """
-    modules: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layer = nn.Linear(inputs, outputs)
-        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
-        nn.init.zeros_(layer.bias)
-        modules += [layer, nn.ReLU()]
-    return nn.Sequential(*modules)
+    if c is None:
+        return h
+    c = c.reshape(*c.shape, *[1] * (h.ndim - 2)).expand(*c.shape, *h.shape[2:])
+    return torch.cat([h, c], dim=1)
 
 
 @final
-class MLPEncoder(nn.Module):
-    """Images, shape `(N, C, H, W)`, to features, shape `(N, features)`."""
+class MLPEncoder(Encoder):
+    """Flattened images through fully connected layers."""
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], style: Style) -> None:
         super().__init__()
         self.features = sizes[-1]
-        self.net = rectified(sizes)
+        self.net = style.dense(sizes)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         features: Tensor = self.net(join(x.flatten(1), c))
@@ -54,44 +73,211 @@ class MLPEncoder(nn.Module):
 
 
 @final
-class MLPDecoder(nn.Module):
-    """Latents, shape `(N, D)`, to maps, shape `(N, *shape)`."""
+class MLPDecoder(Decoder):
+    """Latents through fully connected layers."""
 
-    def __init__(self, sizes: Sequence[int], shape: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], shape: Sequence[int], style: Style) -> None:
         super().__init__()
         self.shape = tuple(shape)
-        self.net = nn.Sequential(*rectified(sizes), nn.Linear(sizes[-1], math.prod(shape)))
+        self.net = nn.Sequential(*style.dense(sizes), nn.Linear(sizes[-1], math.prod(shape)))
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         maps: Tensor = self.net(join(z, c)).unflatten(-1, self.shape)
         return maps
 
+    @torch.no_grad()
+    def start_at(self, maps: Tensor) -> None:
+        cast(nn.Linear, self.net[-1]).bias.copy_(maps.flatten())
+
+
+@final
+class ConvEncoder(Encoder):
+    """Convolutions of stride 2, each with residual blocks behind it, bent at the end.
+
+    Args:
+        shape: Of the images, (C, H, W).
+        channels: After each halving.
+        blocks: Residual blocks at each size.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], context: int, channels: Sequence[int], blocks: int, style: Style
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise((shape[0] + context, *channels)):
+            bend = style.bend(inputs) if layers else []
+            layers += [*bend, style.convolution(inputs, outputs, stride=2)]
+            layers += style.residuals(outputs, blocks)
+        self.net = nn.Sequential(*layers, *style.bend(channels[-1]), nn.Flatten())
+        self.features = channels[-1] * math.prod(halved(shape, len(channels))[-1])
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        features: Tensor = self.net(join(x, c))
+        return features
+
+
+@final
+class ConvDecoder(Decoder):
+    """The mirror image of `ConvEncoder`: sizes double, or nearly, up to exactly that of `shape`.
+
+    Every pixel has a bias of its own at the end.
+    """
+
+    def __init__(
+        self, inputs: int, shape: Sequence[int], channels: Sequence[int], blocks: int, style: Style
+    ) -> None:
+        super().__init__()
+        *sizes, smallest = halved(shape, len(channels))
+        first = (channels[-1], *smallest)
+        layers = [style.linear(inputs, math.prod(first)), nn.Unflatten(1, first)]
+        for n in reversed(range(len(channels))):
+            layers += style.residuals(channels[n], blocks)
+            layers += [*style.bend(channels[n]), Resize(sizes[n])]
+            layers += [style.convolution(channels[n], channels[n - 1])] if n else []
+        last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
+        self.net = nn.Sequential(*layers, last, BiasMap(shape))
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        maps: Tensor = self.net(join(z, c))
+        return maps
+
+    @torch.no_grad()
+    def start_at(self, maps: Tensor) -> None:
+        cast(BiasMap, self.net[-1]).bias.copy_(maps)
+
+
+def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
+    """The size (H, W) of images of this shape, and what 0 to `times` halvings leave, rounded up."""
+    _, height, width = shape
+    return [(math.ceil(height / 2**n), math.ceil(width / 2**n)) for n in range(times + 1)]
+
+
+def check(network: str, style: Style, **counts: tuple[int, int]) -> None:
+    """Raise unless each count, given with its highest value, can be built in this style."""
+    for name, (value, most) in counts.items():
+        least = 0 if name == "blocks" else 1
+        if not least <= value <= most:
+            raise ConfigError(
+                f"The {network} network needs {name} of at least {least} and at most {most}, "
+                f"not {value}."
+            )
+    if style.norm == "layer" and counts["width"][0] < 2:
+        raise ConfigError(
+            f"The {network} network with norm=layer needs width of at least 2: of one unit, "
+            "nothing is left."
+        )
+
 
 @final
 @dataclass(frozen=True)
 class MLP:
-    """Fully connected layers with ReLU, the same in the encoder and the decoder.
+    """Fully connected layers, the same in the encoder and the decoder.
 
     Args:
         width: Units in a hidden layer.
         depth: Hidden layers.
+        activation: What bends each hidden layer.
+        norm: What each hidden layer is normed over: nothing, the batch, or its own units.
+        bias: How the decoder begins: from zero, or from the mean training image.
     """
 
     width: int = 400
     depth: int = 2
+    activation: ActivationName = "relu"
+    norm: NormName = "none"
+    bias: Literal["zero", "data"] = "zero"
 
     def __post_init__(self) -> None:
-        for name, value, most in (("width", self.width, 1_000_000), ("depth", self.depth, 1000)):
-            if not 1 <= value <= most:
-                raise ConfigError(
-                    f"The mlp network needs {name} of at least 1 and at most {most}, not {value}."
-                )
+        check("mlp", self.style, width=(self.width, 1_000_000), depth=(self.depth, 1000))
+
+    @property
+    def style(self) -> Style:
+        return Style(self.activation, self.norm)
 
     def encoder(self, shape: Sequence[int], context: int) -> MLPEncoder:
-        return MLPEncoder([math.prod(shape) + context, *[self.width] * self.depth])
+        sizes = [math.prod(shape) + context, *[self.width] * self.depth]
+        return MLPEncoder(sizes, self.style)
 
     def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> MLPDecoder:
-        return MLPDecoder([latent_dim + context, *[self.width] * self.depth], shape)
+        sizes = [latent_dim + context, *[self.width] * self.depth]
+        return MLPDecoder(sizes, shape, self.style)
 
 
-NETWORKS = {"mlp": MLP}
+@dataclass(frozen=True)
+class Convolutional(abc.ABC):
+    """What `Conv` and `ResNet` share: all but the residual blocks."""
+
+    width: int = 16
+    depth: int = 2
+    activation: ActivationName = "relu"
+    norm: NormName = "none"
+    bias: Literal["zero", "data"] = "zero"
+
+    @property
+    @abc.abstractmethod
+    def blocks(self) -> int:
+        """Residual blocks at each size."""
+
+    def __post_init__(self) -> None:
+        counts = {"width": (self.width, 10_000), "depth": (self.depth, 10)}
+        check(type(self).__name__.lower(), self.style, blocks=(self.blocks, 1000), **counts)
+
+    @property
+    def style(self) -> Style:
+        return Style(self.activation, self.norm)
+
+    @property
+    def channels(self) -> list[int]:
+        """How many there are after each halving."""
+        return [self.width * 2**n for n in range(self.depth)]
+
+    def encoder(self, shape: Sequence[int], context: int) -> ConvEncoder:
+        return ConvEncoder(shape, context, self.channels, self.blocks, self.style)
+
+    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> ConvDecoder:
+        return ConvDecoder(latent_dim + context, shape, self.channels, self.blocks, self.style)
+
+
+@final
+@dataclass(frozen=True)
+class Conv(Convolutional):
+    """Convolutions that halve the image, and in the decoder double it again, at any size.
+
+    References:
+        Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
+        https://arxiv.org/abs/1412.6806
+
+    Args:
+        width: Channels after the first halving; each further one doubles them.
+        depth: Halvings.
+        activation: What bends each layer.
+        norm: What each layer is normed over: nothing, the batch, or each image's own features.
+        bias: How the decoder begins: from zero, or from the mean training image.
+    """
+
+    blocks: ClassVar[int] = 0
+
+
+@final
+@dataclass(frozen=True)
+class ResNet(Convolutional):
+    """Convolutions that halve and double the image, with residual blocks at each size.
+
+    References:
+        Identity Mappings in Deep Residual Networks (He et al., 2016),
+        https://arxiv.org/abs/1603.05027
+
+    Args:
+        width: Channels after the first halving; each further one doubles them.
+        depth: Halvings.
+        activation: What bends each layer.
+        norm: What each layer is normed over: nothing, the batch, or each image's own features.
+        bias: How the decoder begins: from zero, or from the mean training image.
+        blocks: Residual blocks, each of two convolutions, at each size.
+    """
+
+    blocks: int = 1
+
+
+NETWORKS: dict[str, Callable[..., Network]] = {"mlp": MLP, "conv": Conv, "resnet": ResNet}
