@@ -1,25 +1,44 @@
 """Likelihoods `p(x | z, c)`: modules that return a distribution over images `(C, H, W)`."""
 
 import abc
-from typing import final
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, final
 
+import torch
 import torch.distributions as dist
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from .networks import MLPDecoder
+from ..errors import ConfigError
+from . import pixels
+from .networks import Decoder
+
+DARKEST = 1e-3  # mean of a pixel that no training image lights: its logit must be finite
+NARROWEST = 1 / pixels.LEVELS  # scale of a density: one grey level
+NARROWEST_LOGISTIC = 1 / 4096  # 1 / 16 of a grey level: all but 1e-3 of the mass is in one
+MOST_MIXTURES = 100
+
+BINARY = {  # what --binarize makes of grey pixels
+    "dynamic": "pixels drawn black or white by their brightness, anew at every reading",
+    "threshold": "pixels that are white if brighter than half, else black",
+}
 
 
 class Likelihood(nn.Module, abc.ABC):
     """A decoder and a family of pixel distributions (the subclass).
 
     Args:
-        decoder: Maps `(z, c)`, with z of shape `(N, D)`, to maps, shape `(N, C, H, W)`.
+        decoder: Maps `(z, c)`, with z of shape `(N, D)`, to maps, shape `(N, maps * C, H, W)`.
+        options: What `count_maps` goes by.
+
+    Attributes:
+        maps: Numbers that the family needs for each pixel and channel.
     """
 
-    def __init__(self, decoder: MLPDecoder) -> None:
+    def __init__(self, decoder: Decoder, **options: Any) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.maps = decoder, self.count_maps(**options)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
         """Decode latents, shape `(*batch, D)`; c, shape `(B, E)`, broadcasts on the left."""
@@ -27,11 +46,40 @@ class Likelihood(nn.Module, abc.ABC):
         if c is not None:
             c = c.expand(*batch, -1).flatten(0, -2)
         maps = self.decoder(z.flatten(0, -2), c).unflatten(0, batch)
-        return Independent(self.pixels(maps), 3, validate_args=False)
+        pixels = self.pixels(*maps.chunk(self.maps, dim=-3))
+        return Independent(pixels, 3, validate_args=False)
+
+    @staticmethod
+    @abc.abstractmethod
+    def count_maps(*args: Any, **options: Any) -> int:
+        """The numbers that the family needs for each pixel and channel, given its options.
+
+        Raises:
+            ConfigError: An option is out of range.
+        """
 
     @abc.abstractmethod
-    def pixels(self, maps: Tensor) -> Distribution:
-        """The distribution of every pixel, from maps of shape `(*batch, C, H, W)`."""
+    def pixels(self, *maps: Tensor) -> Distribution:
+        """The distribution of every pixel, from maps, each of shape `(*batch, C, H, W)`."""
+
+    @abc.abstractmethod
+    def maps_for(self, mean: Tensor) -> Tensor:
+        """Maps, shape `(maps * C, H, W)`, that give pixels about the mean, shape `(C, H, W)`."""
+
+    @abc.abstractmethod
+    def protocol(self, binarize: str) -> str:
+        """One clause on what the distortion of pixels, binarized in this way, means."""
+
+    def start_at(self, mean: Tensor) -> None:
+        """Let the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
+        self.decoder.start_at(self.maps_for(mean))
+
+
+def density_protocol(binarize: str) -> str:
+    """The protocol of every density on the unit interval, or around it."""
+    if binarize == "none":
+        return "a density of grey pixels in [0, 1]: can be negative"
+    return f"a density, not a probability, of {BINARY[binarize]}: can be negative"
 
 
 @final
@@ -45,8 +93,181 @@ class Bernoulli(Likelihood):
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
     """
 
-    def pixels(self, maps: Tensor) -> Distribution:
-        return dist.Bernoulli(logits=maps, validate_args=False)
+    @staticmethod
+    def count_maps() -> int:
+        return 1
+
+    def pixels(self, *maps: Tensor) -> Distribution:
+        (logits,) = maps
+        return dist.Bernoulli(logits=logits, validate_args=False)
+
+    def maps_for(self, mean: Tensor) -> Tensor:
+        return mean.clamp(DARKEST, 1 - DARKEST).logit()
+
+    def protocol(self, binarize: str) -> str:
+        if binarize == "none":
+            return "grey pixels under a Bernoulli: a loss, not a likelihood"
+        return f"a probability of {BINARY[binarize]}"
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli}
+@final
+class ContinuousBernoulli(Likelihood):
+    """Grey pixels in [0, 1] with the density that makes a likelihood of the Bernoulli's loss.
+
+    References:
+        The continuous Bernoulli: fixing a pervasive error in variational autoencoders
+        (Loaiza-Ganem & Cunningham, 2019), https://arxiv.org/abs/1907.06845
+    """
+
+    @staticmethod
+    def count_maps() -> int:
+        return 1
+
+    def pixels(self, *maps: Tensor) -> Distribution:
+        (logits,) = maps
+        return pixels.ContinuousBernoulli(logits)
+
+    def maps_for(self, mean: Tensor) -> Tensor:
+        """By bisection, between logits of -50 and 50, whose means are 0.02 and 0.98."""
+        low, high = torch.full_like(mean, -50), torch.full_like(mean, 50)
+        for _ in range(30):
+            middle = (low + high) / 2
+            darker = pixels.ContinuousBernoulli(middle).mean < mean
+            low, high = torch.where(darker, middle, low), torch.where(darker, high, middle)
+        return low
+
+    def protocol(self, binarize: str) -> str:
+        return density_protocol(binarize)
+
+
+def bounded_scale(raw: Tensor, narrowest: float) -> Tensor:
+    """A scale between `narrowest` and 1; a raw value of 0 gives their geometric mean.
+
+    Without a lower bound, pixels that are black in every image give an infinite density, and with
+    an abrupt one what lies beyond it would no longer learn.
+    """
+    return torch.exp(math.log(narrowest) * torch.sigmoid(-raw))
+
+
+class Symmetric(Likelihood):
+    """A density that falls on both sides of a location in [0, 1], with a learned scale.
+
+    Attributes:
+        family: Makes the density from location and scale.
+    """
+
+    family: ClassVar[Callable[..., Distribution]]
+
+    def __init__(self, decoder: Decoder, scale: Literal["shared", "pixel"] = "shared") -> None:
+        super().__init__(decoder, scale=scale)
+        if scale == "shared":
+            self.scale = nn.Parameter(torch.zeros(()))
+
+    @staticmethod
+    def count_maps(scale: str = "shared") -> int:
+        return 2 if scale == "pixel" else 1
+
+    def pixels(self, *maps: Tensor) -> Distribution:
+        loc, scale = maps if self.maps == 2 else (*maps, self.scale)
+        return self.family(loc.sigmoid(), bounded_scale(scale, NARROWEST), validate_args=False)
+
+    def maps_for(self, mean: Tensor) -> Tensor:
+        logits = mean.clamp(DARKEST, 1 - DARKEST).logit()
+        return torch.cat([logits, *[torch.zeros_like(mean)] * (self.maps - 1)])
+
+    def protocol(self, binarize: str) -> str:
+        return density_protocol(binarize)
+
+
+@final
+class Gaussian(Symmetric):
+    """Normal pixels, whose mean is held to [0, 1] and whose scale is learned.
+
+    The scale lies between 1/256, a grey level, and 1. It is shared by all pixels of all images
+    (sigma-VAE), or given by the decoder for each. The optimal scale of the paper is a function of
+    the images that it scores, and so no likelihood of new ones: the shared scale learns its value.
+
+    References:
+        Simple and Effective VAE Training with Calibrated Decoders (Rybkin et al., 2021),
+        https://arxiv.org/abs/2006.13202
+
+    Args:
+        scale: One learned number for all pixels (shared), or one for each (pixel).
+    """
+
+    family = dist.Normal
+
+
+@final
+class Laplace(Symmetric):
+    """Laplace pixels, whose median is held to [0, 1] and whose scale is learned.
+
+    Its loss is the absolute error, which blurs edges less than the squared one. The scale lies
+    between 1/256, a grey level, and 1.
+
+    References:
+        Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
+        https://arxiv.org/abs/1611.07004, on what the absolute error does to edges
+
+    Args:
+        scale: One learned number for all pixels (shared), or one for each (pixel).
+    """
+
+    family = dist.Laplace
+
+
+@final
+class Logistic(Likelihood):
+    """Probabilities of 256 grey levels: a logistic, or a mixture of them, in equal bins.
+
+    Black and white take the tails, so that the levels' probabilities sum to one. Location 0 is
+    black, 1 is white, and those beyond are allowed; scales lie between 1/4096 and 1. Channels are
+    independent given z.
+
+    References:
+        Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
+        https://arxiv.org/abs/1606.04934
+        PixelCNN++ (Salimans et al., 2017), https://arxiv.org/abs/1701.05517, for mixtures
+
+    Args:
+        mixtures: Components of the mixture at every pixel.
+    """
+
+    def __init__(self, decoder: Decoder, mixtures: int = 1) -> None:
+        super().__init__(decoder, mixtures=mixtures)
+        self.mixtures = mixtures
+
+    @staticmethod
+    def count_maps(mixtures: int = 1) -> int:
+        """A location, a scale and a weight for each; one alone has no weight to choose."""
+        if not 1 <= mixtures <= MOST_MIXTURES:
+            raise ConfigError(
+                f"The logistic likelihood needs mixtures of at least 1 and at most "
+                f"{MOST_MIXTURES}, not {mixtures}."
+            )
+        return 2 if mixtures == 1 else 3 * mixtures
+
+    def pixels(self, *maps: Tensor) -> Distribution:
+        loc, scale, *weights = torch.stack(maps, dim=-1).split(self.mixtures, dim=-1)
+        loc = 0.5 + loc / 4  # as steep as a sigmoid in its middle, but without ends
+        levels = pixels.DiscretizedLogistic(loc, bounded_scale(scale, NARROWEST_LOGISTIC))
+        (logits,) = weights or (torch.zeros_like(loc),)
+        chosen = dist.Categorical(logits=logits, validate_args=False)
+        return dist.MixtureSameFamily(chosen, levels, validate_args=False)
+
+    def maps_for(self, mean: Tensor) -> Tensor:
+        loc = [4 * (mean - 0.5)] * self.mixtures
+        return torch.cat([*loc, *[torch.zeros_like(mean)] * (self.maps - self.mixtures)])
+
+    def protocol(self, binarize: str) -> str:
+        what = "pixels" if binarize == "none" else BINARY[binarize]
+        return f"a probability, among 256 grey levels, of {what}"
+
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "continuous-bernoulli": ContinuousBernoulli,
+    "gaussian": Gaussian,
+    "laplace": Laplace,
+    "logistic": Logistic,
+}
