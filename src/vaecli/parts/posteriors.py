@@ -1,13 +1,23 @@
 """Approximate posteriors `q(z | x, c)`: modules that return a distribution over `(D,)` vectors."""
 
 import abc
-from typing import ClassVar, final
+from functools import partial
+from typing import ClassVar, Literal, final
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from .distributions import DiagonalNormal
-from .networks import MLPEncoder
+from . import flows
+from .codebooks import Quantizer
+from .distributions import Chain, Delta, bounded_normal
+from .hierarchies import TopDown, level_sizes, merge
+from .latents import require
+from .networks import Encoder
+from .spheres import LARGEST_CONCENTRATION, VonMisesFisher, require_sphere
+
+Space = Literal["real", "sphere", "codes"]  # R^D, the unit sphere in it, or vectors of a codebook
 
 
 class Posterior(nn.Module, abc.ABC):
@@ -16,11 +26,18 @@ class Posterior(nn.Module, abc.ABC):
     Args:
         encoder: Maps `(x, c)` to features, shape `(B, encoder.features)`.
         latent_dim: The number of latent dimensions D.
+
+    Attributes:
+        heads: Numbers that the family needs for each latent dimension.
+        space: Where latents lie: a prior must lie there too.
+        has_density: It is not a deterministic code.
     """
 
-    heads: ClassVar[int]  # numbers that the family needs for each latent dimension
+    heads: ClassVar[int]
+    space: ClassVar[Space] = "real"
+    has_density: ClassVar[bool] = True
 
-    def __init__(self, encoder: MLPEncoder, latent_dim: int) -> None:
+    def __init__(self, encoder: Encoder, latent_dim: int) -> None:
         super().__init__()
         self.encoder, self.latent_dim = encoder, latent_dim
         self.head = nn.Linear(encoder.features, self.heads * latent_dim)
@@ -37,7 +54,7 @@ class Posterior(nn.Module, abc.ABC):
 class Gaussian(Posterior):
     """Normal with independent dimensions.
 
-    The first half of the head is the mean, the second the log-variance.
+    The first half of the head is the mean, the second the log-variance, held within [-20, 20].
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
@@ -46,8 +63,228 @@ class Gaussian(Posterior):
     heads = 2
 
     def distribution(self, *heads: Tensor) -> Distribution:
-        mean, log_var = heads
-        return DiagonalNormal(mean, log_var)
+        return bounded_normal(*heads)
 
 
-POSTERIORS = {"gaussian": Gaussian}
+@final
+class Dirac(Posterior):
+    """A deterministic code, as of a plain autoencoder.
+
+    References:
+        From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
+        https://arxiv.org/abs/1903.12436
+    """
+
+    heads = 1
+    has_density = False
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        (code,) = heads
+        return Delta(code)
+
+
+@final
+class Flow(Posterior):
+    """A normal warped by affine couplings, which read a third head of the encoder.
+
+    References:
+        Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
+        Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
+        https://arxiv.org/abs/1505.05770
+
+    Args:
+        depth: Couplings.
+        width: Hidden units in each.
+    """
+
+    heads = 3
+
+    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 4, width: int = 64) -> None:
+        super().__init__(encoder, latent_dim)
+        self.flow = flows.real_nvp(latent_dim, latent_dim, depth, width)
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        return flows.warp(self.flow, *heads)
+
+
+@final
+class Planar(Posterior):
+    """A normal warped by planar maps, whose parameters come from a third head of the encoder.
+
+    References:
+        Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
+        https://arxiv.org/abs/1505.05770
+
+    Args:
+        depth: Maps.
+    """
+
+    heads = 3
+
+    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 8) -> None:
+        super().__init__(encoder, latent_dim)
+        require("The planar flow", 1, 1000, depth=depth)
+        self.flow = flows.Steps(flows.Planar(latent_dim, latent_dim) for _ in range(depth))
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        return flows.warp(self.flow, *heads)
+
+
+@final
+class IAF(Posterior):
+    """A normal warped by inverse autoregressive maps, which read a third head of the encoder.
+
+    References:
+        Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
+        https://arxiv.org/abs/1606.04934
+
+    Args:
+        depth: Maps; the order of the latent dimensions reverses after each.
+        width: Hidden units in each.
+    """
+
+    heads = 3
+
+    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 2, width: int = 128) -> None:
+        super().__init__(encoder, latent_dim)
+        require("The iaf flow", 1, 1000, depth=depth)
+        require("The iaf flow", 1, 1_000_000, width=width)
+        self.flow = flows.Steps(
+            flows.Autoregressive(latent_dim, latent_dim, width) for _ in range(depth)
+        )
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        return flows.warp(self.flow, *heads)
+
+
+@final
+class Quantized(Posterior):
+    """The nearest vectors of a learned codebook, with the gradient passed straight through.
+
+    In training, a code that falls out of use moves to a vector of the batch.
+
+    References:
+        Neural Discrete Representation Learning (van den Oord et al., 2017),
+        https://arxiv.org/abs/1711.00937
+        SoundStream (Zeghidour et al., 2021), https://arxiv.org/abs/2107.03312, for levels > 1
+
+    Args:
+        codes: Vectors in a codebook.
+        dim: Length of each; the latent dimensions are cut into vectors of this length.
+        commitment: Weight of what pulls the encoder to its codes.
+        levels: Codebooks, each for what the one before leaves.
+    """
+
+    heads = 1
+    space = "codes"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        latent_dim: int,
+        codes: int = 64,
+        dim: int = 2,
+        commitment: float = 0.25,
+        levels: int = 1,
+    ) -> None:
+        super().__init__(encoder, latent_dim)
+        require("The quantized posterior", 0, 1e6, commitment=commitment)
+        self.commitment, self.quantizer = commitment, Quantizer(latent_dim, levels, codes, dim)
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        (z,) = heads
+        code, on_codes, on_latents = self.quantizer(z)
+        # The value is exactly the code, and has the gradient of z.
+        value = code + (z - z.detach())
+        return Delta(value, on_codes + self.commitment * on_latents, discrete=True)
+
+
+@final
+class Hierarchical(Posterior):
+    """Levels of normals, each given the image and all levels above it; the decoder reads all.
+
+    References:
+        Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
+
+    Args:
+        levels: From 2 to 5; they share the latent dimensions evenly.
+        width: Hidden units of the network between levels.
+    """
+
+    heads = 2
+
+    def __init__(self, encoder: Encoder, latent_dim: int, levels: int = 2, width: int = 64) -> None:
+        super().__init__(encoder, latent_dim)
+        self.sizes = level_sizes(latent_dim, levels)
+        self.top_down = TopDown(self.sizes, 2 * latent_dim, width)
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        first = bounded_normal(*(head[..., : self.sizes[0]] for head in heads))
+        return Chain(first, self.top_down.levels(torch.cat(heads, dim=-1)), self.sizes)
+
+
+@final
+class Ladder(Posterior):
+    """Levels of normals that merge what the image says with what the prior says, by precision.
+
+    The encoder is the way up: every level reads its last layer. The way down is the network of the
+    hierarchical prior, which the two then share. The decoder reads all levels.
+
+    References:
+        Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
+
+    Args:
+        levels: From 2 to 5; they share the latent dimensions evenly.
+        width: Hidden units of the network between levels.
+    """
+
+    heads = 2
+
+    def __init__(self, encoder: Encoder, latent_dim: int, levels: int = 2, width: int = 64) -> None:
+        super().__init__(encoder, latent_dim)
+        self.sizes = level_sizes(latent_dim, levels)
+        self.top_down = TopDown(self.sizes, 0, width)
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        numbers = zip(*(head.split(self.sizes, dim=-1) for head in heads), strict=True)
+        first, *rest = (bounded_normal(*level) for level in numbers)
+        pairs = zip(rest, self.top_down.levels(), strict=True)
+        return Chain(first, [partial(merge, q, p) for q, p in pairs], self.sizes)
+
+
+@final
+class VMF(Posterior):
+    """Von Mises-Fisher: about a direction on the unit sphere.
+
+    The first half of the head points in the direction; the concentration is one more than the
+    softplus of the sum of the second, as in the paper, and at most 100,000.
+
+    References:
+        Hyperspherical Variational Auto-Encoders (Davidson et al., 2018),
+        https://arxiv.org/abs/1804.00891
+    """
+
+    heads = 2
+    space = "sphere"
+
+    def __init__(self, encoder: Encoder, latent_dim: int) -> None:
+        require_sphere(latent_dim)
+        super().__init__(encoder, latent_dim)
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        direction, k = heads
+        concentration = (1 + F.softplus(k.sum(-1))).clamp(max=LARGEST_CONCENTRATION)
+        return VonMisesFisher(F.normalize(direction, dim=-1), concentration)
+
+
+POSTERIORS: dict[str, type[Posterior]] = {
+    "gaussian": Gaussian,
+    "dirac": Dirac,
+    "flow": Flow,
+    "planar": Planar,
+    "iaf": IAF,
+    "quantized": Quantized,
+    "hierarchical": Hierarchical,
+    "ladder": Ladder,
+    "vmf": VMF,
+}

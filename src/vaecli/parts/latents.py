@@ -1,0 +1,53 @@
+"""What parts over latents share: a small network, and the check of an option's range."""
+
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .layers import Style
+
+
+def beside(z: Tensor, h: Tensor | None) -> Tensor:
+    """z, shape `(*batch, D)`, with h, shape `(*batch, H)`, after it; batch shapes broadcast."""
+    if h is None:
+        return z
+    batch = torch.broadcast_shapes(z.shape[:-1], h.shape[:-1])
+    return torch.cat([z.expand(*batch, -1), h.expand(*batch, -1)], dim=-1)
+
+
+@final
+class LatentNet(nn.Module):
+    """One hidden layer between a latent, with features h beside it, and `outputs` numbers.
+
+    Args:
+        inputs: Length of the latent.
+        features: Length of h; 0 for none.
+        width: Hidden units.
+        outputs: Length of the result.
+        start: Factor of the last layer's first weights.
+    """
+
+    def __init__(
+        self, inputs: int, features: int, width: int, outputs: int, start: float = 1.0
+    ) -> None:
+        super().__init__()
+        last = nn.Linear(width, outputs)
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.mul_(start)
+        self.net = nn.Sequential(*Style().dense([inputs + features, width]), last)
+
+    def forward(self, z: Tensor, h: Tensor | None = None) -> Tensor:
+        numbers: Tensor = self.net(beside(z, h))
+        return numbers
+
+
+def require(part: str, least: float, most: float, **options: float) -> None:
+    """Raise a `ConfigError` about the first option that is not within these bounds."""
+    for name, value in options.items():
+        if not least <= value <= most:
+            raise ConfigError(
+                f"{part} needs {name} of at least {least} and at most {most}, not {value}."
+            )

@@ -1,0 +1,136 @@
+import pytest
+import torch
+
+from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
+from vaecli.errors import ConfigError
+from vaecli.parts.distributions import DiagonalNormal
+from vaecli.parts.networks import MLP
+from vaecli.parts.posteriors import POSTERIORS
+
+DENSITIES = [n for n, part in POSTERIORS.items() if part.has_density and part.space != "codes"]
+SHALLOW = {"planar": {"depth": 3}}
+
+
+def make(name, latent_dim=2, context=0, **options):
+    torch.manual_seed(7)
+    encoder = MLP(width=16, depth=1).encoder(SHAPE, context)
+    return POSTERIORS[name](encoder, latent_dim, **options)
+
+
+@pytest.mark.parametrize("context", [0, 3])
+@pytest.mark.parametrize("name", DENSITIES)
+def test_posteriors_integrate_to_one_and_samples_follow_them(name, context):
+    posterior = make(name, context=context, **SHALLOW.get(name, {}))
+    c = torch.eye(3) if context else None
+    q = posterior(2 * torch.rand(3, *SHAPE), c)
+    z, weights = probabilities(q, 3, SURFACES[posterior.space])
+    torch.testing.assert_close(weights.sum(0), torch.ones(3), atol=2e-3, rtol=0)
+    with torch.no_grad():
+        assert_samples_agree(q.rsample((10_000,)), z, weights)
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_a_posterior_has_the_shapes_it_says_and_reads_its_context(name):
+    posterior = make(name, latent_dim=4, context=3).eval()
+    x = torch.rand(1, *SHAPE).expand(5, *SHAPE)
+    q = posterior(x, torch.eye(3)[[0, 1, 2, 0, 1]])
+    z = q.rsample((6,))
+    assert z.shape == (6, 5, 4)
+    assert q.log_prob(z).shape == (6, 5)
+    assert q.mean.shape == q.variance.shape == (5, 4)
+    torch.testing.assert_close(q.mean[0], q.mean[3])
+    if name != "quantized":  # whose means are few
+        assert (q.mean[0] != q.mean[1]).any()
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_an_encoder_that_shouts_is_no_infinity(name):
+    posterior = make(name, latent_dim=4)
+    with torch.no_grad():
+        posterior.head.weight.mul_(1e3)
+    q = posterior(torch.rand(5, *SHAPE))
+    z = q.rsample((2,))
+    (z.square().sum() * 1e-6 + q.log_prob(z).sum()).backward()
+    assert z.isfinite().all()
+    assert q.variance.isfinite().all()
+    for parameter_name, parameter in posterior.named_parameters():
+        if parameter.grad is not None:
+            assert parameter.grad.isfinite().all(), parameter_name
+
+
+def test_a_deterministic_code_is_the_head():
+    posterior, x = make("dirac", latent_dim=3), torch.rand(5, *SHAPE)
+    q = posterior(x)
+    torch.testing.assert_close(q.rsample((2,))[1], posterior.head(posterior.encoder(x)))
+    assert not posterior.has_density
+    assert not q.discrete
+
+
+def test_the_head_of_the_sphere_is_direction_then_concentration():
+    posterior, x = make("vmf", latent_dim=3), torch.rand(5, *SHAPE)
+    q, head = posterior(x), posterior.head(posterior.encoder(x))
+    along = (q.direction * head[:, :3]).sum(-1)
+    torch.testing.assert_close(along, head[:, :3].norm(dim=-1))
+    torch.testing.assert_close(q.concentration, 1 + (1 + head[:, 3:].sum(-1).exp()).log())
+
+
+def test_a_ladder_weighs_both_ways_by_their_precision():
+    posterior, x = make("ladder", latent_dim=3), torch.rand(5, *SHAPE)
+    q = posterior(x)
+    mean, log_var = posterior.head(posterior.encoder(x)).chunk(2, -1)
+    torch.testing.assert_close(q.first.mean, mean[:, :1])
+    torch.testing.assert_close(q.first.variance, log_var[:, :1].exp())
+    z = torch.randn(5, 1)
+    merged, (from_prior,) = q.rest[0](z), [level(z) for level in posterior.top_down.levels()]
+    points = torch.randn(50, 5, 2)
+    from_image = DiagonalNormal(mean[:, 1:], log_var[:, 1:])
+    product = from_image.log_prob(points) + from_prior.log_prob(points)
+    ratio = merged.log_prob(points) - product  # a constant: only the scale differs
+    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["hierarchical", "ladder"])
+def test_levels_share_the_latent_dimensions(name):
+    assert make(name, latent_dim=7, levels=3).sizes == [2, 2, 3]
+    assert make(name, latent_dim=5, levels=5)(torch.rand(2, *SHAPE)).rsample((3,)).shape[-1] == 5
+
+
+REFUSED = {
+    ("hierarchical", 2, ("levels", 6)): (
+        "A hierarchy needs levels of at least 2 and at most 5, not 6."
+    ),
+    ("ladder", 2, ("levels", 3)): (
+        "A hierarchy of 3 levels needs a latent dimension for each: use --latent-dim 3 or more, "
+        "not 2."
+    ),
+    ("ladder", 2, ("width", 0)): (
+        "A hierarchy needs width of at least 1 and at most 1000000, not 0."
+    ),
+    ("flow", 2, ("depth", 0)): "The flow needs depth of at least 1 and at most 1000, not 0.",
+    ("planar", 2, ("depth", 0)): (
+        "The planar flow needs depth of at least 1 and at most 1000, not 0."
+    ),
+    ("iaf", 2, ("width", 0)): "The iaf flow needs width of at least 1 and at most 1000000, not 0.",
+    ("quantized", 4, ("dim", 5)): "A codebook needs dim of at least 1 and at most 4, not 5.",
+    (
+        "quantized",
+        4,
+        ("codes", 1),
+    ): "A codebook needs codes of at least 2 and at most 65536, not 1.",
+    ("quantized", 4, ("commitment", -1.0)): (
+        "The quantized posterior needs commitment of at least 0 and at most 1000000.0, not -1.0."
+    ),
+}
+
+
+@pytest.mark.parametrize(("case", "message"), REFUSED.items(), ids=str)
+def test_options_that_make_no_sense_are_refused(case, message):
+    name, latent_dim, (option, value) = case
+    with pytest.raises(ConfigError) as error:
+        make(name, latent_dim, **{option: value})
+    assert str(error.value) == message
+
+
+def test_a_sphere_has_two_dimensions():
+    with pytest.raises(ConfigError, match=r"^A sphere of latents needs --latent-dim of at least 2"):
+        make("vmf", latent_dim=1)
