@@ -1,0 +1,104 @@
+"""Adversarial autoencoders: the aggregate posterior is made to look like the prior."""
+
+import math
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from ..model import VAE
+from ..parts.layers import Style
+from ..parts.networks import join
+from ..parts.priors import Prior
+from .critic import fool, judge, slope
+from .objective import Objective, Terms, at_least, frozen, score
+
+
+@final
+class Adversarial(Objective):
+    """Distortion, and a critic that tells latents of images from draws of the prior.
+
+    Logs critic, what the critic minimises: 1.386 nats if it cannot tell; and fooled, the share of
+    latents that it takes for draws of the prior.
+
+    References:
+        Adversarial Autoencoders (Makhzani et al., 2016), https://arxiv.org/abs/1511.05644
+
+    Args:
+        weight: Weight of the encoder's part in the game. It suits about 20 latent dimensions;
+            two need about 100, to outweigh what the distortion gains from any other layout.
+        width: Units in a hidden layer of the critic.
+        depth: Hidden layers of the critic.
+        slope: Weight of the critic's squared gradient at draws of the prior, which calms the game.
+        labels: Whether the critic sees labels, so that each class takes its own part of the prior.
+    """
+
+    needs_density = False
+    has_critic = True
+
+    def __init__(
+        self,
+        prior: Prior,
+        latent_dim: int,
+        context: int,
+        classes: int,
+        weight: float = 10.0,
+        width: int = 256,
+        depth: int = 2,
+        slope: float = 1.0,
+        labels: bool = False,
+    ) -> None:
+        super().__init__()
+        at_least(0, "adversarial", weight=weight, slope=slope)
+        at_least(1, "adversarial", width=width, depth=depth)
+        if next(prior.parameters(), None) is not None:
+            raise ConfigError(
+                "The adversarial objective imposes a prior and cannot train one: use one without "
+                "parameters, such as --prior normal."
+            )
+        if labels:
+            _check_labels(prior, context, classes)
+        self.weight, self.slope, self.reads_labels = weight, slope, labels
+        sizes = [latent_dim + labels * (classes + 1), *[width] * depth]
+        self.critic = nn.Sequential(*Style().dense(sizes), nn.Linear(width, 1), nn.Flatten(0))
+
+    def forward(
+        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
+    ) -> Terms:
+        draw = model.draw(x, c)
+        fake, (real, label) = draw.z[0], self._draw(model, len(x), c)
+        real = real.detach().requires_grad_(torch.is_grad_enabled())
+        on_real = self.critic(join(real, label))
+        critic = judge(on_real, self.critic(join(fake.detach(), label)))
+        on_fake = frozen(self.critic)(join(fake, label))
+        loss = draw.distortion + self.weight * fool(on_fake) + critic
+        if self.slope:
+            loss = loss + self.slope * slope(on_real, real)
+        return score(draw, loss, critic=critic, fooled=(on_fake > 0).float())
+
+    def _draw(self, model: VAE, n: int, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """`n` latents from the prior, and the labels as the critic sees them, if it does.
+
+        To a model that takes none, labels are known here only. One class more says that the label
+        is not known.
+        """
+        if not self.reads_labels:
+            return model.sample_latent(n, c), None
+        if c is None:
+            raise ConfigError("The objective adversarial:labels=true needs labels.")
+        label = torch.cat([c, 1 - c.sum(-1, keepdim=True)], dim=-1)
+        return model.prior(c).expand((n,)).sample(), label
+
+
+def _check_labels(prior: Prior, context: int, classes: int) -> None:
+    """Raise unless there are labels that the prior, or else the decoder, depends on."""
+    if not classes:
+        raise ConfigError(
+            "The objective adversarial:labels=true needs images with labels, and these have none."
+        )
+    if not context and not prior(torch.eye(classes)).batch_shape:
+        raise ConfigError(
+            "The objective adversarial:labels=true needs a prior with a part for each class, such "
+            "as --prior ring."
+        )

@@ -1,0 +1,172 @@
+"""Bounds on `log p(x)` from several samples for each image, weighted by their importance."""
+
+import abc
+import math
+from dataclasses import replace
+from functools import partial
+from typing import cast, final
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+from ..model import VAE, Draw, log_mean_exp
+from ..parts.distributions import DiagonalNormal
+from ..parts.posteriors import Posterior
+from .objective import Objective, Terms, at_least, frozen, in_pieces, need_gaussian, score
+
+ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
+
+
+class Importance(Objective, abc.ABC):
+    """A bound (the subclass) from `total` samples for each image.
+
+    Training decodes all samples of a batch at once; evaluation takes fewer images at a time.
+    """
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self.total = total
+
+    def forward(
+        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
+    ) -> Terms:
+        return in_pieces(partial(self.terms, model), x, c, max(1, ROWS // self.total))
+
+    @abc.abstractmethod
+    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+        """Score images that are few enough."""
+
+
+@final
+class IWAE(Importance):
+    """The importance-weighted bound, whose weights come from several samples of an image.
+
+    With outer above 1 it is MIWAE, with beta above 0 CIWAE. One sample is the ELBO, its rate by
+    Monte Carlo.
+
+    References:
+        Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
+        Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
+        https://arxiv.org/abs/1802.04537, for outer and beta
+
+    Args:
+        samples: Samples K in a bound.
+        outer: Bounds M that are averaged, each from samples of its own.
+        beta: Share in [0, 1] of the ELBO, of all K M samples, in the loss; the bound has the rest.
+    """
+
+    def __init__(self, samples: int = 8, outer: int = 1, beta: float = 0.0) -> None:
+        at_least(1, "iwae", samples=samples, outer=outer)
+        if not 0 <= beta <= 1:
+            raise ConfigError(f"The iwae objective needs beta in [0, 1], not {beta:g}.")
+        super().__init__(samples * outer)
+        self.samples, self.beta = samples, beta
+
+    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+        draw = model.draw(x, c, self.total)
+        loss = -mean_bound(draw.log_weights, self.samples)
+        if self.beta:
+            loss = (1 - self.beta) * loss + self.beta * (draw.distortion + draw.rate)
+        return score(draw, loss)
+
+
+@final
+class PIWAE(Importance):
+    """The decoder learns by one bound of all samples, the encoder by the mean of looser ones.
+
+    More samples tighten the bound but drown the gradient of the encoder in noise. The prior is
+    trained as the decoder is; the loss is the decoder's bound, and its value has no part of the
+    encoder's.
+
+    References:
+        Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
+        https://arxiv.org/abs/1802.04537
+
+    Args:
+        samples: Samples K in a bound of the encoder.
+        outer: Bounds M of the encoder; the decoder's is of K M samples.
+    """
+
+    def __init__(self, samples: int = 8, outer: int = 8) -> None:
+        at_least(1, "piwae", samples=samples, outer=outer)
+        super().__init__(samples * outer)
+        self.samples = samples
+
+    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+        given = c if model.context else None
+        q = model.encode(x, c)
+        z = q.rsample((self.total,))
+        draw = Draw(x, z, q, frozen(model.prior)(given), frozen(model.likelihood)(z, given))
+        if not torch.is_grad_enabled():
+            return score(draw, -draw.bound)
+        encoder = -mean_bound(draw.log_weights, self.samples)
+        z, log_qz = z.detach(), draw.log_qz.detach()
+        log_pxz = model.likelihood(z, given).log_prob(x) + model.prior(given).log_prob(z)
+        decoder = -log_mean_exp(log_pxz - log_qz)
+        return score(draw, decoder + (encoder - encoder.detach()))
+
+
+@final
+class Renyi(Importance):
+    """The variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted (alpha 0).
+
+    It falls with alpha; a negative alpha overestimates `log p(x)` when there are samples enough.
+
+    References:
+        Rényi Divergence Variational Inference (Li & Turner, 2016),
+        https://arxiv.org/abs/1602.02311
+
+    Args:
+        alpha: Order of the divergence.
+        samples: Samples K in the bound.
+    """
+
+    def __init__(self, alpha: float = 0.5, samples: int = 8) -> None:
+        at_least(1, "renyi", samples=samples)
+        super().__init__(samples)
+        self.alpha = alpha
+
+    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+        draw = model.draw(x, c, self.total)
+        power = 1 - self.alpha
+        if power == 0:
+            return score(draw, -draw.log_weights.mean(0))
+        return score(draw, -log_mean_exp(power * draw.log_weights) / power)
+
+
+@final
+class DReG(Importance):
+    """The importance-weighted bound, with a gradient for the encoder that has less noise.
+
+    The mean of that gradient is the same: what the score of q adds has been integrated away. One
+    sample is "sticking the landing".
+
+    References:
+        Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives
+        (Tucker et al., 2019), https://arxiv.org/abs/1810.04152
+        Sticking the Landing (Roeder et al., 2017), https://arxiv.org/abs/1703.09194
+
+    Args:
+        samples: Samples K in the bound.
+    """
+
+    def __init__(self, posterior: Posterior, samples: int = 8) -> None:
+        at_least(1, "dreg", samples=samples)
+        need_gaussian("dreg", posterior)
+        super().__init__(samples)
+
+    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+        draw = model.draw(x, c, self.total)
+        q = cast(DiagonalNormal, draw.q)
+        draw = replace(draw, q=DiagonalNormal(q.loc.detach(), q.log_var.detach()))
+        weights = draw.log_weights.detach().softmax(0).unsqueeze(-1)
+        if draw.z.requires_grad:
+            # The bound weighs the gradient at a sample once, this a second time, on the way to q.
+            draw.z.register_hook(lambda gradient: weights * gradient)
+        return score(draw, -draw.bound)
+
+
+def mean_bound(log_weights: Tensor, samples: int) -> Tensor:
+    """The mean of importance-weighted bounds of `samples` samples each, shape `(B,)`."""
+    return log_mean_exp(log_weights.unflatten(0, (samples, -1))).mean(0)

@@ -1,0 +1,77 @@
+"""Deterministic autoencoders whose decoder is kept smooth by a penalty instead of noise."""
+
+import math
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+from ..model import VAE, Draw
+from ..parts.posteriors import Posterior
+from .objective import Objective, Terms, at_least, prior_fit, score
+
+
+@final
+class RAE(Objective):
+    """Distortion plus beta times half the squared code plus a penalty of a rough decoder.
+
+    The penalty is the squared weights of the decoder without biases (l2), or the squared gradient
+    of the decoded pixel means in the code (gp). A prior that learns is fitted to codes held
+    fixed, by a term -log p(z).
+
+    References:
+        From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
+        https://arxiv.org/abs/1903.12436
+
+    Args:
+        penalty: Which penalty of the decoder.
+        beta: Weight of half the squared code.
+        weight: Weight of the penalty.
+    """
+
+    needs_density = False
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        penalty: Literal["l2", "gp"] = "l2",
+        beta: float = 0.01,
+        weight: float = 0.001,
+    ) -> None:
+        super().__init__()
+        at_least(0, "rae", beta=beta, weight=weight)
+        if posterior.has_density or posterior.space != "real":
+            raise ConfigError(
+                "The rae objective regularises a deterministic code: use --posterior dirac."
+            )
+        self.penalty, self.beta, self.weight = penalty, beta, weight
+
+    def forward(
+        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
+    ) -> Terms:
+        draw = model.draw(x, c)
+        size = draw.z.square().sum(-1).mean(0) / 2
+        rough = squared_weights(model) if self.penalty == "l2" else squared_gradient(model, draw, c)
+        loss = draw.distortion + self.beta * size + self.weight * rough
+        return score(draw, loss + prior_fit(model, draw, c), code=size, roughness=rough)
+
+
+def squared_weights(model: VAE) -> Tensor:
+    """The sum of the squares of the decoder's weights, shape `()`."""
+    weights = [p for p in model.likelihood.parameters() if p.ndim > 1]
+    return torch.stack([weight.square().sum() for weight in weights]).sum()
+
+
+def squared_gradient(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
+    """The squared Frobenius norm of the Jacobian of pixel means in the code, shape `(B,)`.
+
+    It is estimated without bias: J^T v with v from N(0, I) has the mean square |J|^2.
+    """
+    training = torch.is_grad_enabled()
+    with torch.inference_mode(False), torch.enable_grad():  # evaluation has gradients off
+        z = draw.z.clone().requires_grad_()
+        means = model.likelihood(z, c.clone() if c is not None and model.context else None).mean
+        noise = torch.randn_like(means)
+        (gradient,) = torch.autograd.grad(means, z, noise, create_graph=training)
+    return gradient.square().sum(-1).mean(0)

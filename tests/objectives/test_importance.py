@@ -1,0 +1,173 @@
+import math
+
+import pytest
+import torch
+from torch import testing
+
+from tests.objectives.made import Learned, Normal, X, draw, gradients, make, seeded
+from tests.test_model import evidence
+from vaecli.objectives import importance
+from vaecli.objectives.elbo import ELBO
+from vaecli.objectives.importance import IWAE, PIWAE, DReG, Renyi, mean_bound
+
+TIGHT = {"rtol": 1e-6, "atol": 1e-6}
+
+
+def stretched(model, factor=3.0):
+    """The model with a decoder whose pictures depend on the latents."""
+    with torch.no_grad():
+        model.likelihood.decoder.net[0].weight.mul_(factor)
+        model.likelihood.decoder.net[-1].weight.mul_(factor)
+    return model
+
+
+def test_one_sample_is_the_plain_bound():
+    """The rate is by Monte Carlo in both: the prior has no formula for it."""
+    model = make(prior=Normal)
+    plain = seeded(ELBO(), model).loss
+    for objective in (IWAE(1), PIWAE(1, 1), Renyi(0.3, 1), DReG(model.posterior, 1), Renyi(1, 1)):
+        testing.assert_close(seeded(objective, model).loss, plain, **TIGHT)
+
+
+def test_many_samples_weighed_alike_are_the_plain_bound():
+    model = make()
+    one, several = draw(model), draw(model, 6)
+    testing.assert_close(
+        seeded(IWAE(1, beta=1), model).loss, (one.distortion + one.rate).mean(), **TIGHT
+    )
+    testing.assert_close(
+        seeded(IWAE(3, 2, beta=1), model).loss, (several.distortion + several.rate).mean(), **TIGHT
+    )
+    monte_carlo = -several.log_weights.mean()
+    testing.assert_close(seeded(IWAE(1, 6), model).loss, monte_carlo, **TIGHT)
+    testing.assert_close(seeded(Renyi(1, 6), model).loss, monte_carlo, **TIGHT)
+    testing.assert_close(seeded(Renyi(0.999, 6), model).loss, monte_carlo, rtol=1e-3, atol=1e-3)
+
+
+def average(values):
+    return torch.tensor(sum(values) / len(values), dtype=torch.float32)
+
+
+def test_the_bounds_are_those_of_the_papers():
+    """The means of the weights themselves, in double precision, not of their logarithms."""
+    model = make()
+    weights = draw(model, 6).log_weights.double().exp()
+    iwae = [-math.log(w) for w in weights.mean(0).tolist()]
+    halves = [weights[0::2].mean(0), weights[1::2].mean(0)]
+    miwae = [-math.log(w) for half in halves for w in half.tolist()]
+    testing.assert_close(seeded(IWAE(6), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded(IWAE(3, 2), model).loss, average(miwae), **TIGHT)
+    testing.assert_close(seeded(PIWAE(3, 2), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded(DReG(model.posterior, 6), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded(Renyi(0, 6), model).loss, average(iwae), **TIGHT)
+    for alpha in (-1.5, 0.5, 2.0):
+        power = [sum(v ** (1 - alpha) for v in w) / len(w) for w in weights.T.tolist()]
+        renyi = [-math.log(p) / (1 - alpha) for p in power]
+        testing.assert_close(seeded(Renyi(alpha, 6), model).loss, average(renyi), **TIGHT)
+    plain = draw(model, 6)
+    combined = 0.3 * (plain.distortion + plain.rate).mean() + 0.7 * average(iwae)
+    testing.assert_close(seeded(IWAE(6, beta=0.3), model).loss, combined, **TIGHT)
+
+
+def test_the_bound_rises_with_the_samples_to_the_evidence():
+    model = stretched(make())
+    truth = evidence(model, X).mean().item()
+    found = []
+    with torch.inference_mode():
+        for samples, times in ((1, 1000), (4, 500), (16, 200), (4000, 3)):
+            found.append(-seeded(IWAE(samples), model, X.repeat(times, 1, 1, 1)).loss.item())
+    assert found[0] < found[1] - 0.3 < found[2] - 0.4
+    assert found[2] < truth
+    assert found[3] == pytest.approx(truth, abs=0.05)
+
+
+def test_the_best_sample_gets_the_most_weight():
+    log_weights = torch.tensor([[-5.0], [-2.0], [-9.0]], requires_grad=True)
+    (weights,) = torch.autograd.grad(mean_bound(log_weights, 3).sum(), log_weights)
+    testing.assert_close(weights, log_weights.softmax(0), **TIGHT)
+    assert weights.argmax() == 1
+
+
+def test_the_renyi_bound_falls_with_alpha():
+    model = stretched(make())
+    bounds = [-seeded(Renyi(alpha, 50), model).loss for alpha in (-2, 0, 0.5, 0.99, 1, 2)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] - bounds[-1] > 1
+    testing.assert_close(bounds[1], draw(model, 50).bound.mean(), **TIGHT)
+
+
+@pytest.mark.parametrize("prior", [Normal, Learned])
+def test_encoder_and_decoder_of_piwae_climb_each_their_own_bound(prior):
+    model = stretched(make(prior=prior))
+    got = gradients(seeded(PIWAE(3, 4), model).loss, model)
+    encoder = gradients(seeded(IWAE(3, 4), model).loss, model)
+    decoder = gradients(seeded(IWAE(12), model).loss, model)
+    for name, gradient in got.items():
+        wanted = (encoder if name.startswith("posterior.") else decoder)[name]
+        testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-5)
+        assert (encoder[name] - decoder[name]).abs().max() > 1e-3, name
+
+
+def test_dreg_trains_the_decoder_as_the_bound_does_and_the_encoder_so_in_the_mean():
+    model = make(prior=Learned)
+    bound, dreg = IWAE(4), DReG(model.posterior, 4)
+    plain, other = (gradients(seeded(o, model).loss, model) for o in (bound, dreg))
+    for name in plain:
+        if not name.startswith("posterior."):
+            testing.assert_close(other[name], plain[name], rtol=1e-4, atol=1e-5)
+    means, errors = [], []
+    for objective in (bound, dreg):
+        slopes = head_gradients(model, objective, repeats=20_000)
+        means.append(slopes.mean(0))
+        errors.append(slopes.std(0) / len(slopes) ** 0.5)
+    assert ((means[0] - means[1]).abs() < 4 * (errors[0] ** 2 + errors[1] ** 2).sqrt()).all()
+    assert (means[0].abs() > 10 * errors[0]).any()  # there is something to agree on
+    assert (errors[1] < errors[0]).all()
+
+
+def head_gradients(model, objective, repeats):
+    """Gradients by what the head says of one image, shape `(repeats, 2 D)`."""
+    mean = model.posterior.head(model.posterior.encoder(X[:1])).detach()
+    heads = mean.repeat(repeats, 1).requires_grad_()
+    frozen = make(prior=Learned)
+    frozen.load_state_dict(model.state_dict())
+    frozen.posterior.head = Given(heads)
+    torch.manual_seed(0)
+    loss = objective(frozen, X[:1].expand(repeats, -1, -1, -1)).loss
+    (slopes,) = torch.autograd.grad(loss * repeats, heads)
+    return slopes
+
+
+class Given(torch.nn.Module):
+    def __init__(self, heads):
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, h):
+        return self.heads
+
+
+def test_a_single_sample_of_dreg_sticks_the_landing():
+    """Where q is the true posterior, every sample agrees that nothing is to be changed."""
+    model = make()
+    with torch.no_grad():  # pictures that tell nothing of z: the true posterior is the prior
+        model.likelihood.decoder.net[0].weight.zero_()
+        model.posterior.head.weight.zero_()
+        model.posterior.head.bias.zero_()
+    for samples in (1, 5):
+        still = gradients(seeded(DReG(model.posterior, samples), model).loss, model.posterior)
+        noisy = gradients(seeded(IWAE(samples), model).loss, model.posterior)
+        assert still["head.bias"].abs().max() < 1e-6
+        assert noisy["head.bias"].abs().max() > 0.01
+
+
+@pytest.mark.parametrize("rows", [1, 13, 24, 1000])
+def test_evaluation_decodes_no_more_than_it_may_and_counts_every_image_once(monkeypatch, rows):
+    monkeypatch.setattr(importance, "ROWS", rows)
+    model, decoded = make(), []
+    model.likelihood.decoder.register_forward_hook(lambda *seen: decoded.append(len(seen[2])))
+    with torch.inference_mode():
+        terms = seeded(IWAE(6), model)
+    assert max(decoded) <= max(rows, 6)
+    assert sum(decoded) == 6 * len(X)
+    testing.assert_close(terms.logged["rate"], draw(model).rate.mean(), **TIGHT)

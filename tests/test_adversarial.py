@@ -1,0 +1,361 @@
+"""Objectives with a critic: who gets which gradient, and that the game ends where it should."""
+
+import math
+
+import pytest
+import torch
+import torch.distributions as dist
+from torch import nn
+from torch.nn.functional import logsigmoid, one_hot
+
+from tests.conftest import bars
+from vaecli.build import build
+from vaecli.config import Config
+from vaecli.errors import ConfigError
+from vaecli.evaluation import evaluate
+from vaecli.model import VAE
+from vaecli.objectives.adversarial import Adversarial
+from vaecli.objectives.critic import fool, judge, slope
+from vaecli.objectives.objective import frozen
+from vaecli.objectives.vaegan import VAEGAN
+from vaecli.optimizers import Adam
+from vaecli.parts.distributions import Delta, DiagonalNormal
+from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
+from vaecli.parts.networks import MLP
+from vaecli.parts.posteriors import POSTERIORS, Posterior
+from vaecli.parts.priors import PRIORS, Prior, StandardNormal
+
+SHAPE = (1, 8, 8)
+SIZE = {"latent_dim": 2, "network": "mlp:width=16,depth=1"}
+
+
+class Point(Posterior):
+    heads = 1
+    has_density = False
+
+    def distribution(self, *heads):
+        return Delta(*heads)
+
+
+class Sides(Prior):
+    """A narrow normal at (-2, 0) for class 0 and at (2, 0) for class 1, one of them for neither."""
+
+    def __init__(self, latent_dim):
+        super().__init__()
+        self.modes = torch.tensor([[-2.0, 0.0], [2.0, 0.0]])
+
+    def forward(self, c=None):
+        normals = DiagonalNormal(self.modes, torch.full((2, 2), -3.0))
+        if c is None:
+            even = dist.Categorical(torch.ones(2), validate_args=False)
+            return dist.MixtureSameFamily(even, normals, validate_args=False)
+        side = torch.where(c.sum(-1) > 0, c.argmax(-1), torch.randint(2, (len(c),)))
+        return DiagonalNormal(self.modes[side], torch.full((len(c), 2), -3.0))
+
+
+class Learned(Prior):
+    def __init__(self, latent_dim):
+        super().__init__()
+        self.loc = nn.Parameter(torch.zeros(latent_dim))
+
+    def forward(self, c=None):
+        return DiagonalNormal(self.loc, torch.zeros(2))
+
+
+class Scaled(Bernoulli):
+    def __init__(self, decoder):
+        super().__init__(decoder)
+        self.scale = nn.Parameter(torch.ones(()))
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch):
+    monkeypatch.setitem(POSTERIORS, "point", Point)
+    monkeypatch.setitem(PRIORS, "sides", Sides)
+    monkeypatch.setitem(PRIORS, "learned", Learned)
+    monkeypatch.setitem(LIKELIHOODS, "scaled", Scaled)
+
+
+def make(objective, classes=2, **options):
+    config = Config(objective=objective, **SIZE, **options)
+    model, objective = build(config, SHAPE, classes)
+    with torch.no_grad():  # biases off zero, so that no gradient vanishes by chance
+        for parameter in [*model.parameters(), *objective.parameters()]:
+            parameter += 0.05 * torch.randn_like(parameter)
+    return model, objective
+
+
+def batch(count=12):
+    images = bars(count)
+    return images.pixels(slice(None)), images.context(slice(None))
+
+
+def gradients(loss, module):
+    """By the name of the parameter."""
+    names, parameters = zip(*module.named_parameters(), strict=True)
+    return dict(zip(names, torch.autograd.grad(loss, parameters, retain_graph=True), strict=True))
+
+
+AAE = [
+    ("adversarial:weight=3", {}),
+    ("adversarial:weight=3,slope=0", {"posterior": "point"}),
+    ("adversarial:weight=3,labels=true", {"prior": "sides", "labels": 2}),
+    ("adversarial:weight=3", {"prior": "sides", "conditional": True}),
+    ("adversarial:weight=3,labels=true", {"conditional": True}),
+]
+GAN = [
+    ("vae-gan:gamma=3", {}),
+    ("vae-gan:gamma=3,slope=0", {"conditional": True}),
+]
+
+
+@pytest.mark.parametrize(("spec", "options"), AAE)
+def test_encoder_and_critic_of_an_adversarial_autoencoder_each_get_their_own_term(spec, options):
+    model, objective = make(spec, **options)
+    x, c = batch()
+    torch.manual_seed(4)
+    loss = objective(model, x, c).loss
+    got = gradients(loss, model), gradients(loss, objective)
+
+    torch.manual_seed(4)
+    draw = model.draw(x, c)
+    prior = model.prior(c if objective.reads_labels or model.context else None)
+    real = prior.expand((len(x),)).sample().requires_grad_()
+    extra = [c, 1 - c.sum(1, keepdim=True)] if objective.reads_labels else []
+
+    def critic(z):
+        return objective.critic(torch.cat([z, *extra], dim=1))
+
+    player = draw.distortion.mean() - 3 * logsigmoid(critic(draw.z[0])).mean()
+    torch.testing.assert_close(got[0], gradients(player, model))
+    own = -logsigmoid(critic(real)).mean() - logsigmoid(-critic(draw.z[0].detach())).mean()
+    (steep,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
+    own = own + objective.slope * steep.square().sum() / 2 / len(x)
+    torch.testing.assert_close(got[1], gradients(own, objective))
+
+
+@pytest.mark.parametrize(("spec", "options"), GAN)
+def test_encoder_decoder_and_critic_of_a_vae_gan_each_get_their_own_terms(spec, options):
+    model, objective = make(spec, **options)
+    x, c = batch()
+    torch.manual_seed(4)
+    loss = objective(model, x, c).loss
+    parts = model.posterior, model.likelihood, objective
+    got = [gradients(loss, part) for part in parts]
+
+    torch.manual_seed(4)
+    draw = model.draw(x, c)
+    other = model.sample_latent(len(x), c)
+    c = c if model.context else None
+
+    def see(images):
+        features = objective.critic.encoder(images, c)
+        return features, objective.critic.head(features).squeeze(1)
+
+    real = x.clone().requires_grad_()
+    again, new = draw.likelihood.mean[0], model.likelihood(other, c).mean
+    error = (see(real)[0].detach() - see(again)[0]).square().sum() / 2 / len(x)
+    torch.testing.assert_close(got[0], gradients(3 * (draw.rate.mean() + error), model.posterior))
+    game = -(logsigmoid(see(again)[1]) + logsigmoid(see(new)[1])).mean()
+    torch.testing.assert_close(got[1], gradients(3 * error + game, model.likelihood))
+    caught = logsigmoid(-see(again.detach())[1]) + logsigmoid(-see(new.detach())[1])
+    own = -(logsigmoid(see(real)[1]) + caught).mean()
+    (steep,) = torch.autograd.grad(see(real)[1].sum(), real, create_graph=True)
+    own = own + objective.slope * steep.square().sum() / 2 / len(x)
+    torch.testing.assert_close(got[2], gradients(own, objective))
+
+
+@pytest.mark.parametrize(("spec", "options"), AAE + GAN)
+def test_every_parameter_gets_a_gradient(spec, options):
+    model, objective = make(spec, **options)
+    objective(model, *batch(64)).loss.backward()
+    for name, parameter in [*model.named_parameters(), *objective.named_parameters()]:
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("spec", "options"), AAE + GAN)
+def test_evaluation_records_no_gradient_and_logs_the_game(spec, options):
+    model, objective = make(spec, **options)
+    means = evaluate(model, objective, bars(20), seed=0)
+    assert list(means)[:2] == ["loss", "distortion"]
+    assert {"critic", "fooled"} <= set(means)
+    assert all(map(math.isfinite, means.values()))
+    assert 0 <= means["fooled"] <= 1
+    assert objective.has_critic
+
+
+def test_a_game_without_weight_leaves_an_autoencoder():
+    model, objective = make("adversarial:weight=0", posterior="point")
+    x, c = batch()
+    got = gradients(objective(model, x, c).loss, model)
+    torch.testing.assert_close(got, gradients(model.draw(x).distortion.mean(), model))
+
+
+def test_the_best_critic_of_two_normals_pays_what_their_divergence_leaves_of_log_four():
+    """At the log-ratio of the densities, `2 log 2 - 2 JS(p, q)` (Goodfellow et al., 2014)."""
+    z = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+    zero, one = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    p, q = dist.Normal(zero, one), dist.Normal(1.5 * one, 0.7 * one)
+    ratio = p.log_prob(z) - q.log_prob(z)
+    p, q, cell = p.log_prob(z).exp(), q.log_prob(z).exp(), z[1] - z[0]
+    paid = (p * judge(ratio) + q * judge(torch.tensor(torch.inf), ratio)).sum() * cell
+    middle = (p + q) / 2
+    js = (torch.special.xlogy(p, p / middle) + torch.special.xlogy(q, q / middle)).sum() / 2 * cell
+    torch.testing.assert_close(paid, 2 * math.log(2) - 2 * js, atol=1e-9, rtol=0)
+    at_a_loss = judge(torch.zeros(1), torch.zeros(1))
+    torch.testing.assert_close(at_a_loss, torch.tensor([1.3863]), atol=1e-4, rtol=0)
+
+
+def test_terms_of_the_game_stay_finite_at_extreme_logits():
+    logits = torch.tensor([-1e4, 0, 1e4], requires_grad=True)
+    total = (judge(logits, logits) + fool(logits)).sum()
+    total.backward()
+    assert total.isfinite()
+    torch.testing.assert_close(logits.grad, torch.tensor([-2.0, -0.5, 1.0]))
+
+
+def test_the_slope_is_half_the_squared_gradient_of_each_sample():
+    real = torch.randn(5, 1, 2, 3, requires_grad=True)
+    logits = (real.square() * torch.arange(6.0).view(1, 2, 3)).sum((1, 2, 3))
+    known = (2 * real * torch.arange(6.0).view(1, 2, 3)).square().sum((1, 2, 3)) / 2
+    torch.testing.assert_close(slope(logits, real), known)
+
+
+def test_a_frozen_module_passes_gradients_to_its_inputs_only():
+    layer, x = nn.Linear(3, 2), torch.randn(4, 3, requires_grad=True)
+    torch.testing.assert_close(frozen(layer)(x), layer(x))
+    frozen(layer)(x).sum().backward()
+    torch.testing.assert_close(x.grad, layer.weight.detach().sum(0).expand(4, 3))
+    assert layer.weight.grad is None
+    assert layer.bias.grad is None
+
+
+def test_the_critic_sees_labels_and_a_class_of_its_own_for_the_unknown():
+    model, objective = make("adversarial:labels=true", prior="sides", labels=2)
+    x, _ = batch(8)
+    seen = []
+    objective.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, 2:]))
+    objective(model, x, one_hot(torch.tensor([0, 1, 1, 0, 0, 1, 0, 1]), 2).float())
+    objective(model, x, torch.zeros(8, 2))
+    known, unknown = seen[0], seen[3]
+    assert len(seen) == 6
+    assert all(torch.equal(label, known) for label in seen[:3])
+    assert known.tolist()[:2] == [[1, 0, 0], [0, 1, 0]]
+    assert unknown.tolist() == [[0, 0, 1]] * 8
+
+
+class Linear(nn.Module):
+    """Images of four pixels to points on a plane."""
+
+    def __init__(self):
+        super().__init__()
+        self.map = nn.Linear(4, 2)
+        nn.init.ones_(self.map.bias)
+
+    def forward(self, x, c=None):
+        return Delta(self.map(10 * x.flatten(1) - 5))
+
+
+def noise(count, spread=0.1):
+    return 0.5 + spread * torch.randn(count, 1, 2, 2)
+
+
+def trained(prior, draw, **options):
+    """An adversarial autoencoder after 300 batches of `draw(64)`, images and labels."""
+    torch.manual_seed(0)
+    model = VAE(Linear(), prior, Bernoulli(MLP(width=8, depth=1).decoder(2, (1, 2, 2), 0)))
+    objective = Adversarial(prior, 2, 0, 2, width=32, **options)
+    optimizer = Adam([*model.parameters(), *objective.parameters()], 1e-2)
+    for _ in range(300):
+        objective(model, *draw(64)).loss.backward()
+        optimizer.step()
+    return model
+
+
+def energy_distance(a, b):
+    """Zero if and only if the samples are of one distribution (Szekely & Rizzo, 2013)."""
+    between, n = torch.cdist(a, b).mean(), len(a)
+    within = (torch.cdist(a, a).sum() + torch.cdist(b, b).sum()) / (n * (n - 1))
+    return (2 * between - within).item()
+
+
+def test_the_aggregate_posterior_becomes_the_prior():
+    """Images of normal noise under a linear encoder have a normal that is N(0, I) to find."""
+    model = trained(StandardNormal(2), lambda count: (noise(count), None))
+    images, latents = noise(2000), model.sample_latent(2000)
+    assert energy_distance(Linear()(images).mean, latents) > 0.5
+    assert energy_distance(model.embed(images), latents) < 0.02
+
+
+def test_each_class_takes_its_own_part_of_the_prior():
+    def draw(count):
+        label = torch.randint(2, (count,))
+        images = noise(count, spread=0.05)
+        images[:, 0, 0, 0] += 0.4 * (label - 0.5)
+        c = one_hot(label, 2).float()
+        return images, c * (torch.rand(count, 1) < 0.5)  # half of them are not known
+
+    model = trained(Sides(2), draw, labels=True)
+    x, c = draw(1000)
+    left, right = (model.embed(x[c[:, k] == 1]).mean(0) for k in (0, 1))
+    torch.testing.assert_close(left, torch.tensor([-2.0, 0.0]), atol=0.2, rtol=0)
+    torch.testing.assert_close(right, torch.tensor([2.0, 0.0]), atol=0.2, rtol=0)
+
+
+REFUSED = [
+    (
+        "adversarial",
+        {"prior": "learned"},
+        "The adversarial objective imposes a prior and cannot train one: use one without "
+        "parameters, such as --prior normal.",
+    ),
+    (
+        "adversarial:labels=true",
+        {"labels": 2},
+        "The objective adversarial:labels=true needs a prior with a part for each class, such as "
+        "--prior ring.",
+    ),
+    (
+        "adversarial:labels=true",
+        {"prior": "sides", "labels": 2, "classes": 0},
+        "The objective adversarial:labels=true needs images with labels, and these have none.",
+    ),
+    (
+        "adversarial:weight=-1",
+        {},
+        "The adversarial objective needs weight of at least 0, not -1.",
+    ),
+    ("adversarial:depth=0", {}, "The adversarial objective needs depth of at least 1, not 0."),
+    ("vae-gan:slope=-1", {}, "The vae-gan objective needs slope of at least 0, not -1."),
+    (
+        "vae-gan",
+        {"likelihood": "scaled"},
+        "The vae-gan objective reads the mean of pixels, and cannot train what else a likelihood "
+        "has: use --likelihood bernoulli.",
+    ),
+    (
+        "vae-gan",
+        {"posterior": "point"},
+        "The objective vae-gan needs a posterior with a density, which point is not: use "
+        "--posterior gaussian, or --objective elbo:beta=0, an autoencoder.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("objective", "options", "sentence"), REFUSED)
+def test_what_cannot_be_paired_is_refused_in_one_sentence(objective, options, sentence):
+    with pytest.raises(ConfigError) as refused:
+        make(objective, **options)
+    assert str(refused.value) == sentence
+
+
+def test_the_error_of_a_vae_gan_is_nothing_for_a_perfect_reconstruction(monkeypatch):
+    model, objective = make("vae-gan")
+    assert isinstance(objective, VAEGAN)
+    torch.manual_seed(1)
+    x = model.draw(torch.zeros(5, *SHAPE)).likelihood.mean[0].detach()
+    monkeypatch.setattr(model.posterior, "forward", lambda x, c=None: Delta(torch.zeros(5, 2)))
+    perfect = model.likelihood(torch.zeros(5, 2)).mean.detach()
+    assert objective(model, perfect).logged["error"] == 0
+    assert objective(model, x).logged["error"] > 0
