@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import bars
+from vaecli import training
 from vaecli.build import build, complete, device, optimizer
 from vaecli.config import Config
 from vaecli.errors import ConfigError
@@ -37,9 +39,17 @@ def test_building_leaves_the_random_numbers_alone():
 
 
 def test_complete_writes_out_every_option():
-    assert complete(Config(network="mlp")).network == "mlp:width=400,depth=2"
-    assert complete(Config()) == Config()
+    written = "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+    assert complete(Config(network="mlp")).network == written
+    assert complete(Config()).objective.startswith("elbo:beta=1.0,warmup=0.0,")
+    assert complete(complete(Config())) == complete(Config())
     assert Path(complete(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+
+
+def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
+    config = Config(objective="betatc", network="mlp:width=4,depth=1", device="cpu")
+    assert training.start(config, bars(12)).objective.images == 12
+    assert build(config, SHAPE)[1].images == 0  # as a checkpoint without data is opened
 
 
 @pytest.mark.parametrize("kind", ["posterior", "prior", "likelihood", "objective", "network"])

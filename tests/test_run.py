@@ -62,7 +62,7 @@ def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
 
 def test_config_json_holds_every_option_and_is_read_back(trained):
     values = json.loads((trained / "config.json").read_text())
-    assert values["network"] == "mlp:width=16,depth=1"
+    assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,bias=zero"
     assert Config.checked(values) == vaecli.open(trained).config
 
 
@@ -86,10 +86,10 @@ def test_the_saved_model_is_the_trained_one(tmp_path):
     from tests.conftest import bars
 
     config = Config(network="mlp:width=8,depth=1", latent_dim=2, epochs=1)
-    state = vaecli.start(config, (1, 8, 8))
+    state = vaecli.start(config, bars(8))
     list(vaecli.fit(state, bars(32), bars(8)))
     run = runs.create(config, tmp_path / "run")
-    run.save(state, (1, 8, 8))
+    run.save(state)
     saved = run.model().state_dict()
     for name, tensor in state.model.state_dict().items():
         torch.testing.assert_close(saved[name], tensor, rtol=0, atol=0)

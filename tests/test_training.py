@@ -16,7 +16,7 @@ TRAIN, TEST = bars(100), bars(40, seed=1)
 
 def run(config=CONFIG, train=TRAIN, between=lambda: None):
     """The state after training, and the epochs."""
-    state = start(config, train.shape)
+    state = start(config, train)
     epochs = []
     for event in fit(state, train, TEST):
         between()
@@ -31,7 +31,7 @@ def weights(state):
 
 def test_training_lowers_the_loss_on_images_it_has_not_seen():
     _, epochs = run(CONFIG.model_copy(update={"epochs": 40}))
-    untrained = start(CONFIG, TRAIN.shape)
+    untrained = start(CONFIG, TRAIN)
     before = evaluate(untrained.model, untrained.objective, TEST, 0)["loss"]
     assert epochs[-1].test["loss"] < 0.7 * before
     assert epochs[-1].train["loss"] < 0.7 * epochs[0].train["loss"]
@@ -47,8 +47,8 @@ def test_the_loop_is_plain_gradient_descent_on_every_image():
     """The same epoch written out by hand, with torch's own optimizer."""
     from vaecli.seeds import generator, stream
 
-    state = start(CONFIG, TRAIN.shape)
-    reference = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
+    reference = start(CONFIG, TRAIN)
     optimizer = torch.optim.Adam(reference.model.parameters(), lr=1e-2)
     order = torch.randperm(100, generator=generator(0, "order", 1))
     assert sorted(order.tolist()) == list(range(100))
@@ -66,7 +66,7 @@ def test_the_loop_is_plain_gradient_descent_on_every_image():
 
 
 def test_the_test_loss_has_the_same_noise_in_every_epoch():
-    state = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
     for event in fit(state, TRAIN, TEST):
         if isinstance(event, Epoch):
             assert event.test == evaluate(state.model, state.objective, TEST, CONFIG.seed)
@@ -92,7 +92,7 @@ def test_what_happens_between_batches_does_not_change_training():
 
 
 def test_steps_count_batches_and_epochs_count_from_one():
-    state = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
     events = list(fit(state, TRAIN, TEST))
     steps = [e for e in events if isinstance(e, Step)]
     assert [(s.epoch, s.batch, s.batches) for s in steps[:5]] == [
@@ -106,7 +106,7 @@ def test_steps_count_batches_and_epochs_count_from_one():
 
 
 def test_the_means_of_an_epoch_are_its_own():
-    state = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
     seen = []
     for event in fit(state, TRAIN, TEST):
         if isinstance(event, Step):
@@ -115,14 +115,14 @@ def test_the_means_of_an_epoch_are_its_own():
 
 
 def test_the_history_is_the_epochs_that_were_yielded():
-    state = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
     events = list(fit(state, TRAIN, TEST))
     assert state.history == [e for e in events if isinstance(e, Epoch)]
     assert all(e.train_seconds > 0 and e.test_seconds > 0 for e in state.history)
 
 
 def test_a_step_reads_the_means_so_far():
-    state = start(CONFIG, TRAIN.shape)
+    state = start(CONFIG, TRAIN)
     events = fit(state, TRAIN, TEST)
     first = next(events).read()
     assert first.keys() == {"loss", "distortion", "rate"}
@@ -144,7 +144,7 @@ def test_few_images_and_a_short_last_batch_train(images):
 
 
 def test_a_batch_larger_than_the_data_is_one_batch():
-    state = start(CONFIG.model_copy(update={"batch_size": 10**6}), TRAIN.shape)
+    state = start(CONFIG.model_copy(update={"batch_size": 10**6}), TRAIN)
     assert next(fit(state, TRAIN, TEST)).batches == 1
 
 
@@ -155,7 +155,7 @@ def test_divergence_is_noticed_at_a_step_and_at_the_end_of_an_epoch():
         match=r"rate became inf in batch 2 of epoch 1 at learning rate 1e\+09. Try a lower --lr",
     ):
         run(config)
-    state = start(config, TRAIN.shape)
+    state = start(config, TRAIN)
     with pytest.raises(TrainingDiverged, match="in batch 2"):
         [event.read() for event in fit(state, TRAIN, TEST)]
     assert state.history == []

@@ -1,10 +1,12 @@
 """From a configuration to modules: the only place where names meet classes."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .config import Config, choose, lookup, spell
 from .errors import ConfigError
@@ -26,20 +28,75 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 }
 
 
-def build(config: Config, shape: tuple[int, int, int], context: int = 0) -> tuple[VAE, Objective]:
-    """Assemble the model and its objective for images of `shape` (C, H, W).
+def build(
+    config: Config,
+    shape: tuple[int, int, int],
+    classes: int = 0,
+    mean: Callable[[], Tensor] | None = None,
+    images: int = 0,
+) -> tuple[VAE, Objective]:
+    """Assemble the model and its objective.
 
     The weights come from the seed of the configuration, whatever was drawn before.
-    `context` is the length of the vector that every part is conditioned on, 0 for none.
+
+    Args:
+        config: Names the parts and their options.
+        shape: Of the images, (C, H, W).
+        classes: Of the labels; 0 if there are none.
+        mean: Gives the mean training image, shape `shape`, to networks that start from it.
+        images: To train on; 0 if there is no knowing.
+
+    Raises:
+        ConfigError: A part is unknown, or two of them do not go together.
     """
+    if config.conditional and not classes:
+        raise ConfigError("--conditional needs images with labels, and these have none.")
+    context = classes if config.conditional else 0
+    size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
     with seeded(torch.device("cpu"), config.seed, "weights"):
         network = _make(config, "network")
+        maps = _count_maps(config)
         encoder = network.encoder(shape, context)
-        decoder = network.decoder(config.latent_dim, shape, context)
-        posterior = _make(config, "posterior", encoder=encoder, latent_dim=config.latent_dim)
-        prior = _make(config, "prior", latent_dim=config.latent_dim)
+        decoder = network.decoder(config.latent_dim, (maps * shape[0], *shape[1:]), context)
+        posterior = _make(config, "posterior", encoder=encoder, **size)
+        prior = _make(config, "prior", posterior=posterior, classes=classes, **size)
         likelihood = _make(config, "likelihood", decoder=decoder)
-        return VAE(posterior, prior, likelihood), _make(config, "objective")
+        if network.bias == "data" and mean is not None:
+            likelihood.start_at(mean())
+        model = VAE(posterior, prior, likelihood, context)
+        parts = {"posterior": posterior, "prior": prior, "likelihood": likelihood}
+        known = {"network": network, "classes": classes, "images": images}
+        objective = _make(config, "objective", **known, **parts, **size)
+    _refuse_misfits(config, model, objective)
+    return model, objective
+
+
+def _count_maps(config: Config) -> int:
+    """The numbers that the likelihood needs for each pixel and channel."""
+    _, options = choose(config.likelihood, LIKELIHOODS, "likelihood")
+    return LIKELIHOODS[config.likelihood.partition(":")[0]].count_maps(**options)
+
+
+def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
+    """Raise unless prior and objective can do with the posterior."""
+    posterior, prior = model.posterior, model.prior
+    name = config.posterior.partition(":")[0]
+    if posterior.space != prior.space:
+        fitting = [n for n, part in PRIORS.items() if part.space == posterior.space]
+        raise ConfigError(
+            f"The {config.prior.partition(':')[0]} prior does not lie where the {name} posterior "
+            f"does: use --prior {' or '.join(fitting)}."
+        )
+    if objective.needs_density and not posterior.has_density:
+        raise ConfigError(
+            f"The objective {config.objective} needs a posterior with a density, which {name} is "
+            "not: use --posterior gaussian, or --objective elbo:beta=0, an autoencoder."
+        )
+    if config.labels and not objective.reads_labels:
+        raise ConfigError(
+            f"--labels hides labels from an objective that learns without them, which "
+            f"{config.objective} does not: use --objective m2, or leave --labels out."
+        )
 
 
 def complete(config: Config) -> Config:
@@ -51,6 +108,11 @@ def complete(config: Config) -> Config:
     if config.data_dir is not None:
         spelled["data_dir"] = str(Path(config.data_dir).absolute())
     return config.model_copy(update=spelled)
+
+
+def has_critic(config: Config) -> bool:
+    """Whether the loss is that of a game."""
+    return bool(choose(config.objective, OBJECTIVES, "objective")[0].has_critic)  # type: ignore[attr-defined]
 
 
 def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
@@ -72,5 +134,7 @@ def device(name: str) -> torch.device:
 
 
 def _make(config: Config, kind: str, **offered: Any) -> Any:
+    """The part that the configuration names, made from those of `offered` that it takes."""
     part, options = choose(getattr(config, kind), TABLES[kind], kind)
-    return part(**offered, **options)
+    taken = inspect.signature(part).parameters
+    return part(**{name: value for name, value in offered.items() if name in taken}, **options)

@@ -58,10 +58,13 @@ class Config(BaseModel):
     objective: str = defaults.OBJECTIVE
     network: str = defaults.NETWORK
     latent_dim: Count = defaults.LATENT_DIM
+    conditional: bool = False  # every part is given the label
+    labels: Count | None = None  # so many training images keep theirs
     data: str = defaults.DATA
     data_dir: str | None = None
     train_images: Count | None = None  # the first so many; None for all
     test_images: Count | None = None
+    binarize: Literal["none", "dynamic", "threshold"] = "none"
     validation: Count | None = None  # the last so many training images are held out
     epochs: Count = defaults.EPOCHS
     batch_size: Count = defaults.BATCH_SIZE  # images

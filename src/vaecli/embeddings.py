@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .data import Images
 from .evaluation import chunks, evaluating
 from .model import VAE
+from .seeds import seeded
 
 ENDINGS = (".npz", ".csv", ".npy")
 
@@ -59,11 +60,11 @@ class Embeddings:
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
-    """Encode all images."""
+    """Encode all images, given their labels if the model is conditional."""
     means, log_vars = [], []
-    with evaluating(model):
-        for x in chunks(images, model.device):
-            q = model.posterior(x)
+    with seeded(model.device, "embeddings"), evaluating(model):
+        for x, c in chunks(images, model.device):
+            q = model.encode(x, c)
             means.append(q.mean.cpu())
             log_vars.append(q.variance.log().cpu())
     mean, log_var = torch.cat(means).numpy(), torch.cat(log_vars).numpy()

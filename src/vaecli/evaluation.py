@@ -59,15 +59,27 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     """
     means = Means()
     with seeded(model.device, seed, "evaluation"), evaluating(model):
-        for x in chunks(images, model.device):
-            means.add(objective(model, x), len(x))
+        for x, c in chunks(images, model.device):
+            means.add(objective(model, x, c), len(x))
     return means.read()
 
 
-def chunks(images: Images, device: torch.device) -> Iterator[Tensor]:
-    """All images as floats, shape `(<= CHUNK, C, H, W)`, in order."""
+def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
+    """The images and their reconstructions, both of shape `(N, C, H, W)`.
+
+    A conditional model is told their labels.
+    """
+    with seeded(model.device, "reconstructions"), evaluating(model):
+        parts = [(x, model.reconstruct(x, c)) for x, c in chunks(images, model.device)]
+    originals, decoded = zip(*parts, strict=True)
+    return torch.cat(originals).cpu(), torch.cat(decoded).cpu()
+
+
+def chunks(images: Images, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """All images as floats, shape `(<= CHUNK, C, H, W)`, and their one-hot labels, in order."""
     for start in range(0, len(images), CHUNK):
-        yield images.pixels(slice(start, start + CHUNK)).to(device)
+        part = slice(start, start + CHUNK)
+        yield images.pixels(part).to(device), images.context(part).to(device)
 
 
 @contextmanager

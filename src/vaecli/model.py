@@ -12,6 +12,16 @@ from typing import final
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
+from torch.nn import functional
+
+from .errors import ConfigError
+from .parts.distributions import Delta
+from .parts.likelihoods import Likelihood
+
+
+def log_mean_exp(values: Tensor) -> Tensor:
+    """`log(mean(exp(values)))` over the first dimension."""
+    return values.logsumexp(0) - math.log(len(values))
 
 
 @final
@@ -64,6 +74,27 @@ class Draw:
         except NotImplementedError:
             return (self.log_qz - self.log_pz).mean(0)
 
+    @property
+    def penalty(self) -> Tensor | None:
+        """What the posterior asks to be added to every loss (a codebook's pull), shape `(B,)`."""
+        penalty: Tensor | None = getattr(self.q, "penalty", None)
+        return penalty
+
+    def scores(self) -> dict[str, Tensor]:
+        """Distortion and rate by name, each of shape `(B,)`.
+
+        A deterministic code has no rate, the KL of a point to a density being infinite: prior_nll,
+        `-log p(z)`, stands in for it.
+        """
+        if isinstance(self.q, Delta) and not self.q.discrete:
+            return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
+        return {"distortion": self.distortion, "rate": self.rate}
+
+    @cached_property
+    def log_weights(self) -> Tensor:
+        """Importance weights `log p(x, z) - log q(z | x)`, shape `(K, B)`."""
+        return self.log_px + self.log_pz - self.log_qz
+
     @cached_property
     def bound(self) -> Tensor:
         """The importance-weighted lower bound on `log p(x)`, shape `(B,)`.
@@ -71,8 +102,7 @@ class Draw:
         References:
             Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
         """
-        log_weights = self.log_px + self.log_pz - self.log_qz
-        return log_weights.logsumexp(0) - math.log(len(log_weights))
+        return log_mean_exp(self.log_weights)
 
 
 @final
@@ -85,44 +115,71 @@ class VAE(nn.Module):
         posterior: `(x, c)` to a distribution `q(z | x, c)`.
         prior: `c` to a distribution `p(z | c)`.
         likelihood: `(z, c)` to a distribution `p(x | z, c)`.
+        context: The length E of what the parts are conditioned on. A model of length 0 drops the
+            c that it is given.
     """
 
-    def __init__(self, posterior: nn.Module, prior: nn.Module, likelihood: nn.Module) -> None:
+    def __init__(
+        self, posterior: nn.Module, prior: nn.Module, likelihood: Likelihood, context: int = 0
+    ) -> None:
         super().__init__()
         self.posterior, self.prior, self.likelihood = posterior, prior, likelihood
+        self.context = context
 
     @property
     def device(self) -> torch.device:
         """Where the parameters are, and so where inputs must be."""
         return next(self.parameters()).device
 
+    def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+        """The posterior of x, batch shape `(B,)`."""
+        q: Distribution = self.posterior(x, self._context(c))
+        return q
+
     def draw(self, x: Tensor, c: Tensor | None = None, samples: int = 1) -> Draw:
         """Sample latents for images x, shape `(B, C, H, W)`, ready to be scored."""
+        c = self._context(c)
         q = self.posterior(x, c)
         z = q.rsample((samples,))
         return Draw(x, z, q, self.prior(c), self.likelihood(z, c))
 
     def sample_latent(self, n: int, c: Tensor | None = None) -> Tensor:
-        """`n` latents from the prior, shape `(n, D)`."""
-        z: Tensor = self.prior(c).expand((n,)).sample()
+        """`n` latents from the prior, shape `(n, D)`; c has n rows."""
+        z: Tensor = self.prior(self._context(c)).expand((n,)).sample()
         return z
 
     @torch.no_grad()
     def sample(self, n: int, c: Tensor | None = None) -> Tensor:
-        """`n` images from the model, as pixel means, shape `(n, C, H, W)`."""
-        return self._decode(self.sample_latent(n, c), c)
+        """`n` images from the model, as pixel means, shape `(n, C, H, W)`.
+
+        Without c the labels of a conditional model go round: 0, 1, ..., E - 1, 0, ...
+        """
+        if self.context and c is None:
+            c = self.one_hot(torch.arange(n) % self.context)
+        return self.decode(self.sample_latent(n, c), c)
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """Pixel means decoded from the posterior means of x; the shape of x."""
-        return self._decode(self.embed(x, c), c)
+        return self.decode(self.embed(x, c), c)
 
     @torch.no_grad()
     def embed(self, x: Tensor, c: Tensor | None = None) -> Tensor:
         """Posterior means of x, shape `(B, D)`."""
-        mean: Tensor = self.posterior(x, c).mean
+        mean: Tensor = self.encode(x, c).mean
         return mean
 
-    def _decode(self, z: Tensor, c: Tensor | None) -> Tensor:
-        means: Tensor = self.likelihood(z, c).mean
+    @torch.no_grad()
+    def decode(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        """Pixel means of latents z, shape `(B, D)`; they have shape `(B, C, H, W)`."""
+        means: Tensor = self.likelihood(z, self._context(c)).mean
         return means
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """Labels, shape `(B,)`, as the context of a conditional model, shape `(B, E)`."""
+        return functional.one_hot(labels.to(self.device), self.context).float()
+
+    def _context(self, c: Tensor | None) -> Tensor | None:
+        if self.context and c is None:
+            raise ConfigError("The model is conditional: it needs labels.")
+        return c if self.context else None

@@ -81,6 +81,8 @@ class State:
     Random numbers need no state: their streams are named by seed, epoch and batch.
 
     Attributes:
+        shape: Of the images, (C, H, W).
+        classes: Of their labels.
         history: The epochs that are done.
         batch: Batches done of the epoch in progress.
         means: Running means of the epoch in progress.
@@ -89,6 +91,8 @@ class State:
     """
 
     config: Config
+    shape: tuple[int, int, int]
+    classes: int
     model: VAE
     objective: Objective
     optimizer: Optimizer
@@ -141,14 +145,18 @@ class State:
         self.optimizer.lr = self.config.lr * 0.5**rollbacks
 
 
-def find_best(history: Sequence[Epoch]) -> Epoch | None:
-    """The first epoch with the lowest validation loss, if there are validation images."""
-    return min((e for e in history if e.valid), key=lambda e: e.valid["loss"], default=None)
+def find_best(config: Config, history: Sequence[Epoch]) -> Epoch | None:
+    """The first epoch with the lowest validation loss, if there are validation images.
+
+    The loss of a game says nothing: where there is a critic, the distortion is the judge.
+    """
+    judge = "distortion" if build.has_critic(config) else "loss"
+    return min((e for e in history if e.valid), key=lambda e: e.valid[judge], default=None)
 
 
 def why_over(config: Config, history: Sequence[Epoch]) -> str | None:
     """Why nothing is left to train after these epochs; None if something is."""
-    best, done = find_best(history), len(history)
+    best, done = find_best(config, history), len(history)
     if done >= config.epochs:
         return f"{done} epochs are done"
     if best and config.patience and done - best.number >= config.patience:
@@ -159,12 +167,13 @@ def why_over(config: Config, history: Sequence[Epoch]) -> str | None:
     return None
 
 
-def start(config: Config, shape: tuple[int, int, int]) -> State:
-    """A new model for images of `shape` (C, H, W), on its device, before the first batch."""
+def start(config: Config, train: Images) -> State:
+    """A new model for images like these, on its device, before the first batch."""
     device = build.device(config.device)
-    model, objective = build.build(config, shape)
+    model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     model, objective = model.to(device), objective.to(device)
-    return State(config, model, objective, build.optimizer(config, model, objective))
+    optimizer = build.optimizer(config, model, objective)
+    return State(config, train.shape, train.classes, model, objective, optimizer)
 
 
 def fit(
@@ -172,7 +181,8 @@ def fit(
 ) -> Iterator[Step | Epoch]:
     """Train until the configuration is fulfilled; yield after every batch and every epoch.
 
-    Begins where the state is, be it in the middle of an epoch.
+    Begins where the state is, be it in the middle of an epoch. Where an objective reads labels and
+    most are hidden, labelled images join every batch: by chance, few would be in any.
 
     Raises:
         TrainingDiverged: A mean is not finite at the end of an epoch.
@@ -180,6 +190,9 @@ def fit(
     config, model, device = state.config, state.model, state.model.device
     train, test = train.to(device), test.to(device)
     validation = validation and validation.to(device)
+    labelled = model.context > 0 or state.objective.reads_labels
+    hidden = state.objective.reads_labels and train.known is not None
+    rehearsed = train.labelled if hidden else None
     while not why_over(config, state.history):
         number = len(state.history) + 1
         began = time.perf_counter() - state.seconds
@@ -187,10 +200,13 @@ def fit(
         batches = order.to(device).split(config.batch_size)
         model.train()
         while state.batch < len(batches):
-            x = train.pixels(batches[state.batch])
+            index = batches[state.batch]
             state.batch += 1
+            if rehearsed is not None:
+                index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
             reseed(device, config.seed, "noise", number, state.batch)
-            terms = state.objective(model, x)
+            x, c = train.pixels(index), train.context(index) if labelled else None
+            terms = state.objective(model, x, c, number - 1 + state.batch / len(batches))
             terms.loss.backward()
             state.optimizer.step()
             state.means.add(terms, len(x))
@@ -204,6 +220,14 @@ def fit(
         state.history.append(Epoch(number, trained, tested, *seconds, valid))
         state.batch, state.means, state.seconds = 0, Means(), 0.0
         yield state.history[-1]
+
+
+def _draw_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:
+    """Which labelled images join a batch: all, or at random as many as a batch holds."""
+    order = torch.randperm(
+        len(labelled), generator=generator(config.seed, "labelled", epoch, batch)
+    )
+    return labelled[order[: config.batch_size].to(labelled.device)]
 
 
 def _evaluate(state: State, images: Images) -> dict[str, float]:

@@ -82,7 +82,7 @@ def by_hand(train: vaecli.Images, batch_size: int) -> Callable[[], None]:
 def through_vaecli(train: vaecli.Images, test: vaecli.Images) -> Callable[[], float]:
     """The public generator, an epoch at a call; returns the seconds of the training part."""
     config = vaecli.Config(epochs=1_000_000)
-    events = vaecli.fit(start(config, train.shape), train, test)
+    events = vaecli.fit(start(config, train), train, test)
 
     def epoch() -> float:
         return next(e for e in events if isinstance(e, vaecli.Epoch)).train_seconds

@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ..config import Config, lookup
 from ..errors import ConfigError, DataError
+from ..seeds import generator
 from . import idx
 
 EMBEDDED = Path(__file__).parent / "mnist"
@@ -25,10 +27,21 @@ class Images:
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
         labels: Classes from 0, shape `(N,)`, uint8.
+        classes: How many there are; by default one more than the highest label here.
+        binarize: How grey pixels become 0 or 1: not at all, at random by their brightness every
+            time they are read (dynamic), or by whether they are brighter than half (threshold).
+        known: Which labels may be used, shape `(N,)`; None for all.
     """
 
     x: Tensor
     labels: Tensor
+    classes: int = 0
+    binarize: str = "none"
+    known: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if not self.classes and len(self.labels):
+            object.__setattr__(self, "classes", int(self.labels.max()) + 1)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -40,8 +53,44 @@ class Images:
         return channels, height, width
 
     def pixels(self, index: Tensor | slice) -> Tensor:
-        """The images at `index` with pixels in [0, 1], shape `(B, C, H, W)`, float32."""
-        return self.x[index].float().div_(255)
+        """The images at `index` with pixels in [0, 1], shape `(B, C, H, W)`, float32.
+
+        Dynamic binarization draws from torch's generator.
+        """
+        x = self.x[index].float().div_(255)
+        if self.binarize == "none":
+            return x
+        return x.bernoulli() if self.binarize == "dynamic" else (x > 0.5).float()
+
+    def context(self, index: Tensor | slice) -> Tensor:
+        """The labels at `index`, one-hot, shape `(B, classes)`; zeros where they are not known."""
+        c = one_hot(self.labels[index].long(), self.classes).float()
+        return c if self.known is None else c * self.known[index, None]
+
+    @property
+    def labelled(self) -> Tensor:
+        """Where the images with a known label are, shape `(labels,)`."""
+        known = torch.ones_like(self.labels) if self.known is None else self.known
+        return known.nonzero().squeeze(1)
+
+    def hide(self, labels: int, seed: int) -> "Images":
+        """The same with so many labels known, as many of each class, drawn by the seed.
+
+        Raises:
+            ConfigError: The classes do not share them evenly, or have fewer images.
+        """
+        each, rest = divmod(labels, max(self.classes, 1))
+        fewest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
+        if rest or each > fewest:
+            raise ConfigError(
+                f"--labels {labels}: take a multiple of {self.classes}, the number of classes, up "
+                f"to {self.classes * fewest:,}."
+            )
+        known = torch.zeros(len(self), dtype=torch.bool)
+        order = torch.randperm(len(self), generator=generator(seed, "labels"))
+        for label in range(self.classes):
+            known[order[self.labels[order] == label][:each]] = True
+        return replace(self, known=known)
 
     def first(self, n: int) -> "Images":
         """The first n of them.
@@ -51,15 +100,25 @@ class Images:
         """
         if n > len(self):
             raise ConfigError(f"{n:,} images asked for, but the split has {len(self):,}.")
-        return Images(self.x[:n], self.labels[:n])
+        return self.at(slice(n))
+
+    def at(self, index: Tensor | slice) -> "Images":
+        """Those at `index`."""
+        known = None if self.known is None else self.known[index]
+        return replace(self, x=self.x[index], labels=self.labels[index], known=known)
+
+    def mean(self) -> Tensor:
+        """The mean image, shape `(C, H, W)`, in [0, 1]."""
+        return self.x.sum(0, dtype=torch.int64) / (255 * len(self))
 
     def to(self, device: torch.device) -> "Images":
-        return Images(self.x.to(device), self.labels.to(device))
+        known = None if self.known is None else self.known.to(device)
+        return replace(self, x=self.x.to(device), labels=self.labels.to(device), known=known)
 
     def fingerprint(self) -> str:
         """The SHA-256 of shape, pixels and labels: equal for equal data only."""
         digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
-        for tensor in (self.x, self.labels):
+        for tensor in (self.x, self.labels, *([] if self.known is None else [self.known])):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
@@ -80,6 +139,8 @@ def load(config: Config) -> Splits:
         ConfigError: More images are asked for than there are.
     """
     train, validation = _hold_out(_read(config, "train"), config.validation or 0)
+    if config.labels:
+        train = train.hide(config.labels, config.seed)
     test = _read(config, "test")
     if train.shape != test.shape:
         raise DataError(
@@ -110,13 +171,13 @@ def _hold_out(images: Images, count: int) -> tuple[Images, Images | None]:
             f"--validation {count}: of {len(images):,} training images none would be left."
         )
     rest = len(images) - count
-    return images.first(rest), Images(images.x[rest:], images.labels[rest:])
+    return images.first(rest), images.at(slice(rest, None))
 
 
 def _read(config: Config, split: str) -> Images:
     directory = None if config.data_dir is None else Path(config.data_dir)
     x, labels = lookup(READERS, config.data, "data set")(directory, split)
-    images = Images(x.unsqueeze(1), labels)
+    images = Images(x.unsqueeze(1), labels, binarize=config.binarize)
     first = config.train_images if split == "train" else config.test_images
     return images if first is None else images.first(first)
 

@@ -48,6 +48,7 @@ class Header(BaseModel):
     vaecli: str
     config: Config
     shape: tuple[Size, Size, Size]
+    classes: Annotated[int, Field(ge=0, le=100_000)] = 0
     history: list[Pass]
     position: Position
 

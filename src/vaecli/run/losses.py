@@ -38,7 +38,7 @@ def decode(path: Path) -> dict[str, list[float]]:
 def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The columns by name of epochs given by their fields."""
     rows = [_row(epoch) for epoch in history]
-    return _curves({name: [row[name] for row in rows] for name in rows[0]})
+    return _curves({name: [float(row[name] or "nan") for row in rows] for name in rows[0]})
 
 
 def _curves(table: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -66,5 +66,7 @@ def unfinished(
 def _row(epoch: Mapping[str, Any]) -> dict[str, Any]:
     row = {"epoch": epoch["number"]}
     for split in SPLITS:
-        row |= {f"{split}_{name}": mean for name, mean in epoch[split].items()}
+        if means := epoch[split]:  # a posterior without a density has no rate
+            means = dict.fromkeys(TERMS, "") | dict(means)
+        row |= {f"{split}_{name}": mean for name, mean in means.items()}
     return row | {name: epoch[name] for name in SECONDS}

@@ -74,11 +74,11 @@ class Run:
         own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         try:
             with torch.device("meta"):  # shapes only: a false header cannot ask for memory
-                outline, _ = build.build(header.config, header.shape)
+                outline, _ = build.build(header.config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         checkpoint.compare(outline.state_dict(), own, self.checkpoint)
-        model, _ = build.build(header.config, header.shape)
+        model, _ = build.build(header.config, header.shape, header.classes)
         model.load_state_dict(own)
         return model.eval()
 
@@ -113,7 +113,7 @@ class Run:
                 f"The data are not those that {self.folder} was begun on: restore them, start "
                 "another run, or go on with these by --allow-data-change."
             )
-        resources.require_disk(self.folder, self.expected_size(state, images.train.shape))
+        resources.require_disk(self.folder, self.expected_size(state))
         return data
 
     def begin(self, state: "State", data: dict[str, str]) -> None:
@@ -150,17 +150,17 @@ class Run:
             directory.tidy(self.folder)
             yield
 
-    def save(self, state: "State", shape: tuple[int, int, int]) -> None:
+    def save(self, state: "State") -> None:
         """Write the checkpoint, then what goes with its newest epoch."""
         from ..training import HINT
 
         for name, tensor in state.tensors().items():
             if not tensor.isfinite().all():
                 raise TrainingDiverged(f"Training diverged: {name} is no longer finite. {HINT}")
-        self._write_checkpoint(names.CHECKPOINT, state, shape)
-        self.complete(state, shape)
+        self._write_checkpoint(names.CHECKPOINT, state)
+        self.complete(state)
 
-    def complete(self, state: "State", shape: tuple[int, int, int]) -> None:
+    def complete(self, state: "State") -> None:
         """Write what goes with the newest epoch: other checkpoints, then its row of losses.
 
         The row comes last, so that it never stands for an epoch that is lost.
@@ -170,31 +170,30 @@ class Run:
         if not (done := len(state.history)):
             return
         if state.batch == 0:
-            best, every = find_best(state.history), state.config.save_every
+            best, every = find_best(state.config, state.history), state.config.save_every
             if best and best.number == done:
-                self._write_checkpoint(names.BEST, state, shape, "model.")
+                self._write_checkpoint(names.BEST, state, "model.")
             if every and done % every == 0:
-                self._write_checkpoint(names.EPOCH_CHECKPOINT.format(done), state, shape)
+                self._write_checkpoint(names.EPOCH_CHECKPOINT.format(done), state)
         history = [asdict(epoch) for epoch in state.history]
         files.write(self.folder / names.LOSSES, losses.encode(history))
 
-    def _write_checkpoint(
-        self, name: str, state: "State", shape: tuple[int, int, int], only: str = ""
-    ) -> None:
+    def _write_checkpoint(self, name: str, state: "State", only: str = "") -> None:
         """The tensors whose names begin with `only`, under a header."""
         from .. import checkpoint
 
         header = {
             "vaecli": __version__,
             "config": state.config.model_dump(),
-            "shape": shape,
+            "shape": state.shape,
+            "classes": state.classes,
             "history": [asdict(epoch) for epoch in state.history],
             "position": state.position(),
         }
         tensors = {n: t for n, t in state.tensors().items() if n.startswith(only)}
         checkpoint.save(self.folder / name, tensors, header)
 
-    def expected_size(self, state: "State", shape: tuple[int, int, int]) -> int:
+    def expected_size(self, state: "State") -> int:
         """Bytes that the epochs still to come may add to the disk, at most."""
         config, there = state.config, self.checkpoint.exists()
         epochs = config.epochs - len(state.history)
@@ -202,7 +201,7 @@ class Run:
         checkpoints += bool(config.validation) + epochs // (config.save_every or epochs + 1)
         pictures = 4 + epochs // config.sample_every
         size = sum(t.nbytes for t in state.tensors().values())
-        return checkpoints * size + pictures * defaults.SAMPLES * math.prod(shape)
+        return checkpoints * size + pictures * defaults.SAMPLES * math.prod(state.shape)
 
     def show_divergence(self, state: "State") -> None:
         """Add the bad means to losses.csv, in a row that the next save takes away."""

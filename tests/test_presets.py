@@ -1,0 +1,112 @@
+"""Every preset: it trains, its parameters all learn, and a checkpoint brings it back."""
+
+import re
+
+import pytest
+import torch
+
+import vaecli
+from tests.commands.test_process import arguments
+from tests.conftest import bars
+from vaecli import checkpoint
+from vaecli import run as runs
+from vaecli.config import Config
+from vaecli.presets import PRESETS, resolve
+from vaecli.run import names
+
+TRAIN, TEST = bars(96), bars(32, seed=1)
+NETWORKS = ("mlp:width=16,depth=1", "conv:width=4")
+# Their loss is that of a game.
+GAMES = {name for name, p in PRESETS.items() if "adversarial" in str(p) or "vae-gan" in str(p)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tensors of a few numbers: a second thread is waited for longer than it works."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def small(name, network, **more) -> Config:
+    """The preset on few small images."""
+    config = resolve({"preset": name, "network": network, "batch_size": 32, "lr": 3e-3, **more})
+    shrunk = {"labels": 16} if config.labels else {}
+    return config.model_copy(
+        update=shrunk if config.latent_dim == 2 else shrunk | {"latent_dim": 4}
+    )
+
+
+def images(config):
+    return TRAIN.hide(config.labels, 0) if config.labels else TRAIN
+
+
+def test_there_are_thirty_presets_that_differ_in_more_than_a_number():
+    def structure(preset):
+        """What is left of its changes without their numbers."""
+        kept = {k: v for k, v in preset.changes.items() if isinstance(v, str | bool)}
+        return tuple(sorted((k, re.sub(r"[\d.]+", "", str(v))) for k, v in kept.items()))
+
+    assert len({structure(preset) for preset in PRESETS.values()}) >= 30
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_and_comes_back_from_its_checkpoint(name, tmp_path):
+    state = trained(name, NETWORKS[0])
+    run = runs.create(state.config, tmp_path / "run")
+    run.save(state)
+    tensors, _ = checkpoint.load(run.folder / names.CHECKPOINT)
+    for name, tensor in state.tensors().items():
+        assert torch.equal(tensors[name], tensor), name
+    model, c = vaecli.open(run.folder).model(), TEST.context(slice(None))
+    x = TEST.pixels(slice(None))
+    state.model.eval()
+    for call in (lambda m: m.sample(8), lambda m: m.reconstruct(x, c), lambda m: m.embed(x, c)):
+        torch.manual_seed(0)
+        ours = call(model)
+        torch.manual_seed(0)
+        assert torch.equal(ours, call(state.model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_with_convolutions(name):
+    assert trained(name, NETWORKS[1]).history
+
+
+def trained(name, network):
+    """The state after some epochs, in which the loss fell and every parameter moved."""
+    config = small(name, network, epochs=4)
+    data = images(config)
+    state = vaecli.start(config, data)
+    modules = [("model", state.model), ("objective", state.objective)]
+    before = {(m, n): p.clone() for m, module in modules for n, p in module.named_parameters()}
+    epochs = [e for e in vaecli.fit(state, data, TEST) if isinstance(e, vaecli.Epoch)]
+    first, last = epochs[0].train, epochs[-1].train
+    judge = "distortion" if name in GAMES else "loss"
+    # The one first pays to fill its capacity, the other's critic learns to see more.
+    if name not in ("capacity", "vae-gan"):
+        assert last[judge] < first[judge]
+    moved = {key for key, old in before.items() if not torch.equal(old, _now(modules, key))}
+    assert moved == set(before), set(before) - moved
+    return state
+
+
+def _now(modules, key):
+    return dict(dict(modules)[key[0]].named_parameters())[key[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_command_takes_every_preset(cli, digits, tmp_path, name):
+    run, more = tmp_path / "run", ["--latent-dim", resolve({"preset": name}).latent_dim]
+    if resolve({"preset": name}).labels:
+        more += ["--labels", 16]
+    done = cli(*arguments(digits, run, "-q", "--epochs", 2, "--preset", name, *more))
+    assert done == (0, f"{run}\n", "")
+    for command in (["sample", "-n", 4], ["reconstruct"], ["embed"], ["plot-loss"]):
+        done = cli(command[0], "-r", run, *command[1:])
+        assert done.status == 0, done.err
+    assert cli("embed", "-r", run, "--plot", tmp_path / "latent.png").status == 0
+    assert cli("train", "-q", "--resume", run, "--epochs", 3).status == 0
