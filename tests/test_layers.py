@@ -16,12 +16,12 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ROWS = [
     "errors defaults",
     "files resources config seeds",
-    "parts images plots checkpoint",
-    "optimizers model",
+    "parts images plots checkpoint optimizers",
+    "model",
     "objectives data presets",
     "build",
     "evaluation",
-    "training embeddings",
+    "training embeddings fitting classification",
     "run",
     "commands",
 ]

@@ -39,7 +39,7 @@ def small(digits, tmp_path, monkeypatch):
 
 
 def test_every_command_works_in_the_order_given(cli, small):
-    assert len(commands()) == 7
+    assert len(commands()) == 10
     for command in commands():
         short = re.sub(r"--epochs \d+", "--epochs 1", command)
         assert cli(*shlex.split(short)[1:]).status == 0, command
@@ -95,7 +95,7 @@ def test_every_option_named_exists():
     others = {"--config", "--plot", "--resume", "--version", "--checkpoint", "--dry-run"}
     assert options <= fields | others
     assert {c.callback.__name__.replace("_", "-") for c in app.registered_commands} == set(
-        re.findall(r"vaecli (train|sample|reconstruct|embed|plot-loss)", TEXT)
+        re.findall(r"vaecli (train|sample|reconstruct|embed|classify|plot-loss|parts)", TEXT)
     )
 
 

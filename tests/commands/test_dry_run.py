@@ -8,7 +8,7 @@ import pytest
 
 import vaecli
 from tests.commands.test_process import arguments
-from tests.conftest import write_idx
+from tests.conftest import bars, write_idx
 from vaecli import resources
 from vaecli.errors import ResourceError
 
@@ -25,7 +25,7 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(cli, digits, tmp_p
     assert done.status == 0
     first, second, third = done.out.splitlines()
     config = vaecli.Config(latent_dim=3, network="mlp:width=16,depth=1")
-    count = vaecli.start(config, (1, 8, 8)).parameters
+    count = vaecli.start(config, bars(8)).parameters
     assert first == f"{count:,} parameters on cpu."
     assert re.fullmatch(
         r"About 0:00:\d\d for 7 epochs of \d\.\d s, pictures aside, [\d,]+ MB of memory and "
@@ -90,7 +90,7 @@ def test_the_estimate_of_disk_covers_what_a_run_writes(cli, digits, tmp_path):
     written = sum(p.stat().st_size for p in (run / "checkpoints").iterdir())
     config = vaecli.open(run).config
     new = vaecli.run.Run(tmp_path / "new", tmp_path / "new/checkpoints/last.safetensors")
-    expected = new.expected_size(vaecli.start(config, (1, 8, 8)), (1, 8, 8))
+    expected = new.expected_size(vaecli.start(config, bars(8)))
     assert written <= expected <= 2 * written
 
 

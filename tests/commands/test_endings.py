@@ -61,9 +61,9 @@ def test_the_validation_columns_stand_between_train_and_test(cli, digits, tmp_pa
     assert float(rows(run)[0]["valid_loss"]) == pytest.approx(
         float(rows(run)[0]["valid_distortion"]) + float(rows(run)[0]["valid_rate"]), abs=1e-3
     )
-    shown = [line.split() for line in done.err.splitlines()][3]
+    shown = [line.split() for line in done.err.splitlines()][4]
     assert shown[4] == f"{float(rows(run)[0]['valid_loss']):.2f}"
-    assert max(map(len, done.err.splitlines()[1:5])) <= 79
+    assert max(map(len, done.err.splitlines()[2:6])) <= 79
 
 
 def test_best_is_the_model_of_the_lowest_validation_loss(cli, digits, tmp_path):
@@ -133,7 +133,7 @@ def test_a_wrong_limit_is_status_2(cli, digits, tmp_path, options, reason):
 def test_patience_counts_the_epochs_since_the_lowest_loss(losses, patience, over):
     config = vaecli.Config(validation=1, patience=patience)
     assert bool(why_over(config, history(losses))) == over
-    assert find_best(history(losses)).number == losses.index(min(losses)) + 1
+    assert find_best(config, history(losses)).number == losses.index(min(losses)) + 1
 
 
 def test_patience_ends_a_run_and_more_of_it_goes_on_exactly(cli, digits, tmp_path):
@@ -207,8 +207,8 @@ def poison(monkeypatch, epoch, until=math.inf):
     def fit(state, *images):
         objective = state.objective
 
-        def sick(model, x):
-            terms = objective(model, x)
+        def sick(model, *batch):
+            terms = objective(model, *batch)
             if len(state.history) + 1 == epoch and model.training and len(seen) < until:
                 seen.append(epoch)
                 return Terms(terms.loss * math.nan, {**terms.logged, "loss": terms.loss * math.nan})
@@ -226,9 +226,10 @@ class Spy(torch.nn.Module):
         super().__init__()
         self.call = call
         self.state_dict = objective.state_dict
+        self.reads_labels = objective.reads_labels
 
-    def forward(self, model, x):
-        return self.call(model, x)
+    def forward(self, model, *batch):
+        return self.call(model, *batch)
 
 
 def test_a_rollback_halves_the_rate_and_goes_on_from_the_last_epoch(
@@ -247,7 +248,7 @@ def test_a_rollback_halves_the_rate_and_goes_on_from_the_last_epoch(
     assert header["position"]["rollbacks"] == 1
     # Epochs 3 and 4 are those of a run that goes on from epoch 2 with half the rate.
     monkeypatch.undo()
-    state = vaecli.start(vaecli.open(run).config, (1, 8, 8))
+    state = vaecli.start(vaecli.open(run).config, bars(8))
     state.config = state.config.model_copy(update={"epochs": 2})
     data = vaecli.load(state.config)
     list(vaecli.fit(state, *data))
@@ -295,7 +296,7 @@ def test_a_diverged_run_may_be_resumed_with_rollback(cli, digits, tmp_path, monk
 def test_divergence_on_the_held_out_images_is_noticed(monkeypatch):
     from vaecli import training
 
-    state = vaecli.start(vaecli.Config(network="mlp:width=4", latent_dim=2), (1, 8, 8))
+    state = vaecli.start(vaecli.Config(network="mlp:width=4", latent_dim=2), bars(8))
     monkeypatch.setattr(training, "evaluate", lambda *arguments: {"loss": math.inf})
     with pytest.raises(TrainingDiverged, match=r"held-out images after epoch 1 at learning rate"):
         list(vaecli.fit(state, bars(8), bars(8)))

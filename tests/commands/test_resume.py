@@ -49,17 +49,17 @@ def assert_same_run(run, reference):
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5, 8, 11])
 def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, optimizer, stop):
     config = CONFIG.model_copy(update={"optimizer": optimizer, "lr": 1e-3})
-    whole = begin(config, TRAIN.shape)
+    whole = begin(config, TRAIN)
     list(fit(whole, TRAIN, TEST))
     run = runs.create(config, tmp_path / "run")
-    first = begin(config, TRAIN.shape)
+    first = begin(config, TRAIN)
     steps = 0
     for event in fit(first, TRAIN, TEST):
         steps += isinstance(event, Step)
         if steps == stop:
-            run.save(first, TRAIN.shape)
+            run.save(first)
             break
-    second = begin(config, TRAIN.shape)
+    second = begin(config, TRAIN)
     run.restore(second)
     assert (second.batch, len(second.history)) == (first.batch, len(first.history))
     torch.manual_seed(stop)  # what was drawn elsewhere does not matter
@@ -71,13 +71,13 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, optimi
 
 def test_a_restored_state_shares_nothing_with_the_file(tmp_path):
     run = runs.create(CONFIG, tmp_path / "run")
-    state = begin(CONFIG, TRAIN.shape)
+    state = begin(CONFIG, TRAIN)
     events = fit(state, TRAIN, TEST)
     next(events)
-    run.save(state, TRAIN.shape)
+    run.save(state)
     saved = (run.checkpoint).read_bytes()
     next(events)
-    other = begin(CONFIG, TRAIN.shape)
+    other = begin(CONFIG, TRAIN)
     run.restore(other)
     next(fit(other, TRAIN, TEST))
     assert run.checkpoint.read_bytes() == saved
@@ -116,7 +116,7 @@ def test_a_finished_run_is_already_complete_and_stays_as_it_is(cli, run_dir):
     [
         (["--latent-dim", 8], "--latent-dim 8 is not what"),
         (["--lr", 0.5], "--lr 0.5 is not what"),
-        (["--network", "mlp:width=17"], "--network mlp:width=17,depth=2 is not what"),
+        (["--network", "mlp:width=17"], "bias=zero is not what"),
         (["--run-dir", "x"], "goes without --run-dir"),
     ],
 )
@@ -208,7 +208,7 @@ def test_leftovers_of_a_killed_writer_are_removed(run_dir):
 
 
 def test_a_checkpoint_of_another_shape_is_refused(run_dir):
-    state = begin(CONFIG.model_copy(update={"latent_dim": 5}), TRAIN.shape)
+    state = begin(CONFIG.model_copy(update={"latent_dim": 5}), TRAIN)
     with pytest.raises(
         RunError, match=r"model.likelihood.decoder.net.0.weight: expected \(16, 5\)"
     ):
@@ -246,7 +246,7 @@ def test_eight_starts_at_once_get_eight_directories(digits, tmp_path):
 
 def test_divergence_leaves_a_row_and_the_last_good_epoch(cli, run_dir):
     run = vaecli.open(run_dir)
-    state = begin(run.config, (1, 8, 8))
+    state = begin(run.config, bars(8))
     run.restore(state)
     good = run.checkpoint.read_bytes()
     state.config = state.config.model_copy(update={"epochs": 3})
@@ -254,7 +254,7 @@ def test_divergence_leaves_a_row_and_the_last_good_epoch(cli, run_dir):
     with torch.no_grad():
         next(iter(state.model.parameters()))[0, 0] = float("inf")
     with pytest.raises(vaecli.errors.TrainingDiverged, match=r"model.posterior.* no longer finite"):
-        run.save(state, (1, 8, 8))
+        run.save(state)
     assert run.checkpoint.read_bytes() == good
 
 

@@ -21,7 +21,7 @@ def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_p
     lines = done.err.splitlines()
     assert lines[0].startswith(f"Training {run} on cpu (")
     assert "96 training and 40 test images, 32 in a batch." in lines[0]
-    assert [line.split()[0] for line in lines[3:5]] == ["1/2", "2/2"]
+    assert [line.split()[0] for line in lines[4:6]] == ["1/2", "2/2"]
     assert lines[-4:] == [
         f"  vaecli sample -r {run} -n 64 -o grid.png",
         f"  vaecli reconstruct -r {run}",
@@ -51,7 +51,7 @@ def test_a_line_says_loss_distortion_and_rate_of_both_splits(cli, digits, tmp_pa
     cells = [
         float(values[f"{s}_{t}"]) for s in ("train", "test") for t in ("loss", "distortion", "rate")
     ]
-    shown = done.err.splitlines()[3].split()
+    shown = done.err.splitlines()[4].split()
     assert shown[1:7] == [f"{value:.2f}" for value in cells]
 
 
@@ -90,7 +90,7 @@ def test_flags_win_over_the_environment_over_the_file(cli, digits, tmp_path, mon
     found = json.loads((run / "config.json").read_text())
     assert (found["epochs"], found["lr"], found["seed"]) == (1, 0.25, 6)
     assert (found["batch_size"], found["latent_dim"]) == (7, 20)
-    assert found["network"] == "mlp:width=8,depth=2"
+    assert found["network"] == "mlp:width=8,depth=2,activation=relu,norm=none,bias=zero"
 
 
 def test_the_config_of_a_run_trains_the_same_model(cli, trained, tmp_path):

@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import ConfigError, Interrupted, VaecliError
-from . import embed, plot_loss, reconstruct, sample, train
+from . import classify, embed, parts, plot_loss, reconstruct, sample, train
 from .options import say
 
 # Plain help: rich's panels would double the time to --help.
@@ -38,7 +38,9 @@ for module, command in (
     (sample, sample.sample),
     (reconstruct, reconstruct.reconstruct),
     (embed, embed.embed),
+    (classify, classify.classify),
     (plot_loss, plot_loss.plot_loss),
+    (parts, parts.parts),
 ):
     app.command(epilog=_epilog(module.EXAMPLES))(command)
 

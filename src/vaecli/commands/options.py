@@ -48,6 +48,41 @@ Checkpoint = Annotated[
 ]
 
 # Those of `train`.
+Preset = Annotated[
+    str, option("--preset", help="A published model; vaecli parts lists them.", metavar="NAME")
+]
+Posterior = Annotated[
+    str, option("--posterior", help="q(z|x), as name:option=value,...", metavar="SPEC")
+]
+Prior = Annotated[str, option("--prior", help="p(z), in the same form.", metavar="SPEC")]
+Likelihood = Annotated[
+    str, option("--likelihood", help="p(x|z), in the same form.", metavar="SPEC")
+]
+Objective = Annotated[
+    str, option("--objective", help="What is minimised, in the same form.", metavar="SPEC")
+]
+Beta = Annotated[
+    float | None, option("--beta", help="Weight of the rate: elbo:beta=X.", metavar="X")
+]
+Conditional = Annotated[
+    bool, option("--conditional", help="Give every part the label of its image.")
+]
+Labels = Annotated[
+    int | None,
+    option(
+        "--labels",
+        help="Use the labels of N training images only, as many of each class.",
+        metavar="N",
+    ),
+]
+Binarize = Annotated[
+    Literal["none", "dynamic", "threshold"],
+    option(
+        "--binarize",
+        help="Make grey pixels black or white: at random by their brightness, anew at every "
+        "look (dynamic), or by whether they are brighter than half (threshold).",
+    ),
+]
 Epochs = Annotated[int, option("--epochs", help="Passes over the training images, 1 or more.")]
 BatchSize = Annotated[int, option("--batch-size", help="Images in a batch, 1 or more.")]
 LearningRate = Annotated[float, option("--lr", help="Learning rate, above 0.")]
@@ -214,6 +249,12 @@ def announce(path: Path) -> None:
     """Print a result's path as its bytes are, whatever the encoding of the terminal."""
     if sys.stdout is not None:  # it is closed: nobody wants to know
         _write_out(os.fsencode(path) + os.linesep.encode())
+
+
+def announce_text(text: str) -> None:
+    """Print a result that is text."""
+    if sys.stdout is not None:
+        _write_out((text + os.linesep).encode(sys.stdout.encoding or "utf-8", "replace"))
 
 
 def _write_out(content: bytes) -> None:

@@ -49,8 +49,8 @@ class Pictures:
 
         self._draw(names.SAMPLES, lambda: _grid(self._samples(defaults.SAMPLES)))
         self._draw(names.REAL_AND_GENERATED, lambda: self._beside(_first(test, HALF)))
-        x = _first(test, defaults.RECONSTRUCTIONS)
-        self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(x))
+        first = test.at(slice(defaults.RECONSTRUCTIONS))
+        self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(first))
         self._draw(names.LOSS_PLOT, self._losses)
 
     def _samples(self, count: int) -> "Tensor":
@@ -66,13 +66,10 @@ class Pictures:
         both = {"real": images.grid(real, 4), "generated": images.grid(self._samples(HALF), 4)}
         return images.encode(images.beside(both))
 
-    def _reconstructed(self, x: "Tensor") -> bytes:
-        from .. import images
-        from ..evaluation import evaluating
+    def _reconstructed(self, first: "Images") -> bytes:
+        from .. import evaluation, images
 
-        with evaluating(self.model):
-            reconstructed = self.model.reconstruct(x.to(self.model.device))
-        return images.encode(images.pairs(x, reconstructed))
+        return images.encode(images.pairs(*evaluation.reconstruct(self.model, first)))
 
     def _losses(self) -> bytes:
         from .. import plots
@@ -95,4 +92,7 @@ def _grid(x: "Tensor") -> bytes:
 
 
 def _first(images: "Images", count: int) -> "Tensor":
-    return images.first(min(count, len(images))).pixels(slice(None))
+    from ..seeds import seeded
+
+    with seeded(images.x.device, "pictures"):
+        return images.at(slice(count)).pixels(slice(None))

@@ -27,14 +27,15 @@ def reconstruct(
 ) -> None:
     """Encode and decode images.
 
-    Saves a row of images and under it their reconstructions, from the posterior means.
+    Saves a row of images and under it their reconstructions, from the posterior means, and from
+    their labels where the model is conditional.
     """
-    from .. import data, images
+    from .. import data, evaluation, images
     from ..run import names
 
     run = read_run(run_dir, checkpoint)
     path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
     model = run.model()
     found = data.load_split(run.config, split)
-    x = found.first(count or min(defaults.RECONSTRUCTIONS, len(found))).pixels(slice(None))
-    deliver(images.encode(images.pairs(x, model.reconstruct(x)), ending), path)
+    first = found.first(count or min(defaults.RECONSTRUCTIONS, len(found)))
+    deliver(images.encode(images.pairs(*evaluation.reconstruct(model, first)), ending), path)

@@ -27,7 +27,7 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
 
     run.check(state, images, changed)
     disk, epochs = (
-        run.expected_size(state, images.train.shape),
+        run.expected_size(state),
         state.config.epochs - len(state.history),
     )
     epoch = _seconds_of_an_epoch(state, images)

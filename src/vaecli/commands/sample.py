@@ -1,14 +1,25 @@
 """`vaecli sample`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .. import defaults
+from ..errors import ConfigError
 from .options import Checkpoint, RunDir, Seed, deliver, output_option, place, read_run
 
-EXAMPLES = ["vaecli sample -n 64 -o grid.png", "vaecli sample -r runs/mnist-vae-1 -n 10 --seed 7"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..model import VAE
+    from ..run import Run
+
+EXAMPLES = [
+    "vaecli sample -n 64 -o grid.png",
+    "vaecli sample -r runs/mnist-vae-1 -n 10 --seed 7",
+    "vaecli sample --label all --style-of 0",
+]
 
 
 def sample(
@@ -17,6 +28,30 @@ def sample(
     count: Annotated[
         int, typer.Option("--count", "-n", help="Images to draw.", min=1)
     ] = defaults.SAMPLES,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class to draw with a conditional model; all: a row for each. "
+            "[default: one after the other]",
+            metavar="K|all",
+            show_default=False,
+        ),
+    ] = None,
+    style_of: Annotated[
+        int | None,
+        typer.Option(
+            help="Take the latent of this test image, and change its label only.",
+            metavar="INDEX",
+            min=0,
+        ),
+    ] = None,
+    fit: Annotated[
+        Literal["gaussian", "mixture"] | None,
+        typer.Option(
+            help="Draw from a density fitted to the latents of the training images, not from the "
+            "prior: for autoencoders, whose codes do not follow it.",
+        ),
+    ] = None,
     output: Annotated[Path | None, output_option("samples.png in the run directory")] = None,
     columns: Annotated[
         int | None,
@@ -35,6 +70,60 @@ def sample(
     run = read_run(run_dir, checkpoint)
     path, ending = place(output, run, names.SAMPLES, images.ENDINGS)
     model = run.model()
+    labels, row = _labels(model, label, count)
     with seeded(model.device, seed, "samples"):
-        x = model.sample(count)
-    deliver(images.encode(images.grid(x, columns), ending), path)
+        z = _latents(run, model, len(labels), labels, style_of, fit)
+        x = model.decode(z, model.one_hot(labels) if model.context else None)
+    deliver(images.encode(images.grid(x, columns or row), ending), path)
+
+
+def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int | None]:
+    """The label of every image, shape `(n,)`, and how many of them make a row, if that is given."""
+    import torch
+
+    classes = model.context
+    if label is None:
+        return torch.arange(count) % max(classes, 1), None
+    if not classes:
+        raise ConfigError("--label: the model is not conditional. Train one with --conditional.")
+    if label == "all":
+        row = -(-count // classes)
+        return torch.arange(classes).repeat_interleave(row), row
+    if label not in map(str, range(classes)):
+        raise ConfigError(f"--label {label}: choose all or one of 0 to {classes - 1}.")
+    return torch.full((count,), int(label)), None
+
+
+def _latents(
+    run: "Run",
+    model: "VAE",
+    n: int,
+    labels: "Tensor",
+    style_of: int | None,
+    fit: str | None,
+) -> "Tensor":
+    """Latents, shape `(n, D)`: of the prior, of one image, or of a density fitted to many."""
+    c = model.one_hot(labels) if model.context else None
+    if style_of is not None and fit is not None:
+        raise ConfigError("--style-of takes the latent of an image, --fit draws latents: use one.")
+    if style_of is not None:
+        return _style(run, model, style_of).expand(n, -1)
+    if fit is None:
+        return model.sample_latent(n, c)
+    from .. import data, embeddings, fitting
+
+    z = embeddings.embed(model, data.load_split(run.config, "train"))
+    return fitting.FITS[fit](z.mean).sample((n,))
+
+
+def _style(run: "Run", model: "VAE", index: int) -> "Tensor":
+    """The posterior mean of a test image, shape `(1, D)`."""
+    from .. import data
+
+    images = data.load_split(run.config, "test")
+    if not model.context:
+        raise ConfigError("--style-of changes labels, but the model is not conditional.")
+    if index >= len(images):
+        raise ConfigError(f"--style-of {index}: there are {len(images):,} test images, from 0 on.")
+    part = images.at(slice(index, index + 1))
+    return model.embed(part.pixels(slice(None)), part.context(slice(None)))

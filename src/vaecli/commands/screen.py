@@ -83,7 +83,11 @@ class Screen:
     def epoch(self, epoch: "Epoch") -> None:
         """A line for the epoch, under a header if it is the first here."""
         splits = {"train": epoch.train, "test": epoch.test}
-        cells = [f"{m[name]:{width}.2f}" for m in splits.values() for name, width in COLUMNS]
+        cells = [
+            f"{split[name]:{width}.2f}" if name in split else f"{'-':>{width}}"
+            for split in splits.values()
+            for name, width in COLUMNS
+        ]
         cells.insert(3, f"{epoch.valid['loss']:9.2f}" if epoch.valid else "")
         counted = f"{epoch.number}/{self.epochs}"
         line = f"{counted:>7}{''.join(cells)}{epoch.train_seconds:9.1f}"

@@ -10,6 +10,9 @@ from .. import defaults
 from ..errors import ConfigError, TimeOver
 from .options import (
     BatchSize,
+    Beta,
+    Binarize,
+    Conditional,
     ConfigFile,
     Data,
     DataChange,
@@ -17,15 +20,21 @@ from .options import (
     Device,
     DryRun,
     Epochs,
+    Labels,
     LatentDim,
     LearningRate,
+    Likelihood,
     MaxTime,
     Network,
     NewRunDir,
+    Objective,
     OnNan,
     Optimizer,
     Overwrite,
     Patience,
+    Posterior,
+    Preset,
+    Prior,
     Progress,
     Quiet,
     Resume,
@@ -50,6 +59,7 @@ if TYPE_CHECKING:
 EXAMPLES = [
     "vaecli train --epochs 50",
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
+    "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
     "vaecli train --config runs/mnist-vae-1/config.json --seed 1",
 ]
@@ -57,6 +67,14 @@ EXAMPLES = [
 
 def train(
     context: typer.Context,
+    preset: Preset = defaults.PRESET,
+    posterior: Posterior = defaults.POSTERIOR,
+    prior: Prior = defaults.PRIOR,
+    likelihood: Likelihood = defaults.LIKELIHOOD,
+    objective: Objective = defaults.OBJECTIVE,
+    beta: Beta = None,
+    conditional: Conditional = False,
+    labels: Labels = None,
     epochs: Epochs = defaults.EPOCHS,
     batch_size: BatchSize = defaults.BATCH_SIZE,
     lr: LearningRate = defaults.LR,
@@ -65,6 +83,7 @@ def train(
     network: Network = defaults.NETWORK,
     data: Data = defaults.DATA,
     data_dir: DataDir = None,
+    binarize: Binarize = "none",
     train_images: TrainImages = None,
     test_images: TestImages = None,
     validation: Validation = None,
@@ -93,7 +112,7 @@ def train(
     from .. import run as runs
     from ..config import Config
 
-    chosen = given(context, Config.model_fields)
+    chosen = given(context, [*Config.model_fields, "beta"])
     config, found = _choose(chosen, config_file, resume, run_dir, overwrite)
     if found and _is_complete(found, config):
         return
@@ -130,11 +149,12 @@ def _choose(
     if resume not in (None, "auto"):
         if run_dir or config_file or overwrite:
             raise ConfigError("--resume RUN goes without --run-dir, --config and --overwrite.")
-        found: Run | None = _open_last(resume)
-    else:
-        layers = [] if config_file is None else [read(config_file)]
-        config = presets.resolve(*layers, chosen)
-        found = _find(run_dir, config) if resume else None
+        run = _open_last(resume)
+        return changed(run, presets.spell_beta(chosen, run.config.objective)), run
+    layers = [] if config_file is None else [read(config_file)]
+    config = presets.resolve(*layers, chosen)
+    found = _find(run_dir, config) if resume else None
+    chosen = presets.spell_beta(chosen, config.objective)
     return (changed(found, chosen) if found else config), found
 
 

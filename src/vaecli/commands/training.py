@@ -27,7 +27,7 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
 
     config = build.complete(config)
     images = data.load(config)
-    state = training.start(config, images.train.shape)
+    state = training.start(config, images.train)
     run.restore(state)
     return state, images
 
@@ -44,7 +44,7 @@ def train_on(
         screen.say(_summary(run, state, images))
         pictures = Pictures(run, state.model, config.seed, screen.warn)
         pictures.before(images.train)
-        _catch_up(run, state, images, pictures)
+        _catch_up(run, state, pictures)
         while True:
             try:
                 _go_on(run, state, images, screen, stopping)
@@ -67,13 +67,13 @@ def _go_on(
     from ..config import seconds
     from ..training import Epoch, fit, why_over
 
-    config, shape = state.config, images.train.shape
+    config = state.config
     limit = seconds(config.max_time) if config.max_time else math.inf
     pictures = Pictures(run, state.model, config.seed, screen.warn)
     for event in fit(state, *images):
         if isinstance(event, Epoch):
             screen.epoch(event)
-            run.save(state, shape)
+            run.save(state)
             if event.number % config.sample_every == 0:
                 pictures.epoch(event.number)
             run.note(epochs_done=event.number)
@@ -82,7 +82,7 @@ def _go_on(
         else:
             screen.step(event)
         if stopping.is_due(limit):
-            run.save(state, shape)
+            run.save(state)
             stopping.obey(f"Go on with: vaecli train --resume {shlex.quote(f'{run.folder}')}")
 
 
@@ -95,7 +95,7 @@ def _go_back(
     run.show_divergence(state)
     if state.config.on_nan == "stop" or state.rollbacks == ROLLBACKS:
         raise error
-    again = start(state.config, images.train.shape)
+    again = start(state.config, images.train)
     run.restore(again)
     again.slow_down(state.rollbacks + 1)
     run.note(rollbacks=again.rollbacks)
@@ -106,11 +106,11 @@ def _go_back(
     return again
 
 
-def _catch_up(run: "Run", state: "State", images: "Splits", pictures: Pictures) -> None:
+def _catch_up(run: "Run", state: "State", pictures: Pictures) -> None:
     """Write what a kill between a checkpoint and the rest of its epoch has left out."""
     done = len(state.history)
     if done:
-        run.complete(state, images.train.shape)
+        run.complete(state)
         if state.batch == 0 and done % state.config.sample_every == 0:
             pictures.epoch(done)
         run.note(epochs_done=done)
@@ -124,7 +124,8 @@ def _summary(run: "Run", state: "State", images: "Splits") -> str:
     return (
         f"Training {run.folder} on {record.device} ({record.threads} threads): "
         f"{record.parameters:,} parameters, {', '.join(counts[:-1])} and {counts[-1]}, "
-        f"{state.config.batch_size} in a batch."
+        f"{state.config.batch_size} in a batch.\n"
+        f"Protocol: {state.model.likelihood.protocol(state.config.binarize)}."
     )
 
 

@@ -1,0 +1,52 @@
+"""`vaecli classify`."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from .. import defaults
+from ..errors import ConfigError
+from .options import Checkpoint, RunDir, Seed, read_run
+
+EXAMPLES = [
+    "vaecli classify --labels 100",
+    "vaecli classify -r runs/mnist-vae-1 --labels 1000 --seed 7",
+]
+
+
+def classify(
+    run_dir: RunDir = None,
+    checkpoint: Checkpoint = None,
+    labels: Annotated[
+        int,
+        typer.Option(
+            help="Training images whose label is used, as many of each class.", metavar="N", min=1
+        ),
+    ] = 100,
+    seed: Seed = defaults.SEED,
+) -> None:
+    """Classify images by their latents, from few labels (M1).
+
+    Logistic regression on the posterior means of the labelled training images, which the seed
+    draws. Prints one line of JSON; test_error is a fraction of the test images.
+    """
+    import torch
+
+    from .. import classification, data
+    from ..embeddings import embed
+
+    run = read_run(run_dir, checkpoint)
+    if run.config.conditional:
+        raise ConfigError(
+            f"{run.folder} makes its latents from the labels, which classify is to find: name a "
+            "run without --conditional."
+        )
+    train = data.load_split(run.config, "train").hide(labels, seed)
+    known, test = train.at(train.labelled), data.load_split(run.config, "test")
+    model = run.model()
+    learnt, unseen = (torch.from_numpy(embed(model, images).mean) for images in (known, test))
+    layer = classification.fit(learnt, known.labels, known.classes)
+    wrong = classification.error(layer, unseen, test.labels)
+    found = {"labels": labels, "seed": seed, "test_images": len(test), "test_error": wrong}
+    print(json.dumps(found, allow_nan=False))
