@@ -149,3 +149,8 @@ def test_every_test_asserts():
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                 assert asserts(node), f"{path}: {node.name}"
+
+
+def test_the_package_holds_code_and_data_and_nothing_left_over():
+    names = {p.name for p in ROOT.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    assert {name for name in names if not name.endswith((".py", ".gz"))} <= {"NOTICE", "py.typed"}
