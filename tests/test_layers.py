@@ -21,7 +21,7 @@ ROWS = [
     "objectives data presets",
     "build",
     "evaluation",
-    "training embeddings fitting classification",
+    "training embeddings densities classification",
     "run",
     "commands",
 ]

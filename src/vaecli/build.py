@@ -112,7 +112,7 @@ def complete(config: Config) -> Config:
 
 def has_critic(config: Config) -> bool:
     """Whether the loss is that of a game."""
-    return bool(choose(config.objective, OBJECTIVES, "objective")[0].has_critic)  # type: ignore[attr-defined]
+    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").has_critic
 
 
 def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:

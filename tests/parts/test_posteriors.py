@@ -118,7 +118,7 @@ REFUSED = {
         ("codes", 1),
     ): "A codebook needs codes of at least 2 and at most 65536, not 1.",
     ("quantized", 4, ("commitment", -1.0)): (
-        "The quantized posterior needs commitment of at least 0 and at most 1000000.0, not -1.0."
+        "The quantized posterior needs commitment of at least 0 and at most 1000000, not -1."
     ),
 }
 

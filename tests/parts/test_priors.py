@@ -177,7 +177,7 @@ REFUSED = [
     (
         "ring",
         {"radius": -1.0},
-        "The ring prior needs radius of at least 0.001 and at most 1000.0, not -1.0.",
+        "The ring prior needs radius of at least 0.001 and at most 1000, not -1.",
     ),
     (
         "ring",

@@ -47,6 +47,37 @@ Checkpoint = Annotated[
     ),
 ]
 
+# Those of `sample`.
+Count = Annotated[int, typer.Option("--count", "-n", help="Images to draw.", min=1)]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        help="Class to draw with a conditional model; all: a row for each. "
+        "[default: one after the other]",
+        metavar="K|all",
+        show_default=False,
+    ),
+]
+StyleOf = Annotated[
+    int | None,
+    typer.Option(
+        help="Take the latent of this test image, and change its label only.",
+        metavar="INDEX",
+        min=0,
+    ),
+]
+Fit = Annotated[
+    Literal["gaussian", "mixture"] | None,
+    typer.Option(
+        help="Draw from a density fitted to the latents of the training images, not from the "
+        "prior: for autoencoders, whose codes do not follow it.",
+    ),
+]
+Columns = Annotated[
+    int | None,
+    typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
+]
+
 # Those of `train`.
 Preset = Annotated[
     str, option("--preset", help="A published model; vaecli parts lists them.", metavar="NAME")

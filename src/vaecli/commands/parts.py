@@ -20,9 +20,10 @@ def parts(
 
     Options, their types and defaults, and papers are read from the code of the parts.
     """
+    from ..build import TABLES as tables
+    from ..config import lookup
     from ..presets import PRESETS
 
-    tables = _tables()
     if name is None:
         announce_text(_overview(tables))
         return
@@ -31,21 +32,8 @@ def parts(
         found.insert(0, _explain_preset(name))
     if not found:
         names = [*PRESETS, *(n for table in tables.values() for n in table)]
-        lookup_any(names, name)
+        lookup(dict.fromkeys(names), name, "preset or part")
     announce_text("\n\n".join(found))
-
-
-def lookup_any(names: list[str], name: str) -> None:
-    """Raise, with the nearest of the names."""
-    from ..config import lookup
-
-    lookup(dict.fromkeys(names), name, "preset or part")
-
-
-def _tables() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
-    from ..build import TABLES
-
-    return TABLES
 
 
 def _overview(tables: Mapping[str, Mapping[str, Callable[..., Any]]]) -> str:

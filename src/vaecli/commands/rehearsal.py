@@ -26,10 +26,7 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
     from .. import resources
 
     run.check(state, images, changed)
-    disk, epochs = (
-        run.expected_size(state),
-        state.config.epochs - len(state.history),
-    )
+    disk, epochs = run.expected_size(state), state.config.epochs - len(state.history)
     epoch = _seconds_of_an_epoch(state, images)
     memory = resources.peak_memory() or 0
     return (

@@ -1,13 +1,24 @@
 """`vaecli sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from .. import defaults
 from ..errors import ConfigError
-from .options import Checkpoint, RunDir, Seed, deliver, output_option, place, read_run
+from .options import (
+    Checkpoint,
+    Columns,
+    Count,
+    Fit,
+    Label,
+    RunDir,
+    Seed,
+    StyleOf,
+    deliver,
+    output_option,
+    place,
+    read_run,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,38 +36,12 @@ EXAMPLES = [
 def sample(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
-    count: Annotated[
-        int, typer.Option("--count", "-n", help="Images to draw.", min=1)
-    ] = defaults.SAMPLES,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            help="Class to draw with a conditional model; all: a row for each. "
-            "[default: one after the other]",
-            metavar="K|all",
-            show_default=False,
-        ),
-    ] = None,
-    style_of: Annotated[
-        int | None,
-        typer.Option(
-            help="Take the latent of this test image, and change its label only.",
-            metavar="INDEX",
-            min=0,
-        ),
-    ] = None,
-    fit: Annotated[
-        Literal["gaussian", "mixture"] | None,
-        typer.Option(
-            help="Draw from a density fitted to the latents of the training images, not from the "
-            "prior: for autoencoders, whose codes do not follow it.",
-        ),
-    ] = None,
+    count: Count = defaults.SAMPLES,
+    label: Label = None,
+    style_of: StyleOf = None,
+    fit: Fit = None,
     output: Annotated[Path | None, output_option("samples.png in the run directory")] = None,
-    columns: Annotated[
-        int | None,
-        typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
-    ] = None,
+    columns: Columns = None,
     seed: Seed = defaults.SEED,
 ) -> None:
     """Draw images from a trained model.
@@ -110,10 +95,10 @@ def _latents(
         return _style(run, model, style_of).expand(n, -1)
     if fit is None:
         return model.sample_latent(n, c)
-    from .. import data, embeddings, fitting
+    from .. import data, densities, embeddings
 
     z = embeddings.embed(model, data.load_split(run.config, "train"))
-    return fitting.FITS[fit](z.mean).sample((n,))
+    return densities.FITS[fit](z.mean).sample((n,))
 
 
 def _style(run: "Run", model: "VAE", index: int) -> "Tensor":

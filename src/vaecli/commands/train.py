@@ -49,8 +49,8 @@ from .options import (
     say,
 )
 from .screen import Screen
+from .session import prepare, train_on
 from .stopping import Stopping
-from .training import prepare, train_on
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -1,7 +1,5 @@
 """Objectives: a draw to a loss. One module for each idea, and the table of their names."""
 
-from collections.abc import Callable
-
 from .adversarial import Adversarial
 from .disentangling import DIP, BetaTC, Factor
 from .elbo import ELBO
@@ -14,7 +12,7 @@ from .vaegan import VAEGAN
 
 __all__ = ["OBJECTIVES", "Objective", "Terms"]
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
+OBJECTIVES: dict[str, type[Objective]] = {
     "elbo": ELBO,
     "iwae": IWAE,
     "piwae": PIWAE,

@@ -4,15 +4,14 @@ import math
 from typing import final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..model import VAE
-from ..parts.layers import Style
 from ..parts.networks import join
 from ..parts.priors import Prior
-from .critic import fool, judge, slope
-from .objective import Objective, Terms, at_least, frozen, score
+from .critic import fool, judge, latent_critic, slope
+from .objective import Objective, Terms, frozen, score
 
 
 @final
@@ -50,8 +49,8 @@ class Adversarial(Objective):
         labels: bool = False,
     ) -> None:
         super().__init__()
-        at_least(0, "adversarial", weight=weight, slope=slope)
-        at_least(1, "adversarial", width=width, depth=depth)
+        require("The adversarial objective", 0, weight=weight, slope=slope)
+        require("The adversarial objective", 1, width=width, depth=depth)
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
                 "The adversarial objective imposes a prior and cannot train one: use one without "
@@ -60,8 +59,7 @@ class Adversarial(Objective):
         if labels:
             _check_labels(prior, context, classes)
         self.weight, self.slope, self.reads_labels = weight, slope, labels
-        sizes = [latent_dim + labels * (classes + 1), *[width] * depth]
-        self.critic = nn.Sequential(*Style().dense(sizes), nn.Linear(width, 1), nn.Flatten(0))
+        self.critic = latent_critic(latent_dim + labels * (classes + 1), width, depth)
 
     def forward(
         self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf

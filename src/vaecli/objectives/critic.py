@@ -5,8 +5,16 @@ one loss, one backward pass and one optimizer give each side the gradient of its
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
+
+from ..parts.layers import Style
+
+
+def latent_critic(inputs: int, width: int, depth: int) -> nn.Module:
+    """Fully connected layers from vectors, shape `(B, inputs)`, to logits, shape `(B,)`."""
+    hidden = Style().dense([inputs, *[width] * depth])
+    return nn.Sequential(*hidden, nn.Linear(width, 1), nn.Flatten(0))
 
 
 def judge(real: Tensor, *fakes: Tensor) -> Tensor:

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Literal, cast, final
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch import Tensor
 
+from ..errors import require
 from ..model import VAE
 from ..parts.distributions import DiagonalNormal
-from ..parts.layers import Style
 from ..parts.posteriors import Posterior
-from .objective import Objective, Terms, at_least, frozen, in_pieces, need_gaussian, score
+from .critic import judge, latent_critic
+from .objective import Objective, Terms, frozen, in_pieces, need_gaussian, score
 
 PIECE = 250  # images scored against each other at a time in evaluation: B^2 D numbers
 
@@ -57,7 +57,7 @@ class BetaTC(Objective):
 
     def __init__(self, posterior: Posterior, images: int, beta: float = 6.0) -> None:
         super().__init__()
-        at_least(0, "betatc", beta=beta)
+        require("The betatc objective", 0, beta=beta)
         need_gaussian("betatc", posterior)
         self.images, self.beta = images, beta
 
@@ -108,13 +108,11 @@ class Factor(Objective):
         depth: int = 3,
     ) -> None:
         super().__init__()
-        at_least(0, "factor", gamma=gamma)
-        at_least(1, "factor", width=width, depth=depth)
+        require("The factor objective", 0, gamma=gamma)
+        require("The factor objective", 1, width=width, depth=depth)
         need_gaussian("factor", posterior)
         self.gamma = gamma
-        self.critic = nn.Sequential(
-            *Style().dense([latent_dim, *[width] * depth]), nn.Linear(width, 1), nn.Flatten(0)
-        )
+        self.critic = latent_critic(latent_dim, width, depth)
 
     def forward(
         self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
@@ -122,10 +120,9 @@ class Factor(Objective):
         draw = model.draw(x, c)
         z = draw.z[0]
         tc = frozen(self.critic)(z)
-        true, shuffled = self.critic(z.detach()), self.critic(permuted(z.detach()))
-        judge = (softplus(-true) + softplus(shuffled)) / 2
-        loss = draw.distortion + draw.rate + self.gamma * tc + judge
-        return score(draw, loss, total_correlation=tc, critic=judge)
+        critic = judge(self.critic(z.detach()), self.critic(permuted(z.detach()))) / 2
+        loss = draw.distortion + draw.rate + self.gamma * tc + critic
+        return score(draw, loss, total_correlation=tc, critic=critic)
 
 
 @final
@@ -152,7 +149,7 @@ class DIP(Objective):
         diagonal: float = 10.0,
     ) -> None:
         super().__init__()
-        at_least(0, "dip", off_diagonal=off_diagonal, diagonal=diagonal)
+        require("The dip objective", 0, off_diagonal=off_diagonal, diagonal=diagonal)
         need_gaussian("dip", posterior)
         self.kind, self.off_diagonal, self.diagonal = kind, off_diagonal, diagonal
 

@@ -5,9 +5,9 @@ from typing import final
 
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..model import VAE
-from .objective import Objective, Terms, at_least, prior_fit, score
+from .objective import Objective, Terms, prior_fit, score
 
 
 @final
@@ -51,7 +51,15 @@ class ELBO(Objective):
     ) -> None:
         super().__init__()
         schedule = {"warmup": warmup, "cycle": cycle, "free_bits": free_bits}
-        at_least(0, "elbo", beta=beta, **schedule, capacity=capacity, over=over, gamma=gamma)
+        require(
+            "The elbo objective",
+            0,
+            beta=beta,
+            **schedule,
+            capacity=capacity,
+            over=over,
+            gamma=gamma,
+        )
         if warmup and cycle:
             raise ConfigError("The elbo objective takes warmup or cycle, not both: leave one out.")
         if capacity and (beta != 1 or any(schedule.values())):

@@ -9,11 +9,11 @@ from typing import cast, final
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
-from .objective import Objective, Terms, at_least, frozen, in_pieces, need_gaussian, score
+from .objective import Objective, Terms, frozen, in_pieces, need_gaussian, score
 
 ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
 
@@ -57,7 +57,7 @@ class IWAE(Importance):
     """
 
     def __init__(self, samples: int = 8, outer: int = 1, beta: float = 0.0) -> None:
-        at_least(1, "iwae", samples=samples, outer=outer)
+        require("The iwae objective", 1, samples=samples, outer=outer)
         if not 0 <= beta <= 1:
             raise ConfigError(f"The iwae objective needs beta in [0, 1], not {beta:g}.")
         super().__init__(samples * outer)
@@ -89,7 +89,7 @@ class PIWAE(Importance):
     """
 
     def __init__(self, samples: int = 8, outer: int = 8) -> None:
-        at_least(1, "piwae", samples=samples, outer=outer)
+        require("The piwae objective", 1, samples=samples, outer=outer)
         super().__init__(samples * outer)
         self.samples = samples
 
@@ -123,7 +123,7 @@ class Renyi(Importance):
     """
 
     def __init__(self, alpha: float = 0.5, samples: int = 8) -> None:
-        at_least(1, "renyi", samples=samples)
+        require("The renyi objective", 1, samples=samples)
         super().__init__(samples)
         self.alpha = alpha
 
@@ -152,7 +152,7 @@ class DReG(Importance):
     """
 
     def __init__(self, posterior: Posterior, samples: int = 8) -> None:
-        at_least(1, "dreg", samples=samples)
+        require("The dreg objective", 1, samples=samples)
         need_gaussian("dreg", posterior)
         super().__init__(samples)
 

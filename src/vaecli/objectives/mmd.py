@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ..errors import require
 from ..model import VAE
-from .objective import Objective, Terms, at_least, prior_fit, score
+from .objective import Objective, Terms, prior_fit, score
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, times the width of N(0, I)
 
@@ -79,7 +80,7 @@ class WAE(Objective):
 
     def __init__(self, weight: float = 10.0, rate: float = 0.0) -> None:
         super().__init__()
-        at_least(0, "wae", weight=weight, rate=rate)
+        require("The wae objective", 0, weight=weight, rate=rate)
         self.weight, self.rate, self.needs_density = weight, rate, rate > 0
 
     def forward(
@@ -109,8 +110,8 @@ class SWAE(Objective):
 
     def __init__(self, weight: float = 10.0, projections: int = 50) -> None:
         super().__init__()
-        at_least(0, "swae", weight=weight)
-        at_least(1, "swae", projections=projections)
+        require("The swae objective", 0, weight=weight)
+        require("The swae objective", 1, projections=projections)
         self.weight, self.projections = weight, projections
 
     def forward(

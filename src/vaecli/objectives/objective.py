@@ -112,15 +112,6 @@ def prior_fit(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
     return -p.log_prob(draw.z.detach()).mean(0)
 
 
-def at_least(low: float, objective: str, **options: float) -> None:
-    """Raise `ConfigError` for the first option of the objective that is below `low`."""
-    for name, value in options.items():
-        if not value >= low:
-            raise ConfigError(
-                f"The {objective} objective needs {name} of at least {low:g}, not {value:g}."
-            )
-
-
 def need_gaussian(objective: str, posterior: Posterior) -> None:
     """Raise `ConfigError` unless the posterior is the one with independent dimensions."""
     if not isinstance(posterior, Gaussian):

@@ -6,10 +6,10 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
-from .objective import Objective, Terms, at_least, prior_fit, score
+from .objective import Objective, Terms, prior_fit, score
 
 
 @final
@@ -40,7 +40,7 @@ class RAE(Objective):
         weight: float = 0.001,
     ) -> None:
         super().__init__()
-        at_least(0, "rae", beta=beta, weight=weight)
+        require("The rae objective", 0, beta=beta, weight=weight)
         if posterior.has_density or posterior.space != "real":
             raise ConfigError(
                 "The rae objective regularises a deterministic code: use --posterior dirac."

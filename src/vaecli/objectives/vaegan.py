@@ -7,12 +7,12 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
 from ..parts.networks import Network
 from .critic import fool, judge, slope
-from .objective import Objective, Terms, at_least, frozen, score
+from .objective import Objective, Terms, frozen, score
 
 
 @final
@@ -65,7 +65,7 @@ class VAEGAN(Objective):
         slope: float = 1.0,
     ) -> None:
         super().__init__()
-        at_least(0, "vae-gan", gamma=gamma, slope=slope)
+        require("The vae-gan objective", 0, gamma=gamma, slope=slope)
         own = sum(1 for _ in likelihood.parameters()) - sum(
             1 for _ in likelihood.decoder.parameters()
         )

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import ConfigError
-from .latents import require
+from ..errors import ConfigError, require
 
 MEMORY = 0.9  # of the average use of a code, for each batch
 DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from .distributions import bounded_normal
-from .latents import LatentNet, beside, require
+from .latents import LatentNet, beside
 
 BISECTIONS = 40  # halve an interval to below what float32 resolves
 GATE = 7.0  # the logit of a gate lies between -7 and 7, so that an inverse stays finite

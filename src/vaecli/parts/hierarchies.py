@@ -8,9 +8,9 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from .distributions import DiagonalNormal, bounded_normal
-from .latents import LatentNet, require
+from .latents import LatentNet
 
 Level = Callable[[Tensor], DiagonalNormal]  # from all levels above to the distribution of the next
 

@@ -1,11 +1,10 @@
-"""What parts over latents share: a small network, and the check of an option's range."""
+"""Small networks over latents, which parts share."""
 
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
 from .layers import Style
 
 
@@ -42,12 +41,3 @@ class LatentNet(nn.Module):
     def forward(self, z: Tensor, h: Tensor | None = None) -> Tensor:
         numbers: Tensor = self.net(beside(z, h))
         return numbers
-
-
-def require(part: str, least: float, most: float, **options: float) -> None:
-    """Raise a `ConfigError` about the first option that is not within these bounds."""
-    for name, value in options.items():
-        if not least <= value <= most:
-            raise ConfigError(
-                f"{part} needs {name} of at least {least} and at most {most}, not {value}."
-            )

@@ -10,14 +10,13 @@ import torch.distributions as dist
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from ..errors import ConfigError
+from ..errors import require
 from . import pixels
 from .networks import Decoder
 
 DARKEST = 1e-3  # mean of a pixel that no training image lights: its logit must be finite
 NARROWEST = 1 / pixels.LEVELS  # scale of a density: one grey level
 NARROWEST_LOGISTIC = 1 / 4096  # 1 / 16 of a grey level: all but 1e-3 of the mass is in one
-MOST_MIXTURES = 100
 
 BINARY = {  # what --binarize makes of grey pixels
     "dynamic": "pixels drawn black or white by their brightness, anew at every reading",
@@ -240,11 +239,7 @@ class Logistic(Likelihood):
     @staticmethod
     def count_maps(mixtures: int = 1) -> int:
         """A location, a scale and a weight for each; one alone has no weight to choose."""
-        if not 1 <= mixtures <= MOST_MIXTURES:
-            raise ConfigError(
-                f"The logistic likelihood needs mixtures of at least 1 and at most "
-                f"{MOST_MIXTURES}, not {mixtures}."
-            )
+        require("The logistic likelihood", 1, 100, mixtures=mixtures)
         return 2 if mixtures == 1 else 3 * mixtures
 
     def pixels(self, *maps: Tensor) -> Distribution:

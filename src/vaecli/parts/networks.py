@@ -14,7 +14,7 @@ from typing import ClassVar, Literal, Protocol, cast, final
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, require
 from .layers import ActivationName, BiasMap, NormName, Resize, Style
 
 
@@ -156,12 +156,7 @@ def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
 def check(network: str, style: Style, **counts: tuple[int, int]) -> None:
     """Raise unless each count, given with its highest value, can be built in this style."""
     for name, (value, most) in counts.items():
-        least = 0 if name == "blocks" else 1
-        if not least <= value <= most:
-            raise ConfigError(
-                f"The {network} network needs {name} of at least {least} and at most {most}, "
-                f"not {value}."
-            )
+        require(f"The {network} network", 0 if name == "blocks" else 1, most, **{name: value})
     if style.norm == "layer" and counts["width"][0] < 2:
         raise ConfigError(
             f"The {network} network with norm=layer needs width of at least 2: of one unit, "

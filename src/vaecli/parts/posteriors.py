@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ..errors import require
 from . import flows
 from .codebooks import Quantizer
 from .distributions import Chain, Delta, bounded_normal
 from .hierarchies import TopDown, level_sizes, merge
-from .latents import require
 from .networks import Encoder
 from .spheres import LARGEST_CONCENTRATION, VonMisesFisher, require_sphere
 

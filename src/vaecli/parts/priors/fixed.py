@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
-from ...errors import ConfigError
+from ...errors import ConfigError, require
 from .. import posteriors
 from ..codebooks import Codewords
 from ..distributions import DiagonalNormal
-from ..latents import require
 from ..spheres import UniformSphere, require_sphere
 from .prior import Prior
 

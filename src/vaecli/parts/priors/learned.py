@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from ...errors import ConfigError
+from ...errors import ConfigError, require
 from .. import flows, posteriors
 from ..distributions import Chain, bounded_normal
 from ..hierarchies import TopDown, level_sizes
-from ..latents import require
 from ..posteriors import Ladder, Posterior
 from .fixed import StandardNormal
 from .prior import Prior
