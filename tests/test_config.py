@@ -1,8 +1,10 @@
 import json
+import re
 
 import pytest
 
-from vaecli.config import choose, lookup, read, spell
+from vaecli.build import TABLES
+from vaecli.config import choose, lookup, read, schema, spell
 from vaecli.errors import ConfigError
 from vaecli.parts.networks import MLP, NETWORKS
 from vaecli.presets import PRESETS, resolve
@@ -134,6 +136,43 @@ def test_a_spec_that_cannot_be_read_is_named(spec, reason):
     with pytest.raises(ConfigError) as caught:
         choose(spec, NETWORKS, "network")
     assert reason in str(caught.value)
+
+
+OUT_OF_RANGE = {
+    "network": "mlp:width=0 mlp:depth=1001 conv:width=0 conv:depth=11 resnet:blocks=-1",
+    "posterior": """hierarchical:levels=6 ladder:width=0 flow:depth=0 planar:depth=0 iaf:width=0
+        quantized:codes=1 quantized:levels=33 quantized:commitment=-1""",
+    "prior": """vamp:components=0 mixture:components=0 ring:radius=-1 swiss-roll:turns=0
+        flow:width=0 hierarchical:levels=1""",
+    "likelihood": "logistic:mixtures=0 logistic:mixtures=101",
+    "objective": """elbo:beta=-1 elbo:gamma=-1 iwae:samples=0 iwae:outer=0 iwae:beta=2
+        piwae:samples=-3 renyi:samples=0 dreg:samples=0 wae:weight=-1 swae:projections=0
+        betatc:beta=-1 factor:depth=0 dip:diagonal=-1 rae:beta=-1 adversarial:weight=-1
+        adversarial:depth=0 vae-gan:slope=-1 m2:alpha=0""",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [(kind, spec) for kind, specs in OUT_OF_RANGE.items() for spec in specs.split()],
+)
+def test_a_value_out_of_its_range_is_answered_with_the_bound(kind, spec):
+    with pytest.raises(ConfigError) as caught:
+        choose(spec, TABLES[kind], kind)
+    text = spec.partition(":")[2]
+    wanted = rf"{kind} '{spec}': {text}: should be (greater|less) than (or equal to )?[\d.]+\."
+    assert re.fullmatch(wanted, str(caught.value))
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_number_is_bounded_or_any_will_do(kind):
+    unbounded = {
+        f"{name}:{option}"
+        for name, part in TABLES[kind].items()
+        for option, parameter in schema(part).items()
+        if parameter.annotation in (int, float)
+    }
+    assert unbounded == ({"renyi:alpha"} if kind == "objective" else set())
 
 
 def test_a_part_without_options_says_so():

@@ -55,12 +55,16 @@ def build(
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
     with seeded(torch.device("cpu"), config.seed, "weights"):
         network = _make(config, "network")
-        maps = _count_maps(config)
         encoder = network.encoder(shape, context)
-        decoder = network.decoder(config.latent_dim, (maps * shape[0], *shape[1:]), context)
+        likelihood = _make(
+            config,
+            "likelihood",
+            decoder=lambda maps: network.decoder(
+                config.latent_dim, (maps * shape[0], *shape[1:]), context
+            ),
+        )
         posterior = _make(config, "posterior", encoder=encoder, **size)
         prior = _make(config, "prior", posterior=posterior, classes=classes, **size)
-        likelihood = _make(config, "likelihood", decoder=decoder)
         if network.bias == "data" and mean is not None:
             likelihood.start_at(mean())
         model = VAE(posterior, prior, likelihood, context)
@@ -69,12 +73,6 @@ def build(
         objective = _make(config, "objective", **known, **parts, **size)
     _refuse_misfits(config, model, objective)
     return model, objective
-
-
-def _count_maps(config: Config) -> int:
-    """The numbers that the likelihood needs for each pixel and channel."""
-    _, options = choose(config.likelihood, LIKELIHOODS, "likelihood")
-    return LIKELIHOODS[config.likelihood.partition(":")[0]].count_maps(**options)
 
 
 def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:

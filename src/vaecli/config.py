@@ -19,6 +19,10 @@ from .errors import ConfigError
 
 T = TypeVar("T")
 Count = Annotated[int, Field(ge=1, lt=2**31)]  # what torch can index
+Units = Annotated[int, Field(ge=1, le=1_000_000)]  # in a hidden layer
+Layers = Annotated[int, Field(ge=1, le=1000)]
+Components = Annotated[int, Field(ge=1, le=100_000)]  # of a mixture
+Weight = Annotated[float, Field(ge=0)]  # of a term in a loss
 
 LARGEST_FILE = 1_000_000  # bytes
 

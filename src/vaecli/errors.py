@@ -3,8 +3,6 @@
 A message says what is wrong, what was given and how to mend it, in one or two lines.
 """
 
-import math
-
 
 class VaecliError(Exception):
     """Base class of every error that is the user's to mend."""
@@ -54,18 +52,3 @@ class TimeOver(VaecliError):
     """The time that a training was given is over: it stopped as it was told to."""
 
     status = 0
-
-
-def require(what: str, least: float, most: float = math.inf, **options: float) -> None:
-    """Raise `ConfigError` about the first option of `what` that is not within these bounds."""
-    for name, value in options.items():
-        if not least <= value <= most:
-            upper = "" if most == math.inf else f" and at most {_plain(most)}"
-            raise ConfigError(
-                f"{what} needs {name} of at least {_plain(least)}{upper}, not {_plain(value)}."
-            )
-
-
-def _plain(number: float) -> str:
-    """A whole number without its decimal point, however large."""
-    return f"{number:.0f}" if float(number).is_integer() else f"{number:g}"

@@ -74,7 +74,7 @@ def make(posterior=Gaussian, prior=fixed, latent_dim=2, context=0):
         torch.manual_seed(1)
         q = posterior(NETWORK.encoder(SHAPE, context), latent_dim)
         p = prior(latent_dim, q)
-        return VAE(q, p, Bernoulli(NETWORK.decoder(latent_dim, SHAPE, context)), context)
+        return VAE(q, p, Bernoulli(lambda _: NETWORK.decoder(latent_dim, SHAPE, context)), context)
 
 
 def seeded(objective, model, x=X, c=None, seed=3, **options):

@@ -246,8 +246,6 @@ def test_it_learns_classes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objective": "m2:alpha=0"}, r"The objective m2 needs alpha above 0, not 0\."),
-        ({"objective": "m2:alpha=-2"}, r"The objective m2 needs alpha above 0, not -2\."),
         (
             {"conditional": False},
             r"The objective m2 needs parts that are given the label: add --conditional\.",

@@ -40,9 +40,9 @@ class Given(nn.Module):
 def make(spec, shape=SHAPE):
     """The likelihood with a decoder of its own, and the number of maps."""
     part, options = choose(spec, LIKELIHOODS, "likelihood")
-    maps = part.count_maps(**options)
-    decoder = MLP(width=6, depth=1).decoder(3, (maps * shape[0], *shape[1:]), 0)
-    return part(decoder, **options), maps
+    network = MLP(width=6, depth=1)
+    made = part(lambda maps: network.decoder(3, (maps * shape[0], *shape[1:]), 0), **options)
+    return made, made.maps
 
 
 def one_pixel(spec, count=12, spread=3.0):
@@ -152,14 +152,17 @@ def test_gaussian_and_laplace_are_their_textbook_formulas(scale):
     normal = -0.5 * (error / s).square() - s.log() - 0.5 * math.log(2 * math.pi)
     laplace = -error.abs() / s - (2 * s).log()
     for name, wanted in (("gaussian", normal), ("laplace", laplace)):
-        likelihood = LIKELIHOODS[name](Given(maps), scale=scale)
+        likelihood = LIKELIHOODS[name](lambda _: Given(maps), scale=scale)
         torch.testing.assert_close(likelihood(torch.zeros(3, 2)).log_prob(x), wanted.sum((1, 2, 3)))
 
 
 def test_the_shared_scale_learns_the_root_of_the_mean_squared_error():
     """The optimal scale of the sigma-VAE is where the gradient of the shared one vanishes."""
     torch.manual_seed(0)
-    likelihood, x = LIKELIHOODS["gaussian"](Given(torch.zeros(SHAPE))), torch.rand(500, *SHAPE)
+    likelihood, x = (
+        LIKELIHOODS["gaussian"](lambda _: Given(torch.zeros(SHAPE))),
+        torch.rand(500, *SHAPE),
+    )
     optimal = (x - 0.5).square().mean().sqrt()
     with torch.no_grad():  # optimal = 256 ** -sigmoid(-raw)
         likelihood.scale.copy_(-torch.logit(-optimal.log() / math.log(256)))
@@ -253,15 +256,6 @@ def test_densities_are_no_probabilities_and_a_grey_bernoulli_is_neither():
             assert words["none"] == "a density of grey pixels in [0, 1]: can be negative"
 
 
-@pytest.mark.parametrize("mixtures", [0, -1, 101])
-def test_a_mixture_has_a_component(mixtures):
-    with pytest.raises(ConfigError) as caught:
-        build(Config(likelihood=f"logistic:mixtures={mixtures}"), (1, 8, 8))
-    assert str(caught.value) == (
-        f"The logistic likelihood needs mixtures of at least 1 and at most 100, not {mixtures}."
-    )
-
-
 def test_an_unknown_scale_is_answered_with_those_there():
     with pytest.raises(ConfigError, match="scale=optimal: should be 'shared' or 'pixel'"):
         build(Config(likelihood="gaussian:scale=optimal"), (1, 8, 8))
@@ -269,7 +263,7 @@ def test_an_unknown_scale_is_answered_with_those_there():
 
 def test_context_broadcasts_over_samples():
     torch.manual_seed(0)
-    likelihood = Bernoulli(MLP(width=6, depth=1).decoder(3, SHAPE, 4))
+    likelihood = Bernoulli(lambda _: MLP(width=6, depth=1).decoder(3, SHAPE, 4))
     pictures = likelihood(torch.zeros(5, 4, 3), torch.eye(4)).mean
     torch.testing.assert_close(pictures[0], pictures[4])
     assert len(pictures[0].unique(dim=0)) == 4

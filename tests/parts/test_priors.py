@@ -148,16 +148,6 @@ REFUSED = [
         "The vamp prior mixes gaussian posteriors: use --posterior gaussian.",
     ),
     (
-        "vamp",
-        {"components": 0},
-        "The vamp prior needs components of at least 1 and at most 100000, not 0.",
-    ),
-    (
-        "mixture",
-        {"components": 0},
-        "The mixture prior needs components of at least 1 and at most 100000, not 0.",
-    ),
-    (
         "codes",
         {"posterior": "gaussian"},
         "The codes prior draws from a codebook: use --posterior quantized.",
@@ -174,11 +164,6 @@ REFUSED = [
         "has width=64: give both the same.",
     ),
     ("ring", {"latent_dim": 3}, "The ring prior lies in a plane: use --latent-dim 2, not 3."),
-    (
-        "ring",
-        {"radius": -1.0},
-        "The ring prior needs radius of at least 0.001 and at most 1000, not -1.",
-    ),
     (
         "ring",
         {"context": 12},

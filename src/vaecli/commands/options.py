@@ -2,18 +2,21 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from .. import defaults
 from ..errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from ..run import Run
 
+Command = TypeVar("Command", bound=Callable[..., None])
 Mode = Literal["auto", "bar", "plain", "none"]
 
 
@@ -28,6 +31,27 @@ def output_option(default: str) -> Any:
     """The option `-o`; `default` says in words where the result goes without it."""
     help = f"File to write; its ending chooses the format; - is stdout. [default: {default}]"
     return typer.Option("--output", "-o", help=help, show_default=False)
+
+
+def setting(
+    name: str, kind: Any, default: Any, help: str, metavar: str | None = None, **more: Any
+) -> Parameter:
+    """A parameter for a command that `takes` it: an option named and documented in one row."""
+    flag = option("--" + name.replace("_", "-"), help=help, metavar=metavar, **more)
+    kind = kind if default is not None else kind | None
+    annotation = Annotated[kind, flag]
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+
+def takes(settings: Iterable[Parameter]) -> Callable[[Command], Command]:
+    """Let a command take these options before its own; they reach it by their names."""
+
+    def add(command: Command) -> Command:
+        context, *own, _ = signature(command).parameters.values()  # the last is **settings
+        command.__signature__ = Signature([context, *settings, *own])  # type: ignore[attr-defined]
+        return command
+
+    return add
 
 
 RUN_DIR = option(
@@ -78,103 +102,66 @@ Columns = Annotated[
     typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
 ]
 
-# Those of `train`.
-Preset = Annotated[
-    str, option("--preset", help="A published model; vaecli parts lists them.", metavar="NAME")
-]
-Posterior = Annotated[
-    str, option("--posterior", help="q(z|x), as name:option=value,...", metavar="SPEC")
-]
-Prior = Annotated[str, option("--prior", help="p(z), in the same form.", metavar="SPEC")]
-Likelihood = Annotated[
-    str, option("--likelihood", help="p(x|z), in the same form.", metavar="SPEC")
-]
-Objective = Annotated[
-    str, option("--objective", help="What is minimised, in the same form.", metavar="SPEC")
-]
-Beta = Annotated[
-    float | None, option("--beta", help="Weight of the rate: elbo:beta=X.", metavar="X")
-]
-Conditional = Annotated[
-    bool, option("--conditional", help="Give every part the label of its image.")
-]
-Labels = Annotated[
-    int | None,
-    option(
-        "--labels",
-        help="Use the labels of N training images only, as many of each class.",
-        metavar="N",
+# Those of `train` that make a configuration: name, type, default, what it means, placeholder.
+SETTINGS = [
+    setting("preset", str, defaults.PRESET, "A published model; vaecli parts lists them.", "NAME"),
+    setting("posterior", str, defaults.POSTERIOR, "q(z|x), as name:option=value,...", "SPEC"),
+    setting("prior", str, defaults.PRIOR, "p(z), in the same form.", "SPEC"),
+    setting("likelihood", str, defaults.LIKELIHOOD, "p(x|z), in the same form.", "SPEC"),
+    setting("objective", str, defaults.OBJECTIVE, "What is minimised, in the same form.", "SPEC"),
+    setting("beta", float, None, "Weight of the rate: elbo:beta=X.", "X"),
+    setting("conditional", bool, False, "Give every part the label of its image."),
+    setting(
+        "labels", int, None, "Use the labels of N training images, as many of each class.", "N"
+    ),
+    setting("epochs", int, defaults.EPOCHS, "Passes over the training images, 1 or more."),
+    setting("batch_size", int, defaults.BATCH_SIZE, "Images in a batch, 1 or more."),
+    setting("lr", float, defaults.LR, "Learning rate, above 0."),
+    setting("optimizer", str, defaults.OPTIMIZER, "adam, adamw or sgd (momentum 0.9).", "NAME"),
+    setting("latent_dim", int, defaults.LATENT_DIM, "Latent dimensions, 1 or more."),
+    setting("network", str, defaults.NETWORK, "Network, as name:option=value,...", "SPEC"),
+    setting("data", str, defaults.DATA, "mnist, fashion-mnist or kmnist.", "NAME"),
+    setting(
+        "data_dir",
+        str,
+        None,
+        "Folder of MNIST-format files to read. [default: the MNIST in the package]",
+        "DIR",
+    ),
+    setting(
+        "binarize",
+        Literal["none", "dynamic", "threshold"],
+        "none",
+        "Make grey pixels black or white: at random by their brightness, anew at every look "
+        "(dynamic), or by whether they are brighter than half (threshold).",
+    ),
+    setting("train_images", int, None, "Use the first N training images only.", "N"),
+    setting("test_images", int, None, "Use the first N test images only.", "N"),
+    setting(
+        "validation",
+        int,
+        None,
+        "Hold out the last N training images, and keep the checkpoint that is best on them.",
+        "N",
+    ),
+    setting("patience", int, None, "End after N epochs without a lower validation loss.", "N"),
+    setting(
+        "max_time", str, None, "Stop after a time such as 2h or 1h30m; --resume goes on.", "TIME"
+    ),
+    setting("seed", int, defaults.SEED, "Seed of the random numbers, 0 or more.", min=0),
+    setting("device", str, defaults.DEVICE, "auto, cpu, cuda, cuda:N or mps.", "NAME"),
+    setting("save_every", int, None, "Keep a checkpoint every N epochs.", "N"),
+    setting("sample_every", int, defaults.SAMPLE_EVERY, "Draw samples every N epochs.", "N"),
+    setting(
+        "on_nan",
+        Literal["stop", "rollback"],
+        "stop",
+        "Where the loss is no number: stop, or go back to the last checkpoint with half the "
+        "learning rate, at most 3 times.",
     ),
 ]
-Binarize = Annotated[
-    Literal["none", "dynamic", "threshold"],
-    option(
-        "--binarize",
-        help="Make grey pixels black or white: at random by their brightness, anew at every "
-        "look (dynamic), or by whether they are brighter than half (threshold).",
-    ),
-]
-Epochs = Annotated[int, option("--epochs", help="Passes over the training images, 1 or more.")]
-BatchSize = Annotated[int, option("--batch-size", help="Images in a batch, 1 or more.")]
-LearningRate = Annotated[float, option("--lr", help="Learning rate, above 0.")]
-Optimizer = Annotated[
-    str, option("--optimizer", help="adam, adamw or sgd (with momentum 0.9).", metavar="NAME")
-]
-LatentDim = Annotated[int, option("--latent-dim", help="Latent dimensions, 1 or more.")]
-Network = Annotated[
-    str, option("--network", help="Network, as name:option=value,...", metavar="SPEC")
-]
-Data = Annotated[str, option("--data", help="mnist, fashion-mnist or kmnist.", metavar="NAME")]
-DataDir = Annotated[
-    str | None,
-    option(
-        "--data-dir",
-        help="Folder of MNIST-format files to read. [default: the MNIST in the package]",
-        metavar="DIR",
-        show_default=False,
-    ),
-]
-TrainImages = Annotated[
-    int | None, option("--train-images", help="Use the first N training images only.", metavar="N")
-]
-TestImages = Annotated[
-    int | None, option("--test-images", help="Use the first N test images only.", metavar="N")
-]
-Validation = Annotated[
-    int | None,
-    option(
-        "--validation",
-        help="Hold out the last N training images, and keep the checkpoint that is best on them.",
-        metavar="N",
-    ),
-]
-Patience = Annotated[
-    int | None,
-    option("--patience", help="End after N epochs without a lower validation loss.", metavar="N"),
-]
-MaxTime = Annotated[
-    str | None,
-    option(
-        "--max-time",
-        help="Stop after a time such as 2h, 90m or 1h30m; --resume goes on.",
-        metavar="TIME",
-    ),
-]
-SaveEvery = Annotated[
-    int | None, option("--save-every", help="Keep a checkpoint every N epochs.", metavar="N")
-]
-SampleEvery = Annotated[
-    int, option("--sample-every", help="Draw samples every N epochs.", metavar="N")
-]
-OnNan = Annotated[
-    Literal["stop", "rollback"],
-    option(
-        "--on-nan",
-        help="Where the loss is no number: stop, or go back to the last checkpoint with half "
-        "the learning rate, at most 3 times.",
-    ),
-]
-Device = Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="NAME")]
+
+# And those that do not.
 NewRunDir = Annotated[
     Path | None,
     typer.Option(

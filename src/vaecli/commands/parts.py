@@ -79,6 +79,8 @@ def _options(part: Callable[..., Any]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _type(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if get_origin(annotation) is Literal:
         return "|".join(map(str, get_args(annotation)))
     return getattr(annotation, "__name__", str(annotation))

@@ -6,47 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .. import defaults
 from ..errors import ConfigError, TimeOver
 from .options import (
-    BatchSize,
-    Beta,
-    Binarize,
-    Conditional,
+    SETTINGS,
     ConfigFile,
-    Data,
     DataChange,
-    DataDir,
-    Device,
     DryRun,
-    Epochs,
-    Labels,
-    LatentDim,
-    LearningRate,
-    Likelihood,
-    MaxTime,
-    Network,
     NewRunDir,
-    Objective,
-    OnNan,
-    Optimizer,
     Overwrite,
-    Patience,
-    Posterior,
-    Preset,
-    Prior,
     Progress,
     Quiet,
     Resume,
-    SampleEvery,
-    SaveEvery,
-    Seed,
-    TestImages,
-    TrainImages,
-    Validation,
     announce,
     given,
     say,
+    takes,
 )
 from .screen import Screen
 from .session import prepare, train_on
@@ -65,43 +39,18 @@ EXAMPLES = [
 ]
 
 
+@takes(SETTINGS)
 def train(
     context: typer.Context,
-    preset: Preset = defaults.PRESET,
-    posterior: Posterior = defaults.POSTERIOR,
-    prior: Prior = defaults.PRIOR,
-    likelihood: Likelihood = defaults.LIKELIHOOD,
-    objective: Objective = defaults.OBJECTIVE,
-    beta: Beta = None,
-    conditional: Conditional = False,
-    labels: Labels = None,
-    epochs: Epochs = defaults.EPOCHS,
-    batch_size: BatchSize = defaults.BATCH_SIZE,
-    lr: LearningRate = defaults.LR,
-    optimizer: Optimizer = defaults.OPTIMIZER,
-    latent_dim: LatentDim = defaults.LATENT_DIM,
-    network: Network = defaults.NETWORK,
-    data: Data = defaults.DATA,
-    data_dir: DataDir = None,
-    binarize: Binarize = "none",
-    train_images: TrainImages = None,
-    test_images: TestImages = None,
-    validation: Validation = None,
-    patience: Patience = None,
-    max_time: MaxTime = None,
-    seed: Seed = defaults.SEED,
-    device: Device = defaults.DEVICE,
     run_dir: NewRunDir = None,
     overwrite: Overwrite = False,
     resume: Resume = None,
     allow_data_change: DataChange = False,
-    save_every: SaveEvery = None,
-    sample_every: SampleEvery = defaults.SAMPLE_EVERY,
-    on_nan: OnNan = "stop",
     dry_run: DryRun = False,
     config_file: ConfigFile = None,
     progress: Progress = "auto",
     quiet: Quiet = False,
+    **settings: Any,
 ) -> None:
     """Train a model and write its run directory.
 
@@ -110,9 +59,8 @@ def train(
     A flag wins over its environment variable (VAECLI_EPOCHS and so on), this over --config.
     """
     from .. import run as runs
-    from ..config import Config
 
-    chosen = given(context, [*Config.model_fields, "beta"])
+    chosen = given(context, settings)
     config, found = _choose(chosen, config_file, resume, run_dir, overwrite)
     if found and _is_complete(found, config):
         return

@@ -1,17 +1,17 @@
 """Adversarial autoencoders: the aggregate posterior is made to look like the prior."""
 
-import math
 from typing import final
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, require
+from ..config import Layers, Units, Weight
+from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import join
 from ..parts.priors import Prior
 from .critic import fool, judge, latent_critic, slope
-from .objective import Objective, Terms, frozen, score
+from .objective import END, Context, Objective, Terms, frozen, score
 
 
 @final
@@ -42,15 +42,13 @@ class Adversarial(Objective):
         latent_dim: int,
         context: int,
         classes: int,
-        weight: float = 10.0,
-        width: int = 256,
-        depth: int = 2,
-        slope: float = 1.0,
+        weight: Weight = 10.0,
+        width: Units = 256,
+        depth: Layers = 2,
+        slope: Weight = 1.0,
         labels: bool = False,
     ) -> None:
         super().__init__()
-        require("The adversarial objective", 0, weight=weight, slope=slope)
-        require("The adversarial objective", 1, width=width, depth=depth)
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
                 "The adversarial objective imposes a prior and cannot train one: use one without "
@@ -61,9 +59,7 @@ class Adversarial(Objective):
         self.weight, self.slope, self.reads_labels = weight, slope, labels
         self.critic = latent_critic(latent_dim + labels * (classes + 1), width, depth)
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         fake, (real, label) = draw.z[0], self._draw(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())

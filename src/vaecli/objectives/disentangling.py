@@ -7,12 +7,12 @@ from typing import Literal, cast, final
 import torch
 from torch import Tensor
 
-from ..errors import require
+from ..config import Layers, Units, Weight
 from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
 from .critic import judge, latent_critic
-from .objective import Objective, Terms, frozen, in_pieces, need_gaussian, score
+from .objective import END, Context, Objective, Terms, frozen, in_pieces, need_gaussian, score
 
 PIECE = 250  # images scored against each other at a time in evaluation: B^2 D numbers
 
@@ -55,15 +55,12 @@ class BetaTC(Objective):
         beta: Weight of the total correlation; at 1 the loss is the negative ELBO.
     """
 
-    def __init__(self, posterior: Posterior, images: int, beta: float = 6.0) -> None:
+    def __init__(self, posterior: Posterior, images: int, beta: Weight = 6.0) -> None:
         super().__init__()
-        require("The betatc objective", 0, beta=beta)
         need_gaussian("betatc", posterior)
         self.images, self.beta = images, beta
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         return in_pieces(partial(self.terms, model), x, c, PIECE)
 
     def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
@@ -103,20 +100,16 @@ class Factor(Objective):
         self,
         posterior: Posterior,
         latent_dim: int,
-        gamma: float = 10.0,
-        width: int = 256,
-        depth: int = 3,
+        gamma: Weight = 10.0,
+        width: Units = 256,
+        depth: Layers = 3,
     ) -> None:
         super().__init__()
-        require("The factor objective", 0, gamma=gamma)
-        require("The factor objective", 1, width=width, depth=depth)
         need_gaussian("factor", posterior)
         self.gamma = gamma
         self.critic = latent_critic(latent_dim, width, depth)
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         z = draw.z[0]
         tc = frozen(self.critic)(z)
@@ -145,17 +138,14 @@ class DIP(Objective):
         self,
         posterior: Posterior,
         kind: Literal["I", "II"] = "II",
-        off_diagonal: float = 10.0,
-        diagonal: float = 10.0,
+        off_diagonal: Weight = 10.0,
+        diagonal: Weight = 10.0,
     ) -> None:
         super().__init__()
-        require("The dip objective", 0, off_diagonal=off_diagonal, diagonal=diagonal)
         need_gaussian("dip", posterior)
         self.kind, self.off_diagonal, self.diagonal = kind, off_diagonal, diagonal
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         centred = draw.q.mean - draw.q.mean.mean(0)
         covariance = centred.T @ centred / len(x)

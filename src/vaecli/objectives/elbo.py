@@ -5,9 +5,10 @@ from typing import final
 
 from torch import Tensor
 
-from ..errors import ConfigError, require
+from ..config import Weight
+from ..errors import ConfigError
 from ..model import VAE
-from .objective import Objective, Terms, prior_fit, score
+from .objective import END, Context, Objective, Terms, prior_fit, score
 
 
 @final
@@ -41,25 +42,16 @@ class ELBO(Objective):
 
     def __init__(
         self,
-        beta: float = 1.0,
-        warmup: float = 0.0,
-        cycle: float = 0.0,
-        free_bits: float = 0.0,
-        capacity: float = 0.0,
-        over: float = 0.0,
-        gamma: float = 1000.0,
+        beta: Weight = 1.0,
+        warmup: Weight = 0.0,
+        cycle: Weight = 0.0,
+        free_bits: Weight = 0.0,
+        capacity: Weight = 0.0,
+        over: Weight = 0.0,
+        gamma: Weight = 1000.0,
     ) -> None:
         super().__init__()
         schedule = {"warmup": warmup, "cycle": cycle, "free_bits": free_bits}
-        require(
-            "The elbo objective",
-            0,
-            beta=beta,
-            **schedule,
-            capacity=capacity,
-            over=over,
-            gamma=gamma,
-        )
         if warmup and cycle:
             raise ConfigError("The elbo objective takes warmup or cycle, not both: leave one out.")
         if capacity and (beta != 1 or any(schedule.values())):
@@ -71,9 +63,7 @@ class ELBO(Objective):
         self.capacity, self.over, self.gamma = capacity, over, gamma
         self.needs_density = beta > 0
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         if self.beta == 0:
             return score(draw, draw.distortion + prior_fit(model, draw, c))

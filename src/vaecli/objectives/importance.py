@@ -1,19 +1,19 @@
 """Bounds on `log p(x)` from several samples for each image, weighted by their importance."""
 
 import abc
-import math
 from dataclasses import replace
 from functools import partial
-from typing import cast, final
+from typing import Annotated, cast, final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from ..errors import ConfigError, require
+from ..config import Count
 from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
-from .objective import Objective, Terms, frozen, in_pieces, need_gaussian, score
+from .objective import END, Context, Objective, Terms, frozen, in_pieces, need_gaussian, score
 
 ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
 
@@ -28,9 +28,7 @@ class Importance(Objective, abc.ABC):
         super().__init__()
         self.total = total
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         return in_pieces(partial(self.terms, model), x, c, max(1, ROWS // self.total))
 
     @abc.abstractmethod
@@ -56,10 +54,9 @@ class IWAE(Importance):
         beta: Share in [0, 1] of the ELBO, of all K M samples, in the loss; the bound has the rest.
     """
 
-    def __init__(self, samples: int = 8, outer: int = 1, beta: float = 0.0) -> None:
-        require("The iwae objective", 1, samples=samples, outer=outer)
-        if not 0 <= beta <= 1:
-            raise ConfigError(f"The iwae objective needs beta in [0, 1], not {beta:g}.")
+    def __init__(
+        self, samples: Count = 8, outer: Count = 1, beta: Annotated[float, Field(ge=0, le=1)] = 0.0
+    ) -> None:
         super().__init__(samples * outer)
         self.samples, self.beta = samples, beta
 
@@ -88,8 +85,7 @@ class PIWAE(Importance):
         outer: Bounds M of the encoder; the decoder's is of K M samples.
     """
 
-    def __init__(self, samples: int = 8, outer: int = 8) -> None:
-        require("The piwae objective", 1, samples=samples, outer=outer)
+    def __init__(self, samples: Count = 8, outer: Count = 8) -> None:
         super().__init__(samples * outer)
         self.samples = samples
 
@@ -122,8 +118,7 @@ class Renyi(Importance):
         samples: Samples K in the bound.
     """
 
-    def __init__(self, alpha: float = 0.5, samples: int = 8) -> None:
-        require("The renyi objective", 1, samples=samples)
+    def __init__(self, alpha: float = 0.5, samples: Count = 8) -> None:
         super().__init__(samples)
         self.alpha = alpha
 
@@ -151,8 +146,7 @@ class DReG(Importance):
         samples: Samples K in the bound.
     """
 
-    def __init__(self, posterior: Posterior, samples: int = 8) -> None:
-        require("The dreg objective", 1, samples=samples)
+    def __init__(self, posterior: Posterior, samples: Count = 8) -> None:
         need_gaussian("dreg", posterior)
         super().__init__(samples)
 

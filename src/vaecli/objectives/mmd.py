@@ -1,15 +1,14 @@
 """Latents that follow the prior as a whole: distances between two samples of them."""
 
-import math
 from typing import final
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..errors import require
+from ..config import Count, Weight
 from ..model import VAE
-from .objective import Objective, Terms, prior_fit, score
+from .objective import END, Context, Objective, Terms, prior_fit, score
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, times the width of N(0, I)
 
@@ -74,18 +73,16 @@ class WAE(Objective):
         https://arxiv.org/abs/1706.02262
 
     Args:
-        weight: Weight of the discrepancy.
+        weight: Weight of the discrepancy, which is small beside a distortion in nats: the paper's
+            10 goes with a squared error.
         rate: Weight of the rate, which a deterministic posterior does not have.
     """
 
-    def __init__(self, weight: float = 10.0, rate: float = 0.0) -> None:
+    def __init__(self, weight: Weight = 100.0, rate: Weight = 0.0) -> None:
         super().__init__()
-        require("The wae objective", 0, weight=weight, rate=rate)
         self.weight, self.rate, self.needs_density = weight, rate, rate > 0
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         gap = mmd(draw.z[0], model.sample_latent(len(x), c).detach())
         other = self.rate * draw.rate if self.rate else prior_fit(model, draw, c)
@@ -108,15 +105,11 @@ class SWAE(Objective):
 
     needs_density = False
 
-    def __init__(self, weight: float = 10.0, projections: int = 50) -> None:
+    def __init__(self, weight: Weight = 10.0, projections: Count = 50) -> None:
         super().__init__()
-        require("The swae objective", 0, weight=weight)
-        require("The swae objective", 1, projections=projections)
         self.weight, self.projections = weight, projections
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         prior = model.sample_latent(len(x), c).detach()
         gap = sliced_wasserstein(draw.z[0], prior, self.projections)

@@ -15,6 +15,9 @@ from ..errors import ConfigError
 from ..model import VAE, Draw
 from ..parts.posteriors import Gaussian, Posterior
 
+Context = Tensor | None
+END = math.inf  # of training, by when every schedule has run
+
 
 @final
 @dataclass(frozen=True)
@@ -46,9 +49,7 @@ class Objective(nn.Module, abc.ABC):
     has_critic: bool = False
 
     @abc.abstractmethod
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         """Score the images x, shape `(B, C, H, W)`.
 
         Args:

@@ -1,15 +1,15 @@
 """Deterministic autoencoders whose decoder is kept smooth by a penalty instead of noise."""
 
-import math
 from typing import Literal, final
 
 import torch
 from torch import Tensor
 
-from ..errors import ConfigError, require
+from ..config import Weight
+from ..errors import ConfigError
 from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
-from .objective import Objective, Terms, prior_fit, score
+from .objective import END, Context, Objective, Terms, prior_fit, score
 
 
 @final
@@ -36,20 +36,17 @@ class RAE(Objective):
         self,
         posterior: Posterior,
         penalty: Literal["l2", "gp"] = "l2",
-        beta: float = 0.01,
-        weight: float = 0.001,
+        beta: Weight = 0.01,
+        weight: Weight = 0.001,
     ) -> None:
         super().__init__()
-        require("The rae objective", 0, beta=beta, weight=weight)
         if posterior.has_density or posterior.space != "real":
             raise ConfigError(
                 "The rae objective regularises a deterministic code: use --posterior dirac."
             )
         self.penalty, self.beta, self.weight = penalty, beta, weight
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)
         size = draw.z.square().sum(-1).mean(0) / 2
         rough = squared_weights(model) if self.penalty == "l2" else squared_gradient(model, draw, c)

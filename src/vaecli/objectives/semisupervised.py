@@ -1,9 +1,10 @@
 """Learning from few labels: an objective that owns a classifier."""
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
@@ -11,7 +12,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import Network
-from .objective import Objective, Terms
+from .objective import END, Context, Objective, Terms
 
 
 @final
@@ -42,11 +43,9 @@ class M2(Objective):
         shape: tuple[int, ...],
         classes: int,
         context: int,
-        alpha: float = 50.0,
+        alpha: Annotated[float, Field(gt=0)] = 50.0,
     ) -> None:
         super().__init__()
-        if not alpha > 0:
-            raise ConfigError(f"The objective m2 needs alpha above 0, not {alpha:g}.")
         if not context:
             raise ConfigError(
                 "The objective m2 needs parts that are given the label: add --conditional."
@@ -60,9 +59,7 @@ class M2(Objective):
         logits: Tensor = self.head(self.encoder(x))
         return logits
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         c = x.new_zeros(len(x), self.classes) if c is None else c
         logits = self.classify(x)
         used = c if model.training else torch.zeros_like(c)

@@ -1,18 +1,18 @@
 """VAE-GAN: images are compared by what a critic sees in them."""
 
-import math
 from collections.abc import Sequence
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, require
+from ..config import Weight
+from ..errors import ConfigError
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
 from ..parts.networks import Network
 from .critic import fool, judge, slope
-from .objective import Objective, Terms, frozen, score
+from .objective import END, Context, Objective, Terms, frozen, score
 
 
 @final
@@ -61,11 +61,10 @@ class VAEGAN(Objective):
         network: Network,
         shape: Sequence[int],
         context: int,
-        gamma: float = 1.0,
-        slope: float = 1.0,
+        gamma: Weight = 1.0,
+        slope: Weight = 1.0,
     ) -> None:
         super().__init__()
-        require("The vae-gan objective", 0, gamma=gamma, slope=slope)
         own = sum(1 for _ in likelihood.parameters()) - sum(
             1 for _ in likelihood.decoder.parameters()
         )
@@ -77,9 +76,7 @@ class VAEGAN(Objective):
         self.gamma, self.slope, self.context = gamma, slope, context
         self.critic = ImageCritic(network, shape, context)
 
-    def forward(
-        self, model: VAE, x: Tensor, c: Tensor | None = None, epoch: float = math.inf
-    ) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw, c = model.draw(x, c), c if self.context else None
         real = x.detach().requires_grad_(torch.is_grad_enabled())
         on_real, features = self.critic(real, c)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import ConfigError, require
+from ..errors import ConfigError
 
 MEMORY = 0.9  # of the average use of a code, for each batch
 DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use
@@ -65,9 +65,6 @@ class Quantizer(nn.Module):
 
     def __init__(self, latent_dim: int, levels: int, codes: int, dim: int) -> None:
         super().__init__()
-        require("A codebook", 1, 32, levels=levels)
-        require("A codebook", 2, 65536, codes=codes)
-        require("A codebook", 1, latent_dim, dim=dim)
         if latent_dim % dim:
             raise ConfigError(
                 f"A codebook cuts latents into vectors of length {dim}: use a --latent-dim that "

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import ConfigError, require
+from ..errors import ConfigError
 from .distributions import bounded_normal
 from .latents import LatentNet, beside
 
@@ -273,6 +273,4 @@ def warp(flow: Flow, mean: Tensor, log_var: Tensor, h: Tensor) -> Warped:
 
 def real_nvp(dim: int, features: int, depth: int, width: int) -> Steps:
     """`depth` couplings that move the even and the odd dimensions in turn."""
-    require("The flow", 1, 1000, depth=depth)
-    require("The flow", 1, 1_000_000, width=width)
     return Steps(Coupling(dim, features, width, parity=step % 2) for step in range(depth))

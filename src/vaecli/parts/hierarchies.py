@@ -3,21 +3,22 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import final
+from typing import Annotated, final
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..errors import ConfigError, require
+from ..errors import ConfigError
 from .distributions import DiagonalNormal, bounded_normal
 from .latents import LatentNet
 
+Levels = Annotated[int, Field(ge=2, le=5)]
 Level = Callable[[Tensor], DiagonalNormal]  # from all levels above to the distribution of the next
 
 
 def level_sizes(latent_dim: int, levels: int) -> list[int]:
     """The latent dimensions of every level, from the top: as equal as can be, the last largest."""
-    require("A hierarchy", 2, 5, levels=levels)
     if latent_dim < levels:
         raise ConfigError(
             f"A hierarchy of {levels} levels needs a latent dimension for each: use --latent-dim "
@@ -39,7 +40,6 @@ class TopDown(nn.Module):
 
     def __init__(self, sizes: Sequence[int], features: int, width: int) -> None:
         super().__init__()
-        require("A hierarchy", 1, 1_000_000, width=width)
         self.sizes, self.width = list(sizes), width
         lower = zip(accumulate(sizes), sizes[1:], strict=False)
         self.nets = nn.ModuleList(

@@ -3,14 +3,14 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 import torch.distributions as dist
+from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from ..errors import require
 from . import pixels
 from .networks import Decoder
 
@@ -23,21 +23,21 @@ BINARY = {  # what --binarize makes of grey pixels
     "threshold": "pixels that are white if brighter than half, else black",
 }
 
+MakeDecoder = Callable[[int], Decoder]
+
 
 class Likelihood(nn.Module, abc.ABC):
     """A decoder and a family of pixel distributions (the subclass).
 
     Args:
-        decoder: Maps `(z, c)`, with z of shape `(N, D)`, to maps, shape `(N, maps * C, H, W)`.
-        options: What `count_maps` goes by.
-
-    Attributes:
+        decoder: Makes what maps `(z, c)`, with z of shape `(N, D)`, to maps, shape
+            `(N, maps * C, H, W)`, given their number.
         maps: Numbers that the family needs for each pixel and channel.
     """
 
-    def __init__(self, decoder: Decoder, **options: Any) -> None:
+    def __init__(self, decoder: MakeDecoder, maps: int) -> None:
         super().__init__()
-        self.decoder, self.maps = decoder, self.count_maps(**options)
+        self.decoder, self.maps = decoder(maps), maps
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
         """Decode latents, shape `(*batch, D)`; c, shape `(B, E)`, broadcasts on the left."""
@@ -47,15 +47,6 @@ class Likelihood(nn.Module, abc.ABC):
         maps = self.decoder(z.flatten(0, -2), c).unflatten(0, batch)
         pixels = self.pixels(*maps.chunk(self.maps, dim=-3))
         return Independent(pixels, 3, validate_args=False)
-
-    @staticmethod
-    @abc.abstractmethod
-    def count_maps(*args: Any, **options: Any) -> int:
-        """The numbers that the family needs for each pixel and channel, given its options.
-
-        Raises:
-            ConfigError: An option is out of range.
-        """
 
     @abc.abstractmethod
     def pixels(self, *maps: Tensor) -> Distribution:
@@ -92,9 +83,8 @@ class Bernoulli(Likelihood):
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
     """
 
-    @staticmethod
-    def count_maps() -> int:
-        return 1
+    def __init__(self, decoder: MakeDecoder) -> None:
+        super().__init__(decoder, maps=1)
 
     def pixels(self, *maps: Tensor) -> Distribution:
         (logits,) = maps
@@ -118,9 +108,8 @@ class ContinuousBernoulli(Likelihood):
         (Loaiza-Ganem & Cunningham, 2019), https://arxiv.org/abs/1907.06845
     """
 
-    @staticmethod
-    def count_maps() -> int:
-        return 1
+    def __init__(self, decoder: MakeDecoder) -> None:
+        super().__init__(decoder, maps=1)
 
     def pixels(self, *maps: Tensor) -> Distribution:
         (logits,) = maps
@@ -157,14 +146,10 @@ class Symmetric(Likelihood):
 
     family: ClassVar[Callable[..., Distribution]]
 
-    def __init__(self, decoder: Decoder, scale: Literal["shared", "pixel"] = "shared") -> None:
-        super().__init__(decoder, scale=scale)
+    def __init__(self, decoder: MakeDecoder, scale: Literal["shared", "pixel"] = "shared") -> None:
+        super().__init__(decoder, maps=2 if scale == "pixel" else 1)
         if scale == "shared":
             self.scale = nn.Parameter(torch.zeros(()))
-
-    @staticmethod
-    def count_maps(scale: str = "shared") -> int:
-        return 2 if scale == "pixel" else 1
 
     def pixels(self, *maps: Tensor) -> Distribution:
         loc, scale = maps if self.maps == 2 else (*maps, self.scale)
@@ -232,15 +217,14 @@ class Logistic(Likelihood):
         mixtures: Components of the mixture at every pixel.
     """
 
-    def __init__(self, decoder: Decoder, mixtures: int = 1) -> None:
-        super().__init__(decoder, mixtures=mixtures)
+    def __init__(
+        self,
+        decoder: MakeDecoder,
+        mixtures: Annotated[int, Field(ge=1, le=100)] = 1,
+    ) -> None:
+        # A location, a scale and a weight for each; one alone has no weight to choose.
+        super().__init__(decoder, maps=2 if mixtures == 1 else 3 * mixtures)
         self.mixtures = mixtures
-
-    @staticmethod
-    def count_maps(mixtures: int = 1) -> int:
-        """A location, a scale and a weight for each; one alone has no weight to choose."""
-        require("The logistic likelihood", 1, 100, mixtures=mixtures)
-        return 2 if mixtures == 1 else 3 * mixtures
 
     def pixels(self, *maps: Tensor) -> Distribution:
         loc, scale, *weights = torch.stack(maps, dim=-1).split(self.mixtures, dim=-1)

@@ -9,12 +9,14 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, cast, final
+from typing import Annotated, ClassVar, Literal, Protocol, cast, final
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from ..errors import ConfigError, require
+from ..config import Layers, Units
+from ..errors import ConfigError
 from .layers import ActivationName, BiasMap, NormName, Resize, Style
 
 
@@ -153,11 +155,9 @@ def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
     return [(math.ceil(height / 2**n), math.ceil(width / 2**n)) for n in range(times + 1)]
 
 
-def check(network: str, style: Style, **counts: tuple[int, int]) -> None:
-    """Raise unless each count, given with its highest value, can be built in this style."""
-    for name, (value, most) in counts.items():
-        require(f"The {network} network", 0 if name == "blocks" else 1, most, **{name: value})
-    if style.norm == "layer" and counts["width"][0] < 2:
+def check(network: str, norm: NormName, width: int) -> None:
+    """Raise unless a norm leaves something of so many units."""
+    if norm == "layer" and width < 2:
         raise ConfigError(
             f"The {network} network with norm=layer needs width of at least 2: of one unit, "
             "nothing is left."
@@ -177,14 +177,14 @@ class MLP:
         bias: How the decoder begins: from zero, or from the mean training image.
     """
 
-    width: int = 400
-    depth: int = 2
+    width: Units = 400
+    depth: Layers = 2
     activation: ActivationName = "relu"
     norm: NormName = "none"
     bias: Literal["zero", "data"] = "zero"
 
     def __post_init__(self) -> None:
-        check("mlp", self.style, width=(self.width, 1_000_000), depth=(self.depth, 1000))
+        check("mlp", self.norm, self.width)
 
     @property
     def style(self) -> Style:
@@ -203,8 +203,8 @@ class MLP:
 class Convolutional(abc.ABC):
     """What `Conv` and `ResNet` share: all but the residual blocks."""
 
-    width: int = 16
-    depth: int = 2
+    width: Annotated[int, Field(ge=1, le=10_000)] = 16
+    depth: Annotated[int, Field(ge=1, le=10)] = 2
     activation: ActivationName = "relu"
     norm: NormName = "none"
     bias: Literal["zero", "data"] = "zero"
@@ -215,8 +215,7 @@ class Convolutional(abc.ABC):
         """Residual blocks at each size."""
 
     def __post_init__(self) -> None:
-        counts = {"width": (self.width, 10_000), "depth": (self.depth, 10)}
-        check(type(self).__name__.lower(), self.style, blocks=(self.blocks, 1000), **counts)
+        check(type(self).__name__.lower(), self.norm, self.width)
 
     @property
     def style(self) -> Style:
@@ -272,7 +271,7 @@ class ResNet(Convolutional):
         blocks: Residual blocks, each of two convolutions, at each size.
     """
 
-    blocks: int = 1
+    blocks: Annotated[int, Field(ge=0, le=1000)] = 1
 
 
 NETWORKS: dict[str, Callable[..., Network]] = {"mlp": MLP, "conv": Conv, "resnet": ResNet}

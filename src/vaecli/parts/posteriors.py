@@ -2,18 +2,19 @@
 
 import abc
 from functools import partial
-from typing import ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import require
+from ..config import Count, Layers, Units, Weight
 from . import flows
 from .codebooks import Quantizer
 from .distributions import Chain, Delta, bounded_normal
-from .hierarchies import TopDown, level_sizes, merge
+from .hierarchies import Levels, TopDown, level_sizes, merge
 from .networks import Encoder
 from .spheres import LARGEST_CONCENTRATION, VonMisesFisher, require_sphere
 
@@ -99,7 +100,9 @@ class Flow(Posterior):
 
     heads = 3
 
-    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 4, width: int = 64) -> None:
+    def __init__(
+        self, encoder: Encoder, latent_dim: int, depth: Layers = 4, width: Units = 64
+    ) -> None:
         super().__init__(encoder, latent_dim)
         self.flow = flows.real_nvp(latent_dim, latent_dim, depth, width)
 
@@ -121,9 +124,8 @@ class Planar(Posterior):
 
     heads = 3
 
-    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 8) -> None:
+    def __init__(self, encoder: Encoder, latent_dim: int, depth: Layers = 8) -> None:
         super().__init__(encoder, latent_dim)
-        require("The planar flow", 1, 1000, depth=depth)
         self.flow = flows.Steps(flows.Planar(latent_dim, latent_dim) for _ in range(depth))
 
     def distribution(self, *heads: Tensor) -> Distribution:
@@ -145,10 +147,10 @@ class IAF(Posterior):
 
     heads = 3
 
-    def __init__(self, encoder: Encoder, latent_dim: int, depth: int = 2, width: int = 128) -> None:
+    def __init__(
+        self, encoder: Encoder, latent_dim: int, depth: Layers = 2, width: Units = 128
+    ) -> None:
         super().__init__(encoder, latent_dim)
-        require("The iaf flow", 1, 1000, depth=depth)
-        require("The iaf flow", 1, 1_000_000, width=width)
         self.flow = flows.Steps(
             flows.Autoregressive(latent_dim, latent_dim, width) for _ in range(depth)
         )
@@ -182,13 +184,12 @@ class Quantized(Posterior):
         self,
         encoder: Encoder,
         latent_dim: int,
-        codes: int = 64,
-        dim: int = 2,
-        commitment: float = 0.25,
-        levels: int = 1,
+        codes: Annotated[int, Field(ge=2, le=65_536)] = 64,
+        dim: Count = 2,
+        commitment: Weight = 0.25,
+        levels: Annotated[int, Field(ge=1, le=32)] = 1,
     ) -> None:
         super().__init__(encoder, latent_dim)
-        require("The quantized posterior", 0, 1e6, commitment=commitment)
         self.commitment, self.quantizer = commitment, Quantizer(latent_dim, levels, codes, dim)
 
     def distribution(self, *heads: Tensor) -> Distribution:
@@ -213,7 +214,9 @@ class Hierarchical(Posterior):
 
     heads = 2
 
-    def __init__(self, encoder: Encoder, latent_dim: int, levels: int = 2, width: int = 64) -> None:
+    def __init__(
+        self, encoder: Encoder, latent_dim: int, levels: Levels = 2, width: Units = 64
+    ) -> None:
         super().__init__(encoder, latent_dim)
         self.sizes = level_sizes(latent_dim, levels)
         self.top_down = TopDown(self.sizes, 2 * latent_dim, width)
@@ -240,7 +243,9 @@ class Ladder(Posterior):
 
     heads = 2
 
-    def __init__(self, encoder: Encoder, latent_dim: int, levels: int = 2, width: int = 64) -> None:
+    def __init__(
+        self, encoder: Encoder, latent_dim: int, levels: Levels = 2, width: Units = 64
+    ) -> None:
         super().__init__(encoder, latent_dim)
         self.sizes = level_sizes(latent_dim, levels)
         self.top_down = TopDown(self.sizes, 0, width)

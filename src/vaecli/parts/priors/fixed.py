@@ -1,18 +1,22 @@
 """Priors that are given and not learned."""
 
 import math
-from typing import final
+from typing import Annotated, final
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
-from ...errors import ConfigError, require
+from ...config import Components
+from ...errors import ConfigError
 from .. import posteriors
 from ..codebooks import Codewords
 from ..distributions import DiagonalNormal
 from ..spheres import UniformSphere, require_sphere
 from .prior import Prior
+
+Length = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 
 @final
@@ -99,13 +103,12 @@ class Ring(Prior):
         self,
         latent_dim: int,
         context: int,
-        components: int = 10,
-        radius: float = 2.0,
-        along: float = 0.5,
-        across: float = 0.2,
+        components: Components = 10,
+        radius: Length = 2.0,
+        along: Length = 0.5,
+        across: Length = 0.2,
     ) -> None:
         super().__init__()
-        require("The ring prior", 1e-3, 1e3, radius=radius, along=along, across=across)
         _require_plane("ring", latent_dim, context, components)
         angle = torch.arange(components) * (2 * math.pi / components)
         out = torch.stack([angle.cos(), angle.sin()], dim=-1)
@@ -142,13 +145,12 @@ class SwissRoll(Prior):
         self,
         latent_dim: int,
         context: int,
-        components: int = 200,
-        radius: float = 3.0,
-        turns: float = 2.0,
-        scale: float = 0.1,
+        components: Components = 200,
+        radius: Length = 3.0,
+        turns: Length = 2.0,
+        scale: Length = 0.1,
     ) -> None:
         super().__init__()
-        require("The swiss-roll prior", 1e-3, 1e3, radius=radius, turns=turns, scale=scale)
         _require_plane("swiss-roll", latent_dim, context, components)
         # The length of a spiral grows with the square of its radius.
         part = ((torch.arange(components) + 0.5) / components).sqrt()
@@ -164,7 +166,6 @@ class SwissRoll(Prior):
 
 def _require_plane(name: str, latent_dim: int, context: int, components: int) -> None:
     """Raise a `ConfigError` unless latents have two dimensions and every class a component."""
-    require(f"The {name} prior", 1, 100_000, components=components)
     if latent_dim != 2:
         raise ConfigError(
             f"The {name} prior lies in a plane: use --latent-dim 2, not {latent_dim}."

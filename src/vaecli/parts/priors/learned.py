@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from ...errors import ConfigError, require
+from ...config import Components, Layers, Units
+from ...errors import ConfigError
 from .. import flows, posteriors
 from ..distributions import Chain, bounded_normal
-from ..hierarchies import TopDown, level_sizes
+from ..hierarchies import Levels, TopDown, level_sizes
 from ..posteriors import Ladder, Posterior
 from .fixed import StandardNormal
 from .prior import Prior
@@ -28,9 +29,8 @@ class Mixture(Prior):
         components: Normals.
     """
 
-    def __init__(self, latent_dim: int, components: int = 10) -> None:
+    def __init__(self, latent_dim: int, components: Components = 10) -> None:
         super().__init__()
-        require("The mixture prior", 1, 100_000, components=components)
         self.logits = nn.Parameter(torch.zeros(components))
         self.loc = nn.Parameter(torch.randn(components, latent_dim))
         self.log_var = nn.Parameter(torch.zeros(components, latent_dim))
@@ -58,10 +58,9 @@ class Vamp(Prior):
         posterior: Posterior,
         shape: tuple[int, int, int],
         context: int,
-        components: int = 500,
+        components: Components = 500,
     ) -> None:
         super().__init__()
-        require("The vamp prior", 1, 100_000, components=components)
         if not isinstance(posterior, posteriors.Gaussian):
             raise ConfigError("The vamp prior mixes gaussian posteriors: use --posterior gaussian.")
         self.posterior = (posterior,)  # in a tuple, since it is not the prior's to register
@@ -87,7 +86,7 @@ class Flow(Prior):
         width: Hidden units in each.
     """
 
-    def __init__(self, latent_dim: int, context: int, depth: int = 4, width: int = 64) -> None:
+    def __init__(self, latent_dim: int, context: int, depth: Layers = 4, width: Units = 64) -> None:
         super().__init__()
         self.base = StandardNormal(latent_dim)
         self.flow = flows.real_nvp(latent_dim, context, depth, width)
@@ -132,7 +131,7 @@ class Hierarchical(Prior):
     """
 
     def __init__(
-        self, latent_dim: int, posterior: Posterior, levels: int = 2, width: int = 64
+        self, latent_dim: int, posterior: Posterior, levels: Levels = 2, width: Units = 64
     ) -> None:
         super().__init__()
         sizes = level_sizes(latent_dim, levels)

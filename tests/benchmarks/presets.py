@@ -1,0 +1,146 @@
+"""Every preset trained for some epochs on all of MNIST: what it costs, and what comes of it.
+
+    python -m tests.benchmarks.presets RUNS [--epochs 10] [--classifier PATH] [--only NAME ...]
+
+Trains each preset into a directory under RUNS, by the command, unless it stands there finished.
+Then measures it, and prints and writes to RUNS/presets.csv:
+
+    lines         code lines that no other preset needs: its row, and classes that are its alone
+    loss, distortion, rate
+                  of the test images after the last epoch, in nats per image
+    seconds       of an epoch against one of `vae`, the median of interleaved pairs of short epochs
+    confident     samples that the classifier (tests.tools.classifier) gives over 0.9 to one digit
+    right         the same of samples with a label, to that label; for conditional models
+    variety       exp of the entropy of the digits found in the samples: 10 for all alike
+"""
+
+import argparse
+import ast
+import csv
+import inspect
+import statistics
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+torch.set_flush_denormal(True)
+
+import vaecli  # noqa: E402
+from tests.tools import classifier  # noqa: E402
+from vaecli.build import TABLES  # noqa: E402
+from vaecli.presets import PRESETS, resolve  # noqa: E402
+from vaecli.run.names import CONFIG  # noqa: E402
+
+COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")
+SAMPLES = 1000
+PAIRS, IMAGES = 5, 12_800
+
+
+def train(name: str, folder: Path, epochs: int) -> vaecli.Run:
+    """The finished run of a preset."""
+    begun = (folder / CONFIG).exists()
+    if not begun or vaecli.open(folder).record.status != "completed":
+        what = ["--resume", folder] if begun else ["--run-dir", folder, "--preset", name]
+        command = [sys.executable, "-m", "vaecli", "train", "--quiet", "--epochs", epochs, *what]
+        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+    return vaecli.open(folder)
+
+
+def own_lines(name: str) -> int:
+    """Code lines of the row, and of the part classes that no other preset uses."""
+    used = Counter(part for other in PRESETS for part in parts(other))
+    own = [part for part in parts(name) if used[part] == 1]
+    return row_lines(name) + sum(code_lines(part) for part in own)
+
+
+def parts(name: str) -> set[type]:
+    """The classes that a preset names."""
+    config = resolve({"preset": name})
+    return {table[getattr(config, kind).partition(":")[0]] for kind, table in TABLES.items()}
+
+
+def row_lines(name: str) -> int:
+    tree = ast.parse(Path(inspect.getfile(resolve)).read_text(encoding="utf-8"))
+    rows = {
+        key.value: row.end_lineno - key.lineno + 1
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for key, row in zip(node.keys, node.values, strict=True)
+        if isinstance(key, ast.Constant)
+    }
+    return rows[name]
+
+
+def code_lines(part: type) -> int:
+    """Lines of a class that are neither docstring nor comment nor blank."""
+    text = textwrap.dedent(inspect.getsource(part))
+    documented = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(map(str.strip, text.splitlines()), 1)
+    return sum(1 for n, line in lines if n not in documented and line and line[0] != "#")
+
+
+def epochs_of(name: str) -> Callable[[], float]:
+    """Trains for one more short epoch at every call; returns its seconds."""
+    config = resolve({"preset": name, "epochs": 1000, "train_images": IMAGES, "test_images": 10})
+    train, test, _ = vaecli.load(config)
+    events = vaecli.fit(vaecli.start(config, train), train, test)
+    return lambda: next(e for e in events if isinstance(e, vaecli.Epoch)).train_seconds
+
+
+def relative_seconds(name: str) -> float:
+    """Of an epoch, against the preset `vae`."""
+    plain, this = epochs_of("vae"), epochs_of(name)
+    pairs = [(plain(), this()) for _ in range(PAIRS + 1)]
+    return statistics.median(b / a for a, b in pairs[1:])  # the first warms up
+
+
+def judge(run: vaecli.Run, probabilities: Callable[[Tensor], Tensor]) -> dict[str, float]:
+    """What the classifier says of samples."""
+    model = run.model()
+    torch.manual_seed(0)
+    labels = torch.arange(SAMPLES) % 10
+    c = model.one_hot(labels) if model.context else None
+    with torch.inference_mode():
+        p = probabilities(model.decode(model.sample_latent(SAMPLES, c), c))
+    found = torch.bincount(p.argmax(-1), minlength=10) / SAMPLES
+    words = {"confident": (p.max(-1).values > 0.9).float().mean().item()}
+    if model.context:
+        words["right"] = (p.argmax(-1) == labels).float().mean().item()
+    return words | {"variety": torch.special.entr(found).sum().exp().item()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--classifier", type=Path, help="without it, samples are not judged")
+    parser.add_argument("--only", nargs="*", default=list(PRESETS))
+    options = parser.parse_args()
+    probabilities = options.classifier and classifier.load(options.classifier)
+    rows = []
+    print(f"| {'preset':20} | {' | '.join(f'{c:>7.7}' for c in COLUMNS)} |")
+    for name in options.only:
+        run = train(name, options.runs / name, options.epochs)
+        last = run.history()[-1].test
+        row = {"lines": own_lines(name), "seconds": relative_seconds(name), **last}
+        row |= judge(run, probabilities) if probabilities else {}
+        rows.append({"preset": name} | {column: row.get(column, "") for column in COLUMNS})
+        cells = [f"{value:.4g}" if value != "" else "-" for value in list(rows[-1].values())[1:]]
+        print(f"| {name:20} | {' | '.join(f'{cell:>7}' for cell in cells)} |", flush=True)
+    with (options.runs / "presets.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["preset", *COLUMNS])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
