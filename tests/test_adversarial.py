@@ -103,10 +103,7 @@ AAE = [
     ("adversarial:weight=3", {"prior": "sides", "conditional": True}),
     ("adversarial:weight=3,labels=true", {"conditional": True}),
 ]
-GAN = [
-    ("vae-gan:gamma=3", {}),
-    ("vae-gan:gamma=3,slope=0", {"conditional": True}),
-]
+GAN = [("vae-gan:gamma=3", {}), ("vae-gan:gamma=3,slope=0", {"conditional": True})]
 
 
 @pytest.mark.parametrize(("spec", "options"), AAE)

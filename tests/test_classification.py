@@ -66,10 +66,7 @@ def test_a_model_that_is_given_the_labels_is_refused(cli, digits, tmp_path):
         zip([o.strip("-").replace("-", "_") for o in TINY[::2]], TINY[1::2], strict=True)
     )
     config = Config(
-        conditional=True,
-        data_dir=str(digits),
-        network=options["network"],
-        latent_dim=3,
+        conditional=True, data_dir=str(digits), network=options["network"], latent_dim=3
     )
     run = runs.create(config, tmp_path / "run")
     run.save(start(config, bars(96)))

@@ -53,10 +53,7 @@ def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_p
 
 def test_a_mistake_gives_the_overwritten_run_back(run_dir):
     before = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
-    with (
-        pytest.raises(DataError),
-        runs.starting(Config(epochs=7), run_dir, overwrite=True),
-    ):
+    with pytest.raises(DataError), runs.starting(Config(epochs=7), run_dir, overwrite=True):
         raise DataError("no images")
     assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
     assert list(run_dir.parent.iterdir()) == [run_dir]

@@ -1,6 +1,7 @@
 """Every posterior with every prior, under the plain bound: trains, or is refused in a sentence."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def works(posterior, prior, conditional):
 
 def make(posterior, prior, conditional=False):
     parts = {"posterior": posterior, "prior": prior, "conditional": conditional}
-    return build(CONFIG.model_copy(update=parts), SHAPE, 3)
+    return build(replace(CONFIG, **parts), SHAPE, 3)
 
 
 EVERY_PAIR = list(itertools.product(POSTERIORS, PRIORS, [False, True]))

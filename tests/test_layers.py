@@ -1,6 +1,8 @@
 """The rules of the architecture: who may import whom, and how long things may be."""
 
 import ast
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +110,18 @@ def test_functions_stay_within_50_lines_and_commands_within_30():
                 assert body_lines(node) <= limit, f"{path}: {node.name}"
 
 
+def count_code(text):
+    """Lines that are neither blank nor comment nor docstring."""
+    documented = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node
+        ):
+            documented.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = enumerate(map(str.strip, text.splitlines()), start=1)
+    return sum(1 for n, line in lines if line and line[0] != "#" and n not in documented)
+
+
 def code_lines(path):
     """`(number, text)` of the lines that could repeat: no imports, signatures or docstrings."""
     skipped = set()
@@ -133,6 +147,29 @@ def test_no_six_lines_stand_twice():
             where = f"{path}:{lines[i][0]}"
             assert window not in seen, f"{where} repeats {seen.get(window)}"
             seen[window] = where
+
+
+def own_classes():
+    """Every class of the package."""
+    for path in MODULES:
+        name = ".".join(["vaecli", *path.relative_to(ROOT).with_suffix("").parts])
+        if "__" not in name:
+            found = vars(importlib.import_module(name)).values()
+            yield from (c for c in found if inspect.isclass(c) and c.__module__ == name)
+
+
+def test_a_method_that_does_something_is_not_overridden():
+    """So a class says only what differs, and what it inherits can be read in one place."""
+    for kind in own_classes():
+        for base in (b for b in kind.__mro__[1:] if b.__module__.startswith("vaecli.")):
+            written = {n: f for n, f in vars(base).items() if inspect.isfunction(f)}
+            done = {n for n, f in written.items() if not hasattr(f, "__isabstractmethod__")}
+            done = {n for n in done if not n.startswith("__")}
+            assert not done & set(vars(kind)), f"{kind} overrides {base}"
+
+
+def test_the_package_stays_within_its_budget():
+    assert sum(count_code(path.read_text(encoding="utf-8")) for path in MODULES) <= 4500
 
 
 def asserts(function):

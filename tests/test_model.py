@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -98,7 +100,7 @@ def test_reconstructions_are_decoded_posterior_means(model, x):
 
 
 def test_a_model_with_context_samples_reconstructs_and_embeds(x):
-    model, objective = build(CONFIG.model_copy(update={"conditional": True}), SHAPE, 3)
+    model, objective = build(replace(CONFIG, conditional=True), SHAPE, 3)
     c = torch.eye(3)[torch.tensor([0, 1, 2, 0])]
     assert model.sample(4, c).shape == model.reconstruct(x, c).shape == x.shape
     assert model.embed(x, c).shape == (4, 2)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def weights(state):
 
 
 def test_training_lowers_the_loss_on_images_it_has_not_seen():
-    _, epochs = run(CONFIG.model_copy(update={"epochs": 40}))
+    _, epochs = run(replace(CONFIG, epochs=40))
     untrained = start(CONFIG, TRAIN)
     before = evaluate(untrained.model, untrained.objective, TEST, 0)["loss"]
     assert epochs[-1].test["loss"] < 0.7 * before
@@ -39,7 +40,7 @@ def test_training_lowers_the_loss_on_images_it_has_not_seen():
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_every_optimizer_trains(optimizer):
-    _, epochs = run(CONFIG.model_copy(update={"optimizer": optimizer, "lr": 1e-3, "epochs": 8}))
+    _, epochs = run(replace(CONFIG, optimizer=optimizer, lr=1e-3, epochs=8))
     assert epochs[-1].train["loss"] < epochs[0].train["loss"]
 
 
@@ -73,7 +74,7 @@ def test_the_test_loss_has_the_same_noise_in_every_epoch():
 
 
 def test_reconstructions_resemble_their_inputs():
-    state, _ = run(CONFIG.model_copy(update={"epochs": 60}))
+    state, _ = run(replace(CONFIG, epochs=60))
     x = TEST.pixels(slice(None))
     both = torch.stack([x.flatten(), state.model.reconstruct(x).flatten()])
     assert torch.corrcoef(both)[0, 1] > 0.5
@@ -83,7 +84,7 @@ def test_the_same_seed_trains_the_same_model_bit_for_bit():
     first, again = run(), run()
     assert torch.equal(weights(first[0]), weights(again[0]))
     assert [e.test for e in first[1]] == [e.test for e in again[1]]
-    other, _ = run(CONFIG.model_copy(update={"seed": 1}))
+    other, _ = run(replace(CONFIG, seed=1))
     assert not torch.equal(weights(first[0]), weights(other))
 
 
@@ -131,7 +132,7 @@ def test_a_step_reads_the_means_so_far():
 
 def test_training_goes_on_from_its_history():
     state, _ = run()
-    state.config = CONFIG.model_copy(update={"epochs": 5})
+    state.config = replace(CONFIG, epochs=5)
     numbers = [e.number for e in fit(state, TRAIN, TEST) if isinstance(e, Epoch)]
     assert numbers == [4, 5]
     assert list(fit(state, TRAIN, TEST)) == []
@@ -144,12 +145,12 @@ def test_few_images_and_a_short_last_batch_train(images):
 
 
 def test_a_batch_larger_than_the_data_is_one_batch():
-    state = start(CONFIG.model_copy(update={"batch_size": 10**6}), TRAIN)
+    state = start(replace(CONFIG, batch_size=10**6), TRAIN)
     assert next(fit(state, TRAIN, TEST)).batches == 1
 
 
 def test_divergence_is_noticed_at_a_step_and_at_the_end_of_an_epoch():
-    config = CONFIG.model_copy(update={"lr": 1e9, "batch_size": 4})
+    config = replace(CONFIG, lr=1e9, batch_size=4)
     with pytest.raises(
         TrainingDiverged,
         match=r"rate became inf in batch 2 of epoch 1 at learning rate 1e\+09. Try a lower --lr",

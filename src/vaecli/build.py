@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +100,13 @@ def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
 
 def complete(config: Config) -> Config:
     """The configuration with every option of every part, and the data's whole path, written out."""
-    spelled = {
+    spelled: dict[str, Any] = {
         kind: spell(getattr(config, kind), choose(getattr(config, kind), table, kind)[1])
         for kind, table in TABLES.items()
     }
     if config.data_dir is not None:
         spelled["data_dir"] = str(Path(config.data_dir).absolute())
-    return config.model_copy(update=spelled)
+    return replace(config, **spelled)
 
 
 def has_critic(config: Config) -> bool:

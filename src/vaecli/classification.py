@@ -15,7 +15,7 @@ def fit(features: Tensor, labels: Tensor, classes: int) -> nn.Linear:
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
-        https://arxiv.org/abs/1406.5298, whose M1 is a classifier of a model's latents
+            https://arxiv.org/abs/1406.5298, whose M1 is a classifier of a model's latents
 
     Args:
         features: Shape `(N, D)`.

@@ -9,97 +9,146 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from annotated_types import Ge, Gt, Le, Lt
 
-from . import defaults
 from .errors import ConfigError
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
 T = TypeVar("T")
-Count = Annotated[int, Field(ge=1, lt=2**31)]  # what torch can index
-Units = Annotated[int, Field(ge=1, le=1_000_000)]  # in a hidden layer
-Layers = Annotated[int, Field(ge=1, le=1000)]
-Components = Annotated[int, Field(ge=1, le=100_000)]  # of a mixture
-Weight = Annotated[float, Field(ge=0)]  # of a term in a loss
+Count = Annotated[int, Ge(1), Lt(2**31)]  # what torch can index
+Units = Annotated[int, Ge(1), Le(1_000_000)]  # in a hidden layer
+Layers = Annotated[int, Ge(1), Le(1000)]
+Components = Annotated[int, Ge(1), Le(100_000)]  # of a mixture
+Weight = Annotated[float, Ge(0)]  # of a term in a loss
 
 LARGEST_FILE = 1_000_000  # bytes
-
-
-def seconds(duration: str) -> float:
-    """`"1h30m"` to 5400.0; the units are d, h, m and s, and a plain number is of seconds."""
-    units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", duration, re.ASCII)
-    if not units or not any(units.groups()):
-        raise ValueError("write a time as 2h, 90m, 1h30m or 45s")
-    days, hours, minutes, rest = (int(n or 0) for n in units.groups())
-    return float(((days * 24 + hours) * 60 + minutes) * 60 + rest)
-
-
-def _duration(text: str) -> str:
-    if not 0 < seconds(text) < LONGEST:
-        raise ValueError("a time must be above 0 and below 10 years")
-    return text
-
-
 LONGEST = 10 * 365 * 24 * 3600  # seconds
-Duration = Annotated[str, Field(max_length=20), AfterValidator(_duration)]
 
 
-class Config(BaseModel):
-    """Every option that decides what is trained, on what, and how.
+class Doc(NamedTuple):
+    """What the command line says of an option, and what stands for its value."""
 
+    text: str
+    placeholder: str | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every option that decides what is trained, on what, and how: the recipe of the seed report.
+
+    An annotation holds the type of an option, its bounds, and what `vaecli train --help` says.
     `preset` is a name only: what it stands for is spelled out in the other fields.
+
+    Raises:
+        ConfigError: A value is not of its type, or out of bounds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
     schema_version: Literal[1] = 1  # counts up when a key changes its meaning
-    preset: str = defaults.PRESET
-    posterior: str = defaults.POSTERIOR
-    prior: str = defaults.PRIOR
-    likelihood: str = defaults.LIKELIHOOD
-    objective: str = defaults.OBJECTIVE
-    network: str = defaults.NETWORK
-    latent_dim: Count = defaults.LATENT_DIM
-    conditional: bool = False  # every part is given the label
-    labels: Count | None = None  # so many training images keep theirs
-    data: str = defaults.DATA
-    data_dir: str | None = None
-    train_images: Count | None = None  # the first so many; None for all
-    test_images: Count | None = None
-    binarize: Literal["none", "dynamic", "threshold"] = "none"
-    validation: Count | None = None  # the last so many training images are held out
-    epochs: Count = defaults.EPOCHS
-    batch_size: Count = defaults.BATCH_SIZE  # images
-    lr: Annotated[float, Field(gt=0)] = defaults.LR
-    optimizer: str = defaults.OPTIMIZER
-    seed: Annotated[int, Field(ge=0, lt=2**64)] = defaults.SEED
-    device: str = defaults.DEVICE
-    patience: Count | None = None  # epochs without a lower validation loss
-    max_time: Duration | None = None
-    save_every: Count | None = None  # epochs
-    sample_every: Count = defaults.SAMPLE_EVERY  # epochs
-    on_nan: Literal["stop", "rollback"] = "stop"
+    preset: Annotated[str, Doc("A published model; vaecli parts lists them.", "NAME")] = "vae"
+    posterior: Annotated[str, Doc("q(z|x), as name:option=value,...", "SPEC")] = "gaussian"
+    prior: Annotated[str, Doc("p(z), in the same form.", "SPEC")] = "normal"
+    likelihood: Annotated[str, Doc("p(x|z), in the same form.", "SPEC")] = "bernoulli"
+    objective: Annotated[str, Doc("What is minimised, in the same form.", "SPEC")] = "elbo"
+    conditional: Annotated[bool, Doc("Give every part the label of its image.")] = False
+    labels: Annotated[
+        Count | None, Doc("Use the labels of N training images only, as many of each class.", "N")
+    ] = None
+    epochs: Annotated[Count, Doc("Passes over the training images, 1 or more.")] = 50
+    batch_size: Annotated[Count, Doc("Images in a batch, 1 or more.")] = 128
+    lr: Annotated[float, Gt(0), Doc("Learning rate, above 0.")] = 1e-3
+    optimizer: Annotated[str, Doc("adam, adamw or sgd (with momentum 0.9).", "NAME")] = "adam"
+    latent_dim: Annotated[Count, Doc("Latent dimensions, 1 or more.")] = 20
+    network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
+        "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+    )
+    data: Annotated[str, Doc("mnist, fashion-mnist or kmnist.", "NAME")] = "mnist"
+    data_dir: Annotated[
+        str | None,
+        Doc("Folder of MNIST-format files to read. [default: the MNIST in the package]", "DIR"),
+    ] = None
+    binarize: Annotated[
+        Literal["none", "dynamic", "threshold"],
+        Doc(
+            "Make grey pixels black or white: at random by their brightness, anew at every look "
+            "(dynamic), or by whether they are brighter than half (threshold)."
+        ),
+    ] = "none"
+    train_images: Annotated[Count | None, Doc("Use the first N training images only.", "N")] = None
+    test_images: Annotated[Count | None, Doc("Use the first N test images only.", "N")] = None
+    validation: Annotated[
+        Count | None,
+        Doc("Hold out the last N training images; keep the checkpoint that is best on them.", "N"),
+    ] = None
+    patience: Annotated[
+        Count | None, Doc("End after N epochs without a lower validation loss.", "N")
+    ] = None
+    max_time: Annotated[
+        str | None, Doc("Stop after a time such as 2h, 90m or 1h30m; --resume goes on.", "TIME")
+    ] = None
+    seed: Annotated[int, Ge(0), Lt(2**64), Doc("Seed of the random numbers, 0 or more.")] = 0
+    device: Annotated[str, Doc("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
+    save_every: Annotated[Count | None, Doc("Keep a checkpoint every N epochs.", "N")] = None
+    sample_every: Annotated[Count, Doc("Draw samples every N epochs.", "N")] = 1
+    on_nan: Annotated[
+        Literal["stop", "rollback"],
+        Doc(
+            "Where the loss is no number: stop, or go back to the last checkpoint with half the "
+            "learning rate, at most 3 times."
+        ),
+    ] = "stop"
+
+    def __post_init__(self) -> None:
+        from pydantic import ValidationError
+
+        try:
+            json.dumps(asdict(self), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
+        for name, adapter in _adapters().items():
+            try:
+                object.__setattr__(self, name, adapter.validate_python(getattr(self, name)))
+            except ValidationError as error:
+                option = "--" + name.replace("_", "-")
+                raise ConfigError(f"{option} {getattr(self, name)}: {_reason(error)}.") from None
+        if self.max_time is not None:
+            seconds(self.max_time)
+        if self.patience and not self.validation:
+            raise ConfigError("--patience needs --validation N, the images to judge by.")
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> Self:
         """The configuration with these values, or a `ConfigError` about the first wrong one."""
         for name in values:
-            lookup(cls.model_fields, name, "configuration key")
-        try:
-            json.dumps(values, ensure_ascii=False).encode()
-            config = cls(**values)
-        except UnicodeEncodeError:
-            raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            option = "--" + str(first["loc"][0]).replace("_", "-")
-            reason = first["msg"].removeprefix("Input ").removeprefix("Value error, ")
-            raise ConfigError(f"{option} {first['input']}: {reason}.") from None
-        if config.patience and not config.validation:
-            raise ConfigError("--patience needs --validation N, the images to judge by.")
-        return config
+            lookup(cls.__dataclass_fields__, name, "configuration key")
+        return cls(**values)
+
+
+@cache
+def _adapters() -> dict[str, "TypeAdapter[Any]"]:
+    """What checks the value of each field."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    strict = ConfigDict(strict=True, allow_inf_nan=False)
+    hints = get_type_hints(Config, include_extras=True)
+    return {name: TypeAdapter(hint, config=strict) for name, hint in hints.items()}
+
+
+def seconds(duration: str) -> float:
+    """`"1h30m"` to 5400.0; the units are d, h, m and s, and a plain number is of seconds."""
+    units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", duration, re.ASCII)
+    if len(duration) > 20 or not units or not any(units.groups()):
+        raise ConfigError(f"--max-time {duration}: write a time as 2h, 90m, 1h30m or 45s.")
+    days, hours, minutes, rest = (int(n or 0) for n in units.groups())
+    if not 0 < (time := ((days * 24 + hours) * 60 + minutes) * 60 + rest) < LONGEST:
+        raise ConfigError(f"--max-time {duration}: a time must be above 0 and below 10 years.")
+    return float(time)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -164,9 +213,14 @@ def spell(spec: str, options: Mapping[str, Any]) -> str:
 
 
 def _convert(text: str, parameter: inspect.Parameter, where: str) -> Any:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
     try:
         adapter = TypeAdapter(parameter.annotation, config=ConfigDict(allow_inf_nan=False))
         return adapter.validate_python(text)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Input ")
-        raise ConfigError(f"{where}: {parameter.name}={text}: {reason}.") from None
+        raise ConfigError(f"{where}: {parameter.name}={text}: {_reason(error)}.") from None
+
+
+def _reason(error: "ValidationError") -> str:
+    return error.errors()[0]["msg"].removeprefix("Input ")

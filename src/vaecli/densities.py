@@ -2,7 +2,7 @@
 
 References:
     From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
-    https://arxiv.org/abs/1903.12436
+        https://arxiv.org/abs/1903.12436
 """
 
 from collections.abc import Callable
@@ -11,12 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.distributions import (
-    Categorical,
-    Distribution,
-    MixtureSameFamily,
-    MultivariateNormal,
-)
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
 COMPONENTS = 10  # of a mixture, as in the paper
 ROUNDS = 100  # of expectation and maximisation at most
@@ -34,7 +29,7 @@ def mixture(latents: NDArray[np.float32]) -> Distribution:
 
     References:
         Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster et al., 1977),
-        https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
+            https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
     z = torch.as_tensor(latents, dtype=torch.float64)
     centers = z[torch.randperm(len(z))[:COMPONENTS]]

@@ -3,7 +3,6 @@
 import csv
 import io
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 import torch
@@ -17,7 +16,6 @@ from .seeds import seeded
 ENDINGS = (".npz", ".csv", ".npy")
 
 
-@final
 @dataclass(frozen=True)
 class Embeddings:
     """The posterior of every image of a split.

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import final
 
 import torch
 from torch import Tensor
@@ -15,7 +14,6 @@ from .seeds import seeded
 CHUNK = 1000  # images at a time: quick, and 100 MB of memory at most for 28x28
 
 
-@final
 class Means:
     """Running means of what is logged, weighted by images, kept on the device until asked for.
 

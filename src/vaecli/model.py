@@ -7,7 +7,6 @@ three; a `Draw` is what every objective is a function of.
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +23,6 @@ def log_mean_exp(values: Tensor) -> Tensor:
     return values.logsumexp(0) - math.log(len(values))
 
 
-@final
 @dataclass(frozen=True)
 class Draw:
     """K posterior samples for each of B images, and what scores them, in nats per image.
@@ -105,7 +103,6 @@ class Draw:
         return log_mean_exp(self.log_weights)
 
 
-@final
 class VAE(nn.Module):
     """A variational autoencoder.
 

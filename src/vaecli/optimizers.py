@@ -7,21 +7,19 @@ a step, which a small network notices. `step` drops the gradients, which is quic
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import final
 
 import torch
 from torch import Tensor, nn
 
 
-@final
 class Adam:
     """Adam, with torch's defaults.
 
     References:
         Adam: A Method for Stochastic Optimization (Kingma & Ba, 2015),
-        https://arxiv.org/abs/1412.6980
+            https://arxiv.org/abs/1412.6980
         Decoupled Weight Decay Regularization (Loshchilov & Hutter, 2019),
-        https://arxiv.org/abs/1711.05101, for weight_decay > 0
+            https://arxiv.org/abs/1711.05101, for weight_decay > 0
 
     Args:
         parameters: What to train; each needs a gradient at every step.
@@ -63,13 +61,12 @@ class Adam:
         )
 
 
-@final
 class SGD:
     """Stochastic gradient descent with momentum 0.9.
 
     References:
         Some methods of speeding up the convergence of iteration methods (Polyak, 1964),
-        https://doi.org/10.1016/0041-5553(64)90137-5
+            https://doi.org/10.1016/0041-5553(64)90137-5
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float) -> None:

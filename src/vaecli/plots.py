@@ -100,7 +100,7 @@ def plane(z: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[str, str]]
 
     References:
         On lines and planes of closest fit to systems of points in space (Pearson, 1901),
-        https://doi.org/10.1080/14786440109462720
+            https://doi.org/10.1080/14786440109462720
     """
     points = z.astype(np.float64)
     if z.shape[1] == 1:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +23,6 @@ HINT = "Try a lower --lr, or --on-nan rollback."
 ROLLBACKS = 3  # times at most that training goes back and halves the learning rate
 
 
-@final
 @dataclass(frozen=True)
 class Step:
     """After a batch: where training is.
@@ -51,7 +50,6 @@ class Step:
         return _finite(self.means, self.epoch, self.lr)
 
 
-@final
 @dataclass(frozen=True)
 class Epoch:
     """After a pass over the training images.
@@ -73,7 +71,6 @@ class Epoch:
     valid: dict[str, float] = field(default_factory=dict)
 
 
-@final
 @dataclass
 class State:
     """All that training changes, and the configuration that it follows.

@@ -32,6 +32,7 @@ from torch import Tensor
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
+from tests.test_layers import count_code  # noqa: E402
 from tests.tools import classifier  # noqa: E402
 from vaecli.build import TABLES  # noqa: E402
 from vaecli.presets import PRESETS, resolve  # noqa: E402
@@ -56,7 +57,9 @@ def own_lines(name: str) -> int:
     """Code lines of the row, and of the part classes that no other preset uses."""
     used = Counter(part for other in PRESETS for part in parts(other))
     own = [part for part in parts(name) if used[part] == 1]
-    return row_lines(name) + sum(code_lines(part) for part in own)
+    return row_lines(name) + sum(
+        count_code(textwrap.dedent(inspect.getsource(part))) for part in own
+    )
 
 
 def parts(name: str) -> set[type]:
@@ -75,17 +78,6 @@ def row_lines(name: str) -> int:
         if isinstance(key, ast.Constant)
     }
     return rows[name]
-
-
-def code_lines(part: type) -> int:
-    """Lines of a class that are neither docstring nor comment nor blank."""
-    text = textwrap.dedent(inspect.getsource(part))
-    documented = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            documented |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    lines = enumerate(map(str.strip, text.splitlines()), 1)
-    return sum(1 for n, line in lines if n not in documented and line and line[0] != "#")
 
 
 def epochs_of(name: str) -> Callable[[], float]:

@@ -1,6 +1,8 @@
 """Labels on the command line: conditional models, few labels, binarized images."""
 
+import inspect
 import json
+import re
 
 import numpy as np
 import pytest
@@ -200,22 +202,34 @@ def test_parts_lists_and_explains(cli):
         assert f"\n  {name} " in listed, name
     shown = cli("parts", "mlp").out
     assert "network mlp" in shown
-    assert any(line.split()[:3] == ["width", "int", "400"] for line in shown.splitlines())
+    assert "      width (int, 400): Units in a hidden layer." in shown.splitlines()
     assert "https://arxiv.org/abs/1312.6114" in cli("parts", "vae").out
     wrong = cli("parts", "gausian")
     assert wrong.status == 2
     assert "Did you mean 'gaussian'?" in wrong.err
 
 
-def test_every_part_names_its_paper_or_is_a_layer(cli):
+def test_every_part_names_its_paper_or_is_a_layer():
     """What `vaecli parts NAME` prints comes from the class itself."""
     from vaecli.build import TABLES
-    from vaecli.commands.parts import _arguments, _papers, _sentence
+    from vaecli.commands.parts import references, summary
     from vaecli.config import schema
 
     for kind, table in TABLES.items():
         for name, part in table.items():
-            assert _sentence(part).endswith("."), name
-            assert set(schema(part)) <= set(_arguments(part)), name
-            if kind != "network":
-                assert any("http" in line for line in _papers(part)), name
+            assert summary(part).endswith("."), name
+            for option in schema(part):
+                assert re.search(rf"(?m)^    {option}: \S", inspect.getdoc(part)), (name, option)
+            assert kind == "network" or references(part), name
+            for cited in references(part):
+                assert re.match(r"\S.*?\(.*? \d{4}\), .*?https://\S+", cited), cited
+
+
+def test_every_preset_has_the_paper_that_one_of_its_parts_cites():
+    from vaecli.commands.parts import paper
+    from vaecli.presets import PRESETS
+
+    for name, preset in PRESETS.items():
+        title, url = paper(name)
+        assert re.fullmatch(r"[\w-][^,]*? \(.*, \d{4}\)", title), title
+        assert url.endswith(preset.paper)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ def assert_same_run(run, reference):
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 5, 8, 11])
 def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, optimizer, stop):
-    config = CONFIG.model_copy(update={"optimizer": optimizer, "lr": 1e-3})
+    config = replace(CONFIG, optimizer=optimizer, lr=1e-3)
     whole = begin(config, TRAIN)
     list(fit(whole, TRAIN, TEST))
     run = runs.create(config, tmp_path / "run")
@@ -208,7 +209,7 @@ def test_leftovers_of_a_killed_writer_are_removed(run_dir):
 
 
 def test_a_checkpoint_of_another_shape_is_refused(run_dir):
-    state = begin(CONFIG.model_copy(update={"latent_dim": 5}), TRAIN)
+    state = begin(replace(CONFIG, latent_dim=5), TRAIN)
     with pytest.raises(
         RunError, match=r"model.likelihood.decoder.net.0.weight: expected \(16, 5\)"
     ):
@@ -249,7 +250,7 @@ def test_divergence_leaves_a_row_and_the_last_good_epoch(cli, run_dir):
     state = begin(run.config, bars(8))
     run.restore(state)
     good = run.checkpoint.read_bytes()
-    state.config = state.config.model_copy(update={"epochs": 3})
+    state.config = replace(state.config, epochs=3)
     list(fit(state, bars(96), TEST))
     with torch.no_grad():
         next(iter(state.model.parameters()))[0, 0] = float("inf")

@@ -14,7 +14,7 @@ from tests.faults.conftest import assert_refused
         ("--lr", "-1", "--lr -1.0: should be greater than 0"),
         ("--batch-size", "0", "--batch-size 0: should be greater than or equal to 1"),
         ("--latent-dim", "0", "--latent-dim 0: should be greater than or equal to 1"),
-        ("--seed", "-1", "'--seed': Input should be greater than or equal to 0"),
+        ("--seed", "-1", "--seed -1: should be greater than or equal to 0"),
         ("--seed", 2**64, f"--seed {2**64}: should be less than {2**64}"),
         ("--progress", "loud", "'loud' is not one of 'auto', 'bar', 'plain', 'none'"),
     ],

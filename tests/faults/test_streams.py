@@ -14,12 +14,7 @@ from tests.faults.conftest import Terminal, lines_of_epochs, plain
 from vaecli.run import names
 
 EPOCHS = 3
-POOR = {
-    "PYTHONIOENCODING": "ascii",
-    "LC_ALL": "C",
-    "COLUMNS": "20",
-    "GITHUB_ACTIONS": "true",
-}
+POOR = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "20", "GITHUB_ACTIONS": "true"}
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 

@@ -1,6 +1,7 @@
 """M2: the bounds of labelled and unlabelled images, and how labels reach every batch."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -207,10 +208,7 @@ def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(coun
 def test_nothing_joins_where_no_label_is_hidden_or_none_is_read():
     for config, train in (
         (CONFIG, bars(100)),
-        (
-            CONFIG.model_copy(update={"objective": "elbo", "conditional": False, "labels": None}),
-            TRAIN,
-        ),
+        (replace(CONFIG, objective="elbo", conditional=False, labels=None), TRAIN),
     ):
         state = start(config, train)
         sizes = [e.means.images for e in fit(state, train, TEST) if isinstance(e, Step)]
@@ -220,7 +218,7 @@ def test_nothing_joins_where_no_label_is_hidden_or_none_is_read():
 @pytest.mark.parametrize("stop", [1, 2, 4, 6])
 def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
     train = bars(100).hide(50, 0)
-    config = CONFIG.model_copy(update={"labels": 50, "binarize": "dynamic"})
+    config = replace(CONFIG, labels=50, binarize="dynamic")
     whole, first, second = (start(config, train) for _ in range(3))
     list(fit(whole, train, TEST))
     run = runs.create(config, tmp_path / "run")
@@ -238,7 +236,7 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
 
 def test_it_learns_classes():
     train = bars(200).hide(160, 0)
-    state = start(CONFIG.model_copy(update={"labels": 160, "lr": 1e-2, "epochs": 6}), train)
+    state = start(replace(CONFIG, labels=160, lr=1e-2, epochs=6), train)
     list(fit(state, train, TEST))
     assert state.history[-1].test["error"] < 0.05 < state.history[0].test["error"]
 
@@ -255,4 +253,4 @@ def test_it_learns_classes():
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(changes, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
-        build(CONFIG.model_copy(update=changes), SHAPE, CLASSES)
+        build(replace(CONFIG, **changes), SHAPE, CLASSES)

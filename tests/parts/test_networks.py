@@ -8,7 +8,7 @@ from torch import nn
 from vaecli.build import build
 from vaecli.config import Config, choose
 from vaecli.errors import ConfigError
-from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName, Resize
+from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
 from vaecli.parts.likelihoods import Bernoulli
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, join
 from vaecli.parts.posteriors import Gaussian
@@ -88,7 +88,7 @@ def test_every_size_of_image_goes_in_and_comes_out(network, shape):
 
 def test_sizes_halve_on_the_way_down_and_double_on_the_way_up():
     decoder = Conv(width=4, depth=3).decoder(2, (1, 28, 9), 0)
-    assert [layer.size for layer in decoder.net if isinstance(layer, Resize)] == [
+    assert [layer.size for layer in decoder.net if isinstance(layer, nn.Upsample)] == [
         (7, 3),
         (14, 5),
         (28, 9),

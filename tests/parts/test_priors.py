@@ -21,12 +21,7 @@ def make(name, posterior=None, latent_dim=2, context=0, **options):
     if posterior is None or isinstance(posterior, str):
         encoder = MLP(width=16, depth=1).encoder(SHAPE, context)
         posterior = POSTERIORS[posterior or PARTNERS.get(name, "gaussian")](encoder, latent_dim)
-    offered = {
-        "posterior": posterior,
-        "latent_dim": latent_dim,
-        "shape": SHAPE,
-        "context": context,
-    }
+    offered = {"posterior": posterior, "latent_dim": latent_dim, "shape": SHAPE, "context": context}
     part = PRIORS[name]
     taken = part.__init__.__code__.co_varnames[: part.__init__.__code__.co_argcount]
     return part(**{k: v for k, v in offered.items() if k in taken}, **options)

@@ -2,21 +2,22 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import typer
 
-from .. import defaults
+from ..config import Config, Doc
 from ..errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from ..run import Run
 
 Command = TypeVar("Command", bound=Callable[..., None])
+PLAIN = Parameter.POSITIONAL_OR_KEYWORD
 Mode = Literal["auto", "bar", "plain", "none"]
 
 
@@ -33,14 +34,14 @@ def output_option(default: str) -> Any:
     return typer.Option("--output", "-o", help=help, show_default=False)
 
 
-def setting(
-    name: str, kind: Any, default: Any, help: str, metavar: str | None = None, **more: Any
-) -> Parameter:
-    """A parameter for a command that `takes` it: an option named and documented in one row."""
-    flag = option("--" + name.replace("_", "-"), help=help, metavar=metavar, **more)
-    kind = kind if default is not None else kind | None
-    annotation = Annotated[kind, flag]
-    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+def settings() -> Iterator[Parameter]:
+    """The fields of a configuration as parameters of a command that `takes` them."""
+    kinds: dict[str, Any] = get_type_hints(Config)
+    for name, annotated in get_type_hints(Config, include_extras=True).items():
+        for doc in (note for note in get_args(annotated) if isinstance(note, Doc)):
+            flag = option(f"--{name.replace('_', '-')}", help=doc.text, metavar=doc.placeholder)
+            kind, default = Annotated[kinds[name], flag], getattr(Config, name)
+            yield Parameter(name, PLAIN, default=default, annotation=kind)
 
 
 def takes(settings: Iterable[Parameter]) -> Callable[[Command], Command]:
@@ -94,7 +95,7 @@ Fit = Annotated[
     Literal["gaussian", "mixture"] | None,
     typer.Option(
         help="Draw from a density fitted to the latents of the training images, not from the "
-        "prior: for autoencoders, whose codes do not follow it.",
+        "prior: for autoencoders, whose codes do not follow it."
     ),
 ]
 Columns = Annotated[
@@ -102,66 +103,10 @@ Columns = Annotated[
     typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
 ]
 
-# Those of `train` that make a configuration: name, type, default, what it means, placeholder.
-SETTINGS = [
-    setting("preset", str, defaults.PRESET, "A published model; vaecli parts lists them.", "NAME"),
-    setting("posterior", str, defaults.POSTERIOR, "q(z|x), as name:option=value,...", "SPEC"),
-    setting("prior", str, defaults.PRIOR, "p(z), in the same form.", "SPEC"),
-    setting("likelihood", str, defaults.LIKELIHOOD, "p(x|z), in the same form.", "SPEC"),
-    setting("objective", str, defaults.OBJECTIVE, "What is minimised, in the same form.", "SPEC"),
-    setting("beta", float, None, "Weight of the rate: elbo:beta=X.", "X"),
-    setting("conditional", bool, False, "Give every part the label of its image."),
-    setting(
-        "labels", int, None, "Use the labels of N training images, as many of each class.", "N"
-    ),
-    setting("epochs", int, defaults.EPOCHS, "Passes over the training images, 1 or more."),
-    setting("batch_size", int, defaults.BATCH_SIZE, "Images in a batch, 1 or more."),
-    setting("lr", float, defaults.LR, "Learning rate, above 0."),
-    setting("optimizer", str, defaults.OPTIMIZER, "adam, adamw or sgd (momentum 0.9).", "NAME"),
-    setting("latent_dim", int, defaults.LATENT_DIM, "Latent dimensions, 1 or more."),
-    setting("network", str, defaults.NETWORK, "Network, as name:option=value,...", "SPEC"),
-    setting("data", str, defaults.DATA, "mnist, fashion-mnist or kmnist.", "NAME"),
-    setting(
-        "data_dir",
-        str,
-        None,
-        "Folder of MNIST-format files to read. [default: the MNIST in the package]",
-        "DIR",
-    ),
-    setting(
-        "binarize",
-        Literal["none", "dynamic", "threshold"],
-        "none",
-        "Make grey pixels black or white: at random by their brightness, anew at every look "
-        "(dynamic), or by whether they are brighter than half (threshold).",
-    ),
-    setting("train_images", int, None, "Use the first N training images only.", "N"),
-    setting("test_images", int, None, "Use the first N test images only.", "N"),
-    setting(
-        "validation",
-        int,
-        None,
-        "Hold out the last N training images, and keep the checkpoint that is best on them.",
-        "N",
-    ),
-    setting("patience", int, None, "End after N epochs without a lower validation loss.", "N"),
-    setting(
-        "max_time", str, None, "Stop after a time such as 2h or 1h30m; --resume goes on.", "TIME"
-    ),
-    setting("seed", int, defaults.SEED, "Seed of the random numbers, 0 or more.", min=0),
-    setting("device", str, defaults.DEVICE, "auto, cpu, cuda, cuda:N or mps.", "NAME"),
-    setting("save_every", int, None, "Keep a checkpoint every N epochs.", "N"),
-    setting("sample_every", int, defaults.SAMPLE_EVERY, "Draw samples every N epochs.", "N"),
-    setting(
-        "on_nan",
-        Literal["stop", "rollback"],
-        "stop",
-        "Where the loss is no number: stop, or go back to the last checkpoint with half the "
-        "learning rate, at most 3 times.",
-    ),
+# Those of `train`, beside the fields of a configuration.
+Beta = Annotated[
+    float | None, option("--beta", help="Weight of the rate: elbo:beta=X.", metavar="X")
 ]
-
-# And those that do not.
 NewRunDir = Annotated[
     Path | None,
     typer.Option(

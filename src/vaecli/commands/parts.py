@@ -1,7 +1,9 @@
 """`vaecli parts`."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
+from textwrap import indent
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -20,62 +22,79 @@ def parts(
 
     Options, their types and defaults, and papers are read from the code of the parts.
     """
-    from ..build import TABLES as tables
+    from ..build import TABLES
     from ..config import lookup
     from ..presets import PRESETS
 
     if name is None:
-        announce_text(_overview(tables))
+        announce_text(_overview())
         return
-    found = [_explain(kind, name, table[name]) for kind, table in tables.items() if name in table]
+    found = [_explain(kind, name, table[name]) for kind, table in TABLES.items() if name in table]
     if name in PRESETS:
         found.insert(0, _explain_preset(name))
     if not found:
-        names = [*PRESETS, *(n for table in tables.values() for n in table)]
+        names = [*PRESETS, *(n for table in TABLES.values() for n in table)]
         lookup(dict.fromkeys(names), name, "preset or part")
     announce_text("\n\n".join(found))
 
 
-def _overview(tables: Mapping[str, Mapping[str, Callable[..., Any]]]) -> str:
+def paper(name: str) -> tuple[str, str]:
+    """Title (authors, year) and URL of a preset's paper, from the docstring of a part."""
+    from ..build import TABLES
+    from ..presets import PRESETS, resolve
+
+    config = resolve({"preset": name})
+    ours = [table[getattr(config, kind).partition(":")[0]] for kind, table in TABLES.items()]
+    others = [part for table in TABLES.values() for part in table.values()]
+    for part in (*ours, *others):
+        for cited in references(part):
+            if match := re.fullmatch(rf"(.*?\)), .*?(http\S*{PRESETS[name].paper})\b.*", cited):
+                return match[1], match[2]
+    raise LookupError(name)
+
+
+def references(part: Callable[..., Any]) -> list[str]:
+    """What a docstring cites: an item for each line that begins where the section does."""
+    section = re.search(r"(?m)^References:\n((?:    .*\n?)+)", inspect.getdoc(part) or "")
+    items = re.split(r"\n    (?! )", section[1]) if section else []
+    return [" ".join(item.split()) for item in items]
+
+
+def _overview() -> str:
+    from ..build import TABLES
     from ..presets import PRESETS
 
-    width = max(map(len, PRESETS))
-    lines = ["presets, by vaecli train --preset NAME"]
-    lines += [
-        f"  {name:{width}}  {preset.paper.rsplit(', ', 1)[0]}" for name, preset in PRESETS.items()
-    ]
-    for kind, table in tables.items():
-        width = max(map(len, table))
-        lines += ["", f"{kind}, by --{kind} NAME:OPTION=VALUE,..."]
-        lines += [f"  {name:{width}}  {_sentence(part)}" for name, part in table.items()]
+    presets = {name: paper(name)[0] for name in PRESETS}
+    lines = ["presets, by vaecli train --preset NAME", *_columns(presets)]
+    for kind, table in TABLES.items():
+        sentences = {name: summary(part) for name, part in table.items()}
+        lines += ["", f"{kind}, by --{kind} NAME:OPTION=VALUE,...", *_columns(sentences)]
     return "\n".join(lines)
 
 
-def _sentence(part: Callable[..., Any]) -> str:
+def _columns(table: Mapping[str, str]) -> list[str]:
+    width = max(map(len, table))
+    return [f"  {name:{width}}  {text}" for name, text in table.items()]
+
+
+def summary(part: Callable[..., Any]) -> str:
     """The first line of a part's docstring."""
     return (inspect.getdoc(part) or "").partition("\n")[0]
 
 
 def _explain(kind: str, name: str, part: Callable[..., Any]) -> str:
-    lines = [f"{kind} {name}", f"  {_sentence(part)}"]
-    if options := list(_options(part)):
-        widths = [max(map(len, column)) for column in zip(*options, strict=True)]
-        lines += ["", "  options"]
-        for row in options:
-            cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-            lines.append(("    " + "  ".join(cells)).rstrip())
-    if papers := _papers(part):
-        lines += ["", "  papers", *(f"    {line}" for line in papers)]
-    return "\n".join(lines)
-
-
-def _options(part: Callable[..., Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Name, type, default and meaning of each option."""
+    """The part's docstring, with type and default of every option."""
     from ..config import schema
 
-    meanings = _arguments(part)
-    for name, parameter in schema(part).items():
-        yield name, _type(parameter.annotation), f"{parameter.default}", meanings.get(name, "")
+    options = schema(part)
+
+    def describe(argument: re.Match[str]) -> str:
+        option = options[argument[1]]
+        return f"    {argument[1]} ({_type(option.annotation)}, {option.default}): "
+
+    names = "|".join(options) or "(?!)"
+    text = re.sub(rf"(?m)^    ({names}): ", describe, inspect.getdoc(part) or "")
+    return f"{kind} {name}\n" + indent(text, "  ")
 
 
 def _type(annotation: Any) -> str:
@@ -86,40 +105,11 @@ def _type(annotation: Any) -> str:
     return getattr(annotation, "__name__", str(annotation))
 
 
-def _section(part: Callable[..., Any], title: str) -> list[str]:
-    """The indented lines under a title of the docstring."""
-    lines = (inspect.getdoc(part) or "").splitlines()
-    if f"{title}:" not in lines:
-        return []
-    rest = lines[lines.index(f"{title}:") + 1 :]
-    end = next((i for i, line in enumerate(rest) if not line.startswith("    ")), len(rest))
-    return [line[4:] for line in rest[:end]]
-
-
-def _papers(part: Callable[..., Any]) -> list[str]:
-    return _section(part, "References")
-
-
-def _arguments(part: Callable[..., Any]) -> dict[str, str]:
-    """What the docstring says of each argument, on one line each."""
-    said: dict[str, str] = {}
-    last = ""
-    for line in _section(part, "Args"):
-        if line.startswith(" "):
-            said[last] += " " + line.strip()
-        else:
-            last, _, text = line.partition(": ")
-            said[last] = text
-    return said
-
-
 def _explain_preset(name: str) -> str:
     from ..presets import PRESETS
 
-    preset = PRESETS[name]
     changes = [
-        f"  --{option.replace('_', '-')} {value}" if value is not True else f"  --{option}"
-        for option, value in preset.changes.items()
+        f"--{option.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for option, value in PRESETS[name].changes.items()
     ]
-    title, url = preset.paper.rsplit(", ", 1)
-    return "\n".join([f"preset {name}", *(changes or ["  the defaults"]), f"  {title}", f"  {url}"])
+    return "\n  ".join([f"preset {name}", *(changes or ["the defaults"]), *paper(name)])

@@ -1,7 +1,7 @@
 """The pictures that `vaecli train` makes without being asked."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 from .. import defaults
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 HALF = defaults.SAMPLES // 2  # images real, and as many generated
 
 
-@final
 class Pictures:
     """Draws into a run directory. A picture that cannot be written warns and stops nothing.
 

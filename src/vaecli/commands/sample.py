@@ -5,20 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from .. import defaults
 from ..errors import ConfigError
-from .options import (
-    Checkpoint,
-    Columns,
-    Count,
-    Fit,
-    Label,
-    RunDir,
-    Seed,
-    StyleOf,
-    deliver,
-    output_option,
-    place,
-    read_run,
-)
+from . import options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,15 +21,17 @@ EXAMPLES = [
 
 
 def sample(
-    run_dir: RunDir = None,
-    checkpoint: Checkpoint = None,
-    count: Count = defaults.SAMPLES,
-    label: Label = None,
-    style_of: StyleOf = None,
-    fit: Fit = None,
-    output: Annotated[Path | None, output_option("samples.png in the run directory")] = None,
-    columns: Columns = None,
-    seed: Seed = defaults.SEED,
+    run_dir: options.RunDir = None,
+    checkpoint: options.Checkpoint = None,
+    count: options.Count = defaults.SAMPLES,
+    label: options.Label = None,
+    style_of: options.StyleOf = None,
+    fit: options.Fit = None,
+    output: Annotated[
+        Path | None, options.output_option("samples.png in the run directory")
+    ] = None,
+    columns: options.Columns = None,
+    seed: options.Seed = defaults.SEED,
 ) -> None:
     """Draw images from a trained model.
 
@@ -52,14 +41,14 @@ def sample(
     from ..run import names
     from ..seeds import seeded
 
-    run = read_run(run_dir, checkpoint)
-    path, ending = place(output, run, names.SAMPLES, images.ENDINGS)
+    run = options.read_run(run_dir, checkpoint)
+    path, ending = options.place(output, run, names.SAMPLES, images.ENDINGS)
     model = run.model()
     labels, row = _labels(model, label, count)
     with seeded(model.device, seed, "samples"):
         z = _latents(run, model, len(labels), labels, style_of, fit)
         x = model.decode(z, model.one_hot(labels) if model.context else None)
-    deliver(images.encode(images.grid(x, columns or row), ending), path)
+    options.deliver(images.encode(images.grid(x, columns or row), ending), path)
 
 
 def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int | None]:
@@ -80,12 +69,7 @@ def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int 
 
 
 def _latents(
-    run: "Run",
-    model: "VAE",
-    n: int,
-    labels: "Tensor",
-    style_of: int | None,
-    fit: str | None,
+    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: str | None
 ) -> "Tensor":
     """Latents, shape `(n, D)`: of the prior, of one image, or of a density fitted to many."""
     c = model.one_hot(labels) if model.context else None

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self, final
+from typing import IO, TYPE_CHECKING, Self
 
 from ..errors import VaecliError
 from .options import Mode, say
@@ -28,7 +28,6 @@ def resolve(mode: Mode) -> Mode:
     return "bar" if there and console.is_terminal and not console.is_dumb_terminal else "plain"
 
 
-@final
 class Screen:
     """The progress of a run, in one of the modes, and its log.
 
@@ -117,7 +116,6 @@ def _header(validated: bool) -> list[str]:
     return [titles, f"{'epoch':>7}{names}{loss}{names}{'seconds':>9}"]
 
 
-@final
 class Bar:
     """Two lines at the foot of a terminal: how far the run is, and what the epoch reads."""
 

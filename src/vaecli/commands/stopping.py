@@ -3,14 +3,13 @@
 import signal
 import time
 from types import FrameType
-from typing import Any, Self, final
+from typing import Any, Self
 
 from ..errors import Interrupted, TimeOver
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
 
 
-@final
 class Stopping:
     """While it is entered, the first signal only sets a flag; a second one acts at once."""
 

@@ -7,21 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import ConfigError, TimeOver
-from .options import (
-    SETTINGS,
-    ConfigFile,
-    DataChange,
-    DryRun,
-    NewRunDir,
-    Overwrite,
-    Progress,
-    Quiet,
-    Resume,
-    announce,
-    given,
-    say,
-    takes,
-)
+from . import options
 from .screen import Screen
 from .session import prepare, train_on
 from .stopping import Stopping
@@ -39,17 +25,18 @@ EXAMPLES = [
 ]
 
 
-@takes(SETTINGS)
+@options.takes(options.settings())
 def train(
     context: typer.Context,
-    run_dir: NewRunDir = None,
-    overwrite: Overwrite = False,
-    resume: Resume = None,
-    allow_data_change: DataChange = False,
-    dry_run: DryRun = False,
-    config_file: ConfigFile = None,
-    progress: Progress = "auto",
-    quiet: Quiet = False,
+    beta: options.Beta = None,
+    run_dir: options.NewRunDir = None,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = None,
+    allow_data_change: options.DataChange = False,
+    dry_run: options.DryRun = False,
+    config_file: options.ConfigFile = None,
+    progress: options.Progress = "auto",
+    quiet: options.Quiet = False,
     **settings: Any,
 ) -> None:
     """Train a model and write its run directory.
@@ -60,7 +47,7 @@ def train(
     """
     from .. import run as runs
 
-    chosen = given(context, settings)
+    chosen = options.given(context, [*settings, "beta"])
     config, found = _choose(chosen, config_file, resume, run_dir, overwrite)
     if found and _is_complete(found, config):
         return
@@ -79,7 +66,7 @@ def train(
             train_on(run, state, images, screen, stopping)
         except TimeOver as over:
             screen.say(str(over))
-    announce(run.folder)
+    options.announce(run.folder)
 
 
 def _choose(
@@ -141,6 +128,6 @@ def _is_complete(run: "Run", config: "Config") -> bool:
     if not (reason := why_over(config, run.history())):
         return False
     option = "--epochs" if len(run.history()) >= config.epochs else "--patience"
-    say(f"{run.folder} is already complete: {reason}; extend it with {option} N.")
-    announce(run.folder)
+    options.say(f"{run.folder} is already complete: {reason}; extend it with {option} N.")
+    options.announce(run.folder)
     return True

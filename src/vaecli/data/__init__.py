@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,7 +19,6 @@ from . import idx
 EMBEDDED = Path(__file__).parent / "mnist"
 
 
-@final
 @dataclass(frozen=True)
 class Images:
     """One split of a data set, whole in memory.

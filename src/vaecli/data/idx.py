@@ -2,7 +2,7 @@
 
 References:
     The MNIST database of handwritten digits (LeCun, Cortes & Burges, 1998),
-    http://yann.lecun.com/exdb/mnist/
+        http://yann.lecun.com/exdb/mnist/
 """
 
 import gzip

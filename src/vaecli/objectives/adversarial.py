@@ -1,7 +1,5 @@
 """Adversarial autoencoders: the aggregate posterior is made to look like the prior."""
 
-from typing import final
-
 import torch
 from torch import Tensor
 
@@ -14,7 +12,6 @@ from .critic import fool, judge, latent_critic, slope
 from .objective import END, Context, Objective, Terms, frozen, score
 
 
-@final
 class Adversarial(Objective):
     """Distortion, and a critic that tells latents of images from draws of the prior.
 

@@ -41,7 +41,7 @@ def slope(logits: Tensor, real: Tensor) -> Tensor:
 
     References:
         Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
-        https://arxiv.org/abs/1801.04406
+            https://arxiv.org/abs/1801.04406
     """
     if not logits.requires_grad:
         return torch.zeros_like(logits)

@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Literal, cast, final
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor
 
     References:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), appendix C.2,
-        https://arxiv.org/abs/1802.04942
+            https://arxiv.org/abs/1802.04942
 
     Args:
         q: The posteriors of the batch, batch shape `(B,)`.
@@ -43,13 +43,12 @@ def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor
     return joint, (pairs + share.unsqueeze(-1)).logsumexp(1)
 
 
-@final
 class BetaTC(Objective):
     """Distortion plus rate, in which the total correlation of the latents counts beta times.
 
     References:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018),
-        https://arxiv.org/abs/1802.04942
+            https://arxiv.org/abs/1802.04942
 
     Args:
         beta: Weight of the total correlation; at 1 the loss is the negative ELBO.
@@ -77,7 +76,6 @@ def permuted(z: Tensor) -> Tensor:
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 
-@final
 class Factor(Objective):
     """Distortion plus rate plus gamma times a critic's estimate of the total correlation.
 
@@ -118,7 +116,6 @@ class Factor(Objective):
         return score(draw, loss, total_correlation=tc, critic=critic)
 
 
-@final
 class DIP(Objective):
     """Distortion plus rate plus the distance of a covariance over the images from the identity.
 
@@ -126,7 +123,7 @@ class DIP(Objective):
 
     References:
         Variational Inference of Disentangled Latent Concepts (Kumar et al., 2018),
-        https://arxiv.org/abs/1711.00848
+            https://arxiv.org/abs/1711.00848
 
     Args:
         kind: Which covariance.

@@ -1,7 +1,6 @@
 """The evidence lower bound, and the prices and schedules that its rate may be given."""
 
 import math
-from typing import final
 
 from torch import Tensor
 
@@ -11,7 +10,6 @@ from ..model import VAE
 from .objective import END, Context, Objective, Terms, prior_fit, score
 
 
-@final
 class ELBO(Objective):
     """Distortion plus beta times rate: at beta 1 the negative evidence lower bound.
 
@@ -21,14 +19,14 @@ class ELBO(Objective):
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
         beta-VAE: Learning Basic Visual Concepts (Higgins et al., 2017),
-        https://openreview.net/forum?id=Sy2fzU9gl, for beta
+            https://openreview.net/forum?id=Sy2fzU9gl, for beta
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282,
-        for warmup
+            for warmup
         Cyclical Annealing Schedule (Fu et al., 2019), https://arxiv.org/abs/1903.10145, for cycle
         Understanding disentangling in beta-VAE (Burgess et al., 2018),
-        https://arxiv.org/abs/1804.03599, for capacity
+            https://arxiv.org/abs/1804.03599, for capacity
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
-        https://arxiv.org/abs/1606.04934, for free_bits
+            https://arxiv.org/abs/1606.04934, for free_bits
 
     Args:
         beta: Weight of the rate.

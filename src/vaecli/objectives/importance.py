@@ -3,7 +3,7 @@
 import abc
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, cast, final
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -36,7 +36,6 @@ class Importance(Objective, abc.ABC):
         """Score images that are few enough."""
 
 
-@final
 class IWAE(Importance):
     """The importance-weighted bound, whose weights come from several samples of an image.
 
@@ -46,7 +45,7 @@ class IWAE(Importance):
     References:
         Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
         Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
-        https://arxiv.org/abs/1802.04537, for outer and beta
+            https://arxiv.org/abs/1802.04537, for outer and beta
 
     Args:
         samples: Samples K in a bound.
@@ -68,7 +67,6 @@ class IWAE(Importance):
         return score(draw, loss)
 
 
-@final
 class PIWAE(Importance):
     """The decoder learns by one bound of all samples, the encoder by the mean of looser ones.
 
@@ -78,7 +76,7 @@ class PIWAE(Importance):
 
     References:
         Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
-        https://arxiv.org/abs/1802.04537
+            https://arxiv.org/abs/1802.04537
 
     Args:
         samples: Samples K in a bound of the encoder.
@@ -103,7 +101,6 @@ class PIWAE(Importance):
         return score(draw, decoder + (encoder - encoder.detach()))
 
 
-@final
 class Renyi(Importance):
     """The variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted (alpha 0).
 
@@ -111,7 +108,7 @@ class Renyi(Importance):
 
     References:
         Rényi Divergence Variational Inference (Li & Turner, 2016),
-        https://arxiv.org/abs/1602.02311
+            https://arxiv.org/abs/1602.02311
 
     Args:
         alpha: Order of the divergence.
@@ -130,7 +127,6 @@ class Renyi(Importance):
         return score(draw, -log_mean_exp(power * draw.log_weights) / power)
 
 
-@final
 class DReG(Importance):
     """The importance-weighted bound, with a gradient for the encoder that has less noise.
 
@@ -139,7 +135,7 @@ class DReG(Importance):
 
     References:
         Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives
-        (Tucker et al., 2019), https://arxiv.org/abs/1810.04152
+            (Tucker et al., 2019), https://arxiv.org/abs/1810.04152
         Sticking the Landing (Roeder et al., 2017), https://arxiv.org/abs/1703.09194
 
     Args:

@@ -1,7 +1,5 @@
 """Latents that follow the prior as a whole: distances between two samples of them."""
 
-from typing import final
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -59,7 +57,6 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int) -> Tensor:
     return ((a @ lines).sort(0).values - (b @ lines).sort(0).values).square().mean()
 
 
-@final
 class WAE(Objective):
     """Distortion plus the maximum mean discrepancy of the latents of all images and the prior.
 
@@ -70,7 +67,7 @@ class WAE(Objective):
     References:
         Wasserstein Auto-Encoders (Tolstikhin et al., 2018), https://arxiv.org/abs/1711.01558
         InfoVAE: Information Maximizing Variational Autoencoders (Zhao et al., 2017),
-        https://arxiv.org/abs/1706.02262
+            https://arxiv.org/abs/1706.02262
 
     Args:
         weight: Weight of the discrepancy, which is small beside a distortion in nats: the paper's
@@ -89,7 +86,6 @@ class WAE(Objective):
         return score(draw, draw.distortion + self.weight * gap + other, mmd=gap)
 
 
-@final
 class SWAE(Objective):
     """Distortion plus the sliced Wasserstein distance of the latents of all images and the prior.
 

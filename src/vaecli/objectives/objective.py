@@ -4,7 +4,7 @@ import abc
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,6 @@ Context = Tensor | None
 END = math.inf  # of training, by when every schedule has run
 
 
-@final
 @dataclass(frozen=True)
 class Terms:
     """What one batch came to, in nats per image.

@@ -1,6 +1,6 @@
 """Deterministic autoencoders whose decoder is kept smooth by a penalty instead of noise."""
 
-from typing import Literal, final
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from ..parts.posteriors import Posterior
 from .objective import END, Context, Objective, Terms, prior_fit, score
 
 
-@final
 class RAE(Objective):
     """Distortion plus beta times half the squared code plus a penalty of a rough decoder.
 
@@ -22,7 +21,7 @@ class RAE(Objective):
 
     References:
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
-        https://arxiv.org/abs/1903.12436
+            https://arxiv.org/abs/1903.12436
 
     Args:
         penalty: Which penalty of the decoder.

@@ -1,7 +1,7 @@
 """Learning from few labels: an objective that owns a classifier."""
 
 import math
-from typing import Annotated, final
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -15,7 +15,6 @@ from ..parts.networks import Network
 from .objective import END, Context, Objective, Terms
 
 
-@final
 class M2(Objective):
     """Semi-supervised VAE: an image without a label is scored under every label, by a classifier.
 
@@ -28,7 +27,7 @@ class M2(Objective):
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
-        https://arxiv.org/abs/1406.5298
+            https://arxiv.org/abs/1406.5298
 
     Args:
         alpha: Weight of the cross entropy, a mean over the labelled images of a batch, against the

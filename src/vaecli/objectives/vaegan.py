@@ -1,7 +1,6 @@
 """VAE-GAN: images are compared by what a critic sees in them."""
 
 from collections.abc import Sequence
-from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,6 @@ from .critic import fool, judge, slope
 from .objective import END, Context, Objective, Terms, frozen, score
 
 
-@final
 class ImageCritic(nn.Module):
     """An encoder of the network, and a head that tells images of the data from others.
 
@@ -32,7 +30,6 @@ class ImageCritic(nn.Module):
         return self.head(features).squeeze(-1), features
 
 
-@final
 class VAEGAN(Objective):
     """Rate and the error of reconstructions in the features of a critic of images, and its game.
 
@@ -46,7 +43,7 @@ class VAEGAN(Objective):
 
     References:
         Autoencoding beyond pixels using a learned similarity metric (Larsen et al., 2016),
-        https://arxiv.org/abs/1512.09300
+            https://arxiv.org/abs/1512.09300
 
     Args:
         gamma: Weight of the reconstruction error against the decoder's part in the game.

@@ -1,7 +1,7 @@
 """Codebooks: vectors that are learned, and latents that are made of them."""
 
 import math
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ MEMORY = 0.9  # of the average use of a code, for each batch
 DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use
 
 
-@final
 class Codewords(Distribution):
     """Every position takes one code of each book, independently and uniformly, and adds them.
 
@@ -47,7 +46,6 @@ class Codewords(Distribution):
         return z.new_full(shape, -self.positions * levels * math.log(codes))
 
 
-@final
 class Quantizer(nn.Module):
     """The nearest code, and the nearest to what it leaves, for as many levels as there are books.
 

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,7 +12,6 @@ from torch.distributions import Distribution, register_kl
 LARGEST_LOG_VAR = 20.0  # an emitted log-variance is held within [-20, 20]: its exp is finite
 
 
-@final
 class DiagonalNormal(Distribution):
     """Normal with independent dimensions, held as mean and log-variance.
 
@@ -71,7 +70,6 @@ def kl_diagonal_normals(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     return 0.5 * (squared * (-p.log_var).exp() + p.log_var - q.log_var - 1).sum(-1)
 
 
-@final
 class Delta(Distribution):
     """A point mass at `value`, with density 1 there by convention.
 
@@ -108,7 +106,6 @@ class Delta(Distribution):
         return z.new_zeros(z.shape[:-1])
 
 
-@final
 class Chain(Distribution):
     """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
 

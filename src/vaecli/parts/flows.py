@@ -6,7 +6,7 @@ the logarithm of the absolute determinant of its derivative, shape `batch`, in b
 
 import abc
 from collections.abc import Iterable
-from typing import Any, ClassVar, cast, final
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +33,6 @@ class Flow(nn.Module, abc.ABC):
         """`z` and `log |det dy/dz|`, as forward has it."""
 
 
-@final
 class Warped(Distribution):
     """A distribution seen through a flow: that of `flow(z)`, where z is drawn from the base.
 
@@ -91,7 +90,6 @@ class Warped(Distribution):
         return self.base.log_prob(z) - log_det
 
 
-@final
 class Steps(Flow):
     """Flows one after another."""
 
@@ -114,7 +112,6 @@ class Steps(Flow):
         return y, total
 
 
-@final
 class Coupling(Flow):
     """Scales and shifts every other dimension, by what the dimensions between them say.
 
@@ -154,7 +151,6 @@ class Coupling(Flow):
         return log_scale.tanh() * self.moved, shift * self.moved
 
 
-@final
 class Planar(Flow):
     """`y = z + u tanh(w . z + b)`, with u, w and b from h; u is bent so that it is invertible.
 
@@ -164,7 +160,7 @@ class Planar(Flow):
 
     References:
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015), appendix A.1,
-        https://arxiv.org/abs/1505.05770
+            https://arxiv.org/abs/1505.05770
     """
 
     def __init__(self, dim: int, features: int) -> None:
@@ -210,7 +206,6 @@ def _log_det(place: Tensor, slope: Tensor) -> Tensor:
     return (square + (1 + slope) * (1 - square)).log().squeeze(-1)
 
 
-@final
 class Autoregressive(Flow):
     """Averages every dimension with what the dimensions before it and h say of it.
 
@@ -224,9 +219,9 @@ class Autoregressive(Flow):
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
-        https://arxiv.org/abs/1606.04934
+            https://arxiv.org/abs/1606.04934
         MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
-        https://arxiv.org/abs/1502.03509
+            https://arxiv.org/abs/1502.03509
     """
 
     read: Tensor

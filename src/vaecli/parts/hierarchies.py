@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Annotated, final
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -28,7 +28,6 @@ def level_sizes(latent_dim: int, levels: int) -> list[int]:
     return [end - start for start, end in pairwise(ends)]
 
 
-@final
 class TopDown(nn.Module):
     """A network for every level but the first: from the levels above and h to a normal.
 

@@ -1,7 +1,5 @@
 """Small networks over latents, which parts share."""
 
-from typing import final
-
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +14,6 @@ def beside(z: Tensor, h: Tensor | None) -> Tensor:
     return torch.cat([z.expand(*batch, -1), h.expand(*batch, -1)], dim=-1)
 
 
-@final
 class LatentNet(nn.Module):
     """One hidden layer between a latent, with features h beside it, and `outputs` numbers.
 

@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, final
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,6 @@ ACTIVATIONS: dict[ActivationName, tuple[Callable[[], nn.Module], float]] = {
 }
 
 
-@final
 @dataclass(frozen=True)
 class Style:
     """How all layers of a network begin, are normed and bent.
@@ -58,7 +57,9 @@ class Style:
         activation, _ = ACTIVATIONS[self.activation]
         if self.norm == "none":
             return [activation()]
-        return [BatchNorm(channels) if self.norm == "batch" else LayerNorm(channels), activation()]
+        # One group of all channels: each image's features are normed together.
+        norm = BatchNorm(channels) if self.norm == "batch" else nn.GroupNorm(1, channels)
+        return [norm, activation()]
 
     def dense(self, sizes: Sequence[int]) -> nn.Sequential:
         """Linear layers between these sizes, each bent."""
@@ -82,7 +83,6 @@ class Style:
         return layer
 
 
-@final
 class BatchNorm(nn.Module):
     """Each channel, shape `(N, C, ...)`, at mean 0 and variance 1 over the batch and its pixels.
 
@@ -105,26 +105,12 @@ class BatchNorm(nn.Module):
         return F.batch_norm(h, self.mean, self.variance, self.scale, self.shift, by_batch)
 
 
-@final
-class LayerNorm(nn.Module):
-    """Each image's features, shape `(N, C, ...)`, at mean 0 and variance 1 together."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(channels))
-        self.shift = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return F.group_norm(h, 1, self.scale, self.shift)
-
-
-@final
 class Residual(nn.Module):
     """`h` plus what layers make of it, scaled so that the variance stays.
 
     References:
         Identity Mappings in Deep Residual Networks (He et al., 2016),
-        https://arxiv.org/abs/1603.05027
+            https://arxiv.org/abs/1603.05027
     """
 
     def __init__(self, *layers: nn.Module) -> None:
@@ -136,27 +122,6 @@ class Residual(nn.Module):
         return (h + changed) * math.sqrt(0.5)
 
 
-@final
-class Resize(nn.Module):
-    """Images, shape `(N, C, H, W)`, at another size by their nearest pixels.
-
-    A convolution after it treats every pixel alike, where a transposed one of stride 2 overlaps
-    itself unevenly and draws a checkerboard.
-
-    References:
-        Deconvolution and Checkerboard Artifacts (Odena et al., 2016),
-        https://doi.org/10.23915/distill.00003
-    """
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, h: Tensor) -> Tensor:
-        return F.interpolate(h, self.size)
-
-
-@final
 class BiasMap(nn.Module):
     """Adds a learned number at every pixel and channel."""
 

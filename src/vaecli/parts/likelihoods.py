@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.distributions as dist
@@ -72,7 +72,6 @@ def density_protocol(binarize: str) -> str:
     return f"a density, not a probability, of {BINARY[binarize]}: can be negative"
 
 
-@final
 class Bernoulli(Likelihood):
     """Pixels that are 0 or 1, from their logits.
 
@@ -99,13 +98,12 @@ class Bernoulli(Likelihood):
         return f"a probability of {BINARY[binarize]}"
 
 
-@final
 class ContinuousBernoulli(Likelihood):
     """Grey pixels in [0, 1] with the density that makes a likelihood of the Bernoulli's loss.
 
     References:
         The continuous Bernoulli: fixing a pervasive error in variational autoencoders
-        (Loaiza-Ganem & Cunningham, 2019), https://arxiv.org/abs/1907.06845
+            (Loaiza-Ganem & Cunningham, 2019), https://arxiv.org/abs/1907.06845
     """
 
     def __init__(self, decoder: MakeDecoder) -> None:
@@ -163,7 +161,6 @@ class Symmetric(Likelihood):
         return density_protocol(binarize)
 
 
-@final
 class Gaussian(Symmetric):
     """Normal pixels, whose mean is held to [0, 1] and whose scale is learned.
 
@@ -173,7 +170,7 @@ class Gaussian(Symmetric):
 
     References:
         Simple and Effective VAE Training with Calibrated Decoders (Rybkin et al., 2021),
-        https://arxiv.org/abs/2006.13202
+            https://arxiv.org/abs/2006.13202
 
     Args:
         scale: One learned number for all pixels (shared), or one for each (pixel).
@@ -182,7 +179,6 @@ class Gaussian(Symmetric):
     family = dist.Normal
 
 
-@final
 class Laplace(Symmetric):
     """Laplace pixels, whose median is held to [0, 1] and whose scale is learned.
 
@@ -191,7 +187,7 @@ class Laplace(Symmetric):
 
     References:
         Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
-        https://arxiv.org/abs/1611.07004, on what the absolute error does to edges
+            https://arxiv.org/abs/1611.07004, on what the absolute error does to edges
 
     Args:
         scale: One learned number for all pixels (shared), or one for each (pixel).
@@ -200,7 +196,6 @@ class Laplace(Symmetric):
     family = dist.Laplace
 
 
-@final
 class Logistic(Likelihood):
     """Probabilities of 256 grey levels: a logistic, or a mixture of them, in equal bins.
 
@@ -210,7 +205,7 @@ class Logistic(Likelihood):
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
-        https://arxiv.org/abs/1606.04934
+            https://arxiv.org/abs/1606.04934
         PixelCNN++ (Salimans et al., 2017), https://arxiv.org/abs/1701.05517, for mixtures
 
     Args:
@@ -218,9 +213,7 @@ class Logistic(Likelihood):
     """
 
     def __init__(
-        self,
-        decoder: MakeDecoder,
-        mixtures: Annotated[int, Field(ge=1, le=100)] = 1,
+        self, decoder: MakeDecoder, mixtures: Annotated[int, Field(ge=1, le=100)] = 1
     ) -> None:
         # A location, a scale and a weight for each; one alone has no weight to choose.
         super().__init__(decoder, maps=2 if mixtures == 1 else 3 * mixtures)

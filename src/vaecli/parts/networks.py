@@ -9,7 +9,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Protocol, cast, final
+from typing import Annotated, ClassVar, Literal, Protocol, cast
 
 import torch
 from pydantic import Field
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..config import Layers, Units
 from ..errors import ConfigError
-from .layers import ActivationName, BiasMap, NormName, Resize, Style
+from .layers import ActivationName, BiasMap, NormName, Style
 
 
 class Encoder(nn.Module):
@@ -60,7 +60,6 @@ def join(h: Tensor, c: Tensor | None) -> Tensor:
     return torch.cat([h, c], dim=1)
 
 
-@final
 class MLPEncoder(Encoder):
     """Flattened images through fully connected layers."""
 
@@ -74,7 +73,6 @@ class MLPEncoder(Encoder):
         return features
 
 
-@final
 class MLPDecoder(Decoder):
     """Latents through fully connected layers."""
 
@@ -92,7 +90,6 @@ class MLPDecoder(Decoder):
         cast(nn.Linear, self.net[-1]).bias.copy_(maps.flatten())
 
 
-@final
 class ConvEncoder(Encoder):
     """Convolutions of stride 2, each with residual blocks behind it, bent at the end.
 
@@ -119,11 +116,15 @@ class ConvEncoder(Encoder):
         return features
 
 
-@final
 class ConvDecoder(Decoder):
     """The mirror image of `ConvEncoder`: sizes double, or nearly, up to exactly that of `shape`.
 
-    Every pixel has a bias of its own at the end.
+    A convolution of repeated pixels treats all alike, where a transposed one of stride 2 overlaps
+    itself unevenly and draws a checkerboard. Every pixel has a bias of its own at the end.
+
+    References:
+        Deconvolution and Checkerboard Artifacts (Odena et al., 2016),
+            https://doi.org/10.23915/distill.00003
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class ConvDecoder(Decoder):
         layers = [style.linear(inputs, math.prod(first)), nn.Unflatten(1, first)]
         for n in reversed(range(len(channels))):
             layers += style.residuals(channels[n], blocks)
-            layers += [*style.bend(channels[n]), Resize(sizes[n])]
+            layers += [*style.bend(channels[n]), nn.Upsample(sizes[n])]
             layers += [style.convolution(channels[n], channels[n - 1])] if n else []
         last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
         self.net = nn.Sequential(*layers, last, BiasMap(shape))
@@ -164,7 +165,6 @@ def check(network: str, norm: NormName, width: int) -> None:
         )
 
 
-@final
 @dataclass(frozen=True)
 class MLP:
     """Fully connected layers, the same in the encoder and the decoder.
@@ -233,14 +233,13 @@ class Convolutional(abc.ABC):
         return ConvDecoder(latent_dim + context, shape, self.channels, self.blocks, self.style)
 
 
-@final
 @dataclass(frozen=True)
 class Conv(Convolutional):
     """Convolutions that halve the image, and in the decoder double it again, at any size.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
-        https://arxiv.org/abs/1412.6806
+            https://arxiv.org/abs/1412.6806
 
     Args:
         width: Channels after the first halving; each further one doubles them.
@@ -253,14 +252,13 @@ class Conv(Convolutional):
     blocks: ClassVar[int] = 0
 
 
-@final
 @dataclass(frozen=True)
 class ResNet(Convolutional):
     """Convolutions that halve and double the image, with residual blocks at each size.
 
     References:
         Identity Mappings in Deep Residual Networks (He et al., 2016),
-        https://arxiv.org/abs/1603.05027
+            https://arxiv.org/abs/1603.05027
 
     Args:
         width: Channels after the first halving; each further one doubles them.

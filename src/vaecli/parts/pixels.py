@@ -1,6 +1,6 @@
 """Distributions of one pixel in [0, 1] that `torch.distributions` lacks, or has not precisely."""
 
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,6 @@ from torch.distributions import Distribution
 LEVELS = 256  # of grey, from 0 to 1 in equal steps
 
 
-@final
 class ContinuousBernoulli(Distribution):
     """Density `a exp(a x) / (exp(a) - 1)` on [0, 1].
 
@@ -19,7 +18,7 @@ class ContinuousBernoulli(Distribution):
 
     References:
         The continuous Bernoulli (Loaiza-Ganem & Cunningham, 2019),
-        https://arxiv.org/abs/1907.06845
+            https://arxiv.org/abs/1907.06845
 
     Args:
         logits: The number a, any shape.
@@ -51,13 +50,12 @@ class ContinuousBernoulli(Distribution):
         return self.logits, self.logits.abs().masked_fill(near, 1), near
 
 
-@final
 class DiscretizedLogistic(Distribution):
     """The grey level nearest to a logistic variable; levels 0 and 255 take the tails.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
-        https://arxiv.org/abs/1606.04934
+            https://arxiv.org/abs/1606.04934
         PixelCNN++ (Salimans et al., 2017), https://arxiv.org/abs/1701.05517
 
     Args:

@@ -2,7 +2,7 @@
 
 import abc
 from functools import partial
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +51,6 @@ class Posterior(nn.Module, abc.ABC):
         """The distribution with these parameters, each of shape `(B, D)`."""
 
 
-@final
 class Gaussian(Posterior):
     """Normal with independent dimensions.
 
@@ -67,13 +66,14 @@ class Gaussian(Posterior):
         return bounded_normal(*heads)
 
 
-@final
 class Dirac(Posterior):
     """A deterministic code, as of a plain autoencoder.
 
     References:
+        Reducing the Dimensionality of Data with Neural Networks (Hinton & Salakhutdinov, 2006),
+            https://doi.org/10.1126/science.1127647
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
-        https://arxiv.org/abs/1903.12436
+            https://arxiv.org/abs/1903.12436
     """
 
     heads = 1
@@ -84,14 +84,13 @@ class Dirac(Posterior):
         return Delta(code)
 
 
-@final
 class Flow(Posterior):
     """A normal warped by affine couplings, which read a third head of the encoder.
 
     References:
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
-        https://arxiv.org/abs/1505.05770
+            https://arxiv.org/abs/1505.05770
 
     Args:
         depth: Couplings.
@@ -110,13 +109,12 @@ class Flow(Posterior):
         return flows.warp(self.flow, *heads)
 
 
-@final
 class Planar(Posterior):
     """A normal warped by planar maps, whose parameters come from a third head of the encoder.
 
     References:
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
-        https://arxiv.org/abs/1505.05770
+            https://arxiv.org/abs/1505.05770
 
     Args:
         depth: Maps.
@@ -132,13 +130,12 @@ class Planar(Posterior):
         return flows.warp(self.flow, *heads)
 
 
-@final
 class IAF(Posterior):
     """A normal warped by inverse autoregressive maps, which read a third head of the encoder.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
-        https://arxiv.org/abs/1606.04934
+            https://arxiv.org/abs/1606.04934
 
     Args:
         depth: Maps; the order of the latent dimensions reverses after each.
@@ -159,7 +156,6 @@ class IAF(Posterior):
         return flows.warp(self.flow, *heads)
 
 
-@final
 class Quantized(Posterior):
     """The nearest vectors of a learned codebook, with the gradient passed straight through.
 
@@ -167,7 +163,7 @@ class Quantized(Posterior):
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
-        https://arxiv.org/abs/1711.00937
+            https://arxiv.org/abs/1711.00937
         SoundStream (Zeghidour et al., 2021), https://arxiv.org/abs/2107.03312, for levels > 1
 
     Args:
@@ -200,11 +196,11 @@ class Quantized(Posterior):
         return Delta(value, on_codes + self.commitment * on_latents, discrete=True)
 
 
-@final
 class Hierarchical(Posterior):
     """Levels of normals, each given the image and all levels above it; the decoder reads all.
 
     References:
+        VAE with a VampPrior (Tomczak & Welling, 2018), https://arxiv.org/abs/1705.07120
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
 
     Args:
@@ -226,7 +222,6 @@ class Hierarchical(Posterior):
         return Chain(first, self.top_down.levels(torch.cat(heads, dim=-1)), self.sizes)
 
 
-@final
 class Ladder(Posterior):
     """Levels of normals that merge what the image says with what the prior says, by precision.
 
@@ -257,7 +252,6 @@ class Ladder(Posterior):
         return Chain(first, [partial(merge, q, p) for q, p in pairs], self.sizes)
 
 
-@final
 class VMF(Posterior):
     """Von Mises-Fisher: about a direction on the unit sphere.
 
@@ -266,7 +260,7 @@ class VMF(Posterior):
 
     References:
         Hyperspherical Variational Auto-Encoders (Davidson et al., 2018),
-        https://arxiv.org/abs/1804.00891
+            https://arxiv.org/abs/1804.00891
     """
 
     heads = 2

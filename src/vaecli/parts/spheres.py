@@ -2,7 +2,7 @@
 
 import math
 from functools import cached_property
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,6 @@ def log_area(dim: int) -> float:
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-@final
 class UniformSphere(Distribution):
     """The uniform distribution on the unit sphere; densities are per unit of its area.
 
@@ -64,7 +63,6 @@ class UniformSphere(Distribution):
         return z.new_full(shape, -log_area(self.event_shape[0]))
 
 
-@final
 class VonMisesFisher(Distribution):
     """The density on the unit sphere that is proportional to `exp(concentration * direction . z)`.
 

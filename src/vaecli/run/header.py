@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
 
 from ..config import Config
-from ..errors import RunError
+from ..errors import ConfigError, RunError
 
 Means = dict[str, FiniteFloat]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -46,7 +46,7 @@ class Header(BaseModel):
 
     format: Literal[1]
     vaecli: str
-    config: Config
+    config: dict[str, Any]
     shape: tuple[Size, Size, Size]
     classes: Annotated[int, Field(ge=0, le=100_000)] = 0
     history: list[Pass]
@@ -56,8 +56,12 @@ class Header(BaseModel):
     def checked(cls, values: dict[str, Any], path: Path) -> Self:
         """The header of the checkpoint at `path`, or a `RunError` about its first flaw."""
         try:
-            return cls.model_validate(values)
+            header = cls.model_validate(values)
+            Config.checked(header.config)
+        except ConfigError as error:
+            raise RunError(f"{path} has a broken header: {error}") from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise RunError(f"{path} has a broken header: {where}: {first['msg']}.") from None
+        return header

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,10 @@ def is_unfinished(run: "Run", config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        theirs = complete(run.config).model_dump(exclude=set(FREE))
+        fixed = dict.fromkeys(FREE)
+        theirs = asdict(complete(run.config)) | fixed
         with held(run.folder):
-            return theirs == complete(config).model_dump(exclude=set(FREE))
+            return theirs == asdict(complete(config)) | fixed
     except (ConfigError, RunError):
         return False
 
@@ -65,7 +67,7 @@ def changed(run: "Run", chosen: Mapping[str, Any]) -> Config:
     from ..build import complete
 
     old = complete(run.config)
-    new = complete(Config.checked({**old.model_dump(), **chosen}))
+    new = complete(Config.checked(asdict(old) | dict(chosen)))
     for name in chosen:
         before, after = getattr(old, name), getattr(new, name)
         if name not in FREE and before != after:

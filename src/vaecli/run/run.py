@@ -1,5 +1,6 @@
 """One run: its configuration, checkpoints, losses and record, written and read back."""
 
+import json
 import math
 import os
 import platform
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__, defaults, files, resources
 from ..config import Config
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ..training import Epoch, State
 
 
-@final
 @dataclass(frozen=True)
 class Run:
     """A run directory, or a checkpoint file that stands alone.
@@ -62,7 +62,7 @@ class Run:
         """The configuration of the checkpoint, or of config.json before there is one."""
         if not self.checkpoint.exists() and self._stands():
             return Config.checked(read_config(self.folder / names.CONFIG))
-        return self._contents[1].config
+        return Config(**self._contents[1].config)
 
     def model(self) -> "VAE":
         """The trained model, on the CPU, in evaluation mode."""
@@ -74,11 +74,11 @@ class Run:
         own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         try:
             with torch.device("meta"):  # shapes only: a false header cannot ask for memory
-                outline, _ = build.build(header.config, header.shape, header.classes)
+                outline, _ = build.build(self.config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         checkpoint.compare(outline.state_dict(), own, self.checkpoint)
-        model, _ = build.build(header.config, header.shape, header.classes)
+        model, _ = build.build(self.config, header.shape, header.classes)
         model.load_state_dict(own)
         return model.eval()
 
@@ -136,7 +136,8 @@ class Run:
         )
 
     def _configure(self, config: Config) -> None:
-        files.write(self.folder / names.CONFIG, (config.model_dump_json(indent=2) + "\n").encode())
+        text = json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
+        files.write(self.folder / names.CONFIG, text.encode())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -184,7 +185,7 @@ class Run:
 
         header = {
             "vaecli": __version__,
-            "config": state.config.model_dump(),
+            "config": asdict(state.config),
             "shape": state.shape,
             "classes": state.classes,
             "history": [asdict(epoch) for epoch in state.history],

@@ -1,7 +1,7 @@
 """Priors that are given and not learned."""
 
 import math
-from typing import Annotated, final
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -19,7 +19,6 @@ from .prior import Prior
 Length = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 
-@final
 class StandardNormal(Prior):
     """`N(0, I)`.
 
@@ -38,13 +37,12 @@ class StandardNormal(Prior):
         return DiagonalNormal(self.zero, self.zero)
 
 
-@final
 class Codes(Prior):
     """Uniform over what the codebook of the quantized posterior can make.
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
-        https://arxiv.org/abs/1711.00937
+            https://arxiv.org/abs/1711.00937
     """
 
     space = "codes"
@@ -59,13 +57,12 @@ class Codes(Prior):
         return Codewords(self.quantizer[0].books, self.quantizer[0].positions)
 
 
-@final
 class Sphere(Prior):
     """Uniform on the unit sphere.
 
     References:
         Hyperspherical Variational Auto-Encoders (Davidson et al., 2018),
-        https://arxiv.org/abs/1804.00891
+            https://arxiv.org/abs/1804.00891
     """
 
     space = "sphere"
@@ -80,14 +77,13 @@ class Sphere(Prior):
         return UniformSphere(self.zero)
 
 
-@final
 class Ring(Prior):
     """A mixture of normals around the origin of the plane, each longer outwards than across.
 
     In a conditional model every class has a component of its own, or an equal run of them.
 
     References:
-        Adversarial Autoencoders (Makhzani et al., 2015), figure 4, https://arxiv.org/abs/1511.05644
+        Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
         components: Normals.
@@ -122,14 +118,13 @@ class Ring(Prior):
         return mixture_by_class(parts, c)
 
 
-@final
 class SwissRoll(Prior):
     """A spiral in the plane: a mixture of many narrow normals along it, evenly spaced.
 
     In a conditional model every class has a section of it, the first class the innermost.
 
     References:
-        Adversarial Autoencoders (Makhzani et al., 2015), figure 4, https://arxiv.org/abs/1511.05644
+        Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
         components: Normals.

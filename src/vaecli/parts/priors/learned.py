@@ -1,7 +1,5 @@
 """Priors with parameters of their own, or of the posterior."""
 
-from typing import final
-
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
@@ -16,13 +14,12 @@ from .fixed import StandardNormal
 from .prior import Prior
 
 
-@final
 class Mixture(Prior):
     """A learned mixture of normals with independent dimensions.
 
     References:
         Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders
-        (Dilokthanakul et al., 2016), https://arxiv.org/abs/1611.02648
+            (Dilokthanakul et al., 2016), https://arxiv.org/abs/1611.02648
         Variational Deep Embedding (Jiang et al., 2017), https://arxiv.org/abs/1611.05148
 
     Args:
@@ -42,7 +39,6 @@ class Mixture(Prior):
         )
 
 
-@final
 class Vamp(Prior):
     """The mean of the posteriors of learned images, and of learned labels beside them.
 
@@ -74,11 +70,11 @@ class Vamp(Prior):
         return MixtureSameFamily(equal, parts, validate_args=False)
 
 
-@final
 class Flow(Prior):
     """`N(0, I)` warped by affine couplings, which read the labels of a conditional model.
 
     References:
+        Variational Lossy Autoencoder (Chen et al., 2017), https://arxiv.org/abs/1611.02731
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
 
     Args:
@@ -96,13 +92,12 @@ class Flow(Prior):
         return flows.Warped(base if c is None else base.expand(c.shape[:-1]), self.flow, c)
 
 
-@final
 class Conditional(Prior):
     """A normal with independent dimensions for every label.
 
     References:
         Learning Structured Output Representation using Deep Conditional Generative Models (Sohn
-        et al., 2015), https://papers.nips.cc/paper/2015/hash/8d55a249e6baa5c06772297520da2051-Abstract.html
+            et al., 2015), https://papers.nips.cc/paper/5775
     """
 
     def __init__(self, latent_dim: int, context: int) -> None:
@@ -116,7 +111,6 @@ class Conditional(Prior):
         return bounded_normal(*self.head(c).chunk(2, dim=-1))
 
 
-@final
 class Hierarchical(Prior):
     """Levels of normals, each given all levels above it; the first is `N(0, I)`.
 
