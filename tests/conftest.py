@@ -17,6 +17,12 @@ SIZE = 8  # pixels on each side
 TINY = ("--network", "mlp:width=16,depth=1", "--latent-dim", "3", "--batch-size", "32")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Tensors of a few numbers: a second thread is waited for longer than it works."""
+    torch.set_num_threads(1)
+
+
 class Outcome(NamedTuple):
     status: int
     out: str

@@ -77,11 +77,11 @@ def test_a_config_survives_its_json(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is not JSON: Expecting value at line 1, column 1"),
-        (b'{"epochs": 3,\n oops}', "at line 2, column 2"),
-        (b"\xff\xfe\x00", "is not JSON text"),
+        (b"", "is not JSON: Expecting value: line 1 column 1"),
+        (b'{"epochs": 3,\n oops}', "line 2 column 2"),
+        (b"\xff\xfe\x00", "is not JSON: "),
         (b"[1, 2]", "must hold one JSON object"),
-        (b"[" * 100_000, "is not JSON text"),
+        (b"[" * 100_000, "is not JSON: "),
         (b" " * 1_000_001, "over 1,000,000 bytes"),
     ],
 )

@@ -2,11 +2,10 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli import evaluation
 from vaecli.build import build
 from vaecli.config import Config
 from vaecli.embeddings import embed
-from vaecli.evaluation import Means, evaluate, evaluating
+from vaecli.evaluation import Means, chunks, evaluate, evaluating
 from vaecli.objectives import Terms
 
 SHAPE = (1, 8, 8)
@@ -31,10 +30,10 @@ def test_means_are_weighted_by_images():
 
 
 @pytest.mark.parametrize("chunk", [1000, 40, 16, 7])
-def test_every_image_counts_once_whatever_the_chunk(parts, monkeypatch, chunk):
+def test_every_image_counts_once_whatever_the_chunk(parts, chunk):
     """The rate needs no noise, so that it must agree with one pass over all images."""
     images = bars(40)
-    monkeypatch.setattr(evaluation, "CHUNK", chunk)
+    parts[1].largest = chunk
     wanted = parts[0].draw(images.pixels(slice(None))).rate.mean().item()
     assert evaluate(*parts, images, seed=0)["rate"] == pytest.approx(wanted, rel=1e-5)
 
@@ -61,8 +60,15 @@ def test_evaluating_rests_the_model_and_gives_it_back(parts):
     assert model.training
 
 
-def test_embeddings_are_those_of_the_model(parts, monkeypatch):
-    monkeypatch.setattr(evaluation, "CHUNK", 7)
+def test_chunks_are_all_images_in_order():
+    images = bars(20)
+    found = list(chunks(images, torch.device("cpu"), 7))
+    assert [len(x) for x, _ in found] == [7, 7, 6]
+    assert torch.equal(torch.cat([x for x, _ in found]), images.pixels(slice(None)))
+    assert torch.equal(torch.cat([c for _, c in found]), images.context(slice(None)))
+
+
+def test_embeddings_are_those_of_the_model(parts):
     images = bars(20)
     found = embed(parts[0], images)
     q = parts[0].posterior(images.pixels(slice(None)))

@@ -17,13 +17,13 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own.
 ROWS = [
     "errors defaults",
-    "files resources config seeds",
+    "files resources config epoch seeds",
     "parts images plots checkpoint optimizers",
     "model",
     "objectives data presets",
     "build",
     "evaluation",
-    "training embeddings densities classification",
+    "training embeddings classification",
     "run",
     "commands",
 ]

@@ -22,15 +22,6 @@ GAMES = {name for name, p in PRESETS.items() if "adversarial" in str(p) or "vae-
 NOISY = {"info-vae", "wae-mmd", "swae"}  # their losses hold a distance that a small batch estimates
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Tensors of a few numbers: a second thread is waited for longer than it works."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def small(name, network, **more) -> Config:
     """The preset on few small images."""
     config = resolve({"preset": name, "network": network, "batch_size": 32, "lr": 3e-3, **more})

@@ -10,30 +10,26 @@ if TYPE_CHECKING:
     from .config import Config as Config
     from .data import Images as Images
     from .data import load as load
+    from .epoch import Epoch as Epoch
     from .model import VAE as VAE
     from .model import Draw as Draw
     from .run import Run as Run
     from .run import open as open
-    from .training import Epoch as Epoch
     from .training import Step as Step
     from .training import fit as fit
     from .training import start as start
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Config": "config",
-    "Images": "data",
-    "load": "data",
-    "VAE": "model",
-    "Draw": "model",
-    "Run": "run",
-    "open": "run",
-    "Epoch": "training",
-    "Step": "training",
-    "fit": "training",
-    "start": "training",
+_NAMES = {
+    "config": ["Config"],
+    "data": ["Images", "load"],
+    "model": ["VAE", "Draw"],
+    "run": ["Run", "open"],
+    "epoch": ["Epoch"],
+    "training": ["Step", "fit", "start"],
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -92,10 +92,7 @@ def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
             "not: use --posterior gaussian, or --objective elbo:beta=0, an autoencoder."
         )
     if config.labels and not objective.reads_labels:
-        raise ConfigError(
-            f"--labels hides labels from an objective that learns without them, which "
-            f"{config.objective} does not: use --objective m2, or leave --labels out."
-        )
+        raise ConfigError("--labels is for objectives that learn from few: use --objective m2.")
 
 
 def complete(config: Config) -> Config:

@@ -57,9 +57,7 @@ class Config:
     likelihood: Annotated[str, Doc("p(x|z), in the same form.", "SPEC")] = "bernoulli"
     objective: Annotated[str, Doc("What is minimised, in the same form.", "SPEC")] = "elbo"
     conditional: Annotated[bool, Doc("Give every part the label of its image.")] = False
-    labels: Annotated[
-        Count | None, Doc("Use the labels of N training images only, as many of each class.", "N")
-    ] = None
+    labels: Annotated[Count | None, Doc("Use N labels, as many of each class.", "N")] = None
     epochs: Annotated[Count, Doc("Passes over the training images, 1 or more.")] = 50
     batch_size: Annotated[Count, Doc("Images in a batch, 1 or more.")] = 128
     lr: Annotated[float, Gt(0), Doc("Learning rate, above 0.")] = 1e-3
@@ -68,16 +66,12 @@ class Config:
     network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
         "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
     )
-    data: Annotated[str, Doc("mnist, fashion-mnist or kmnist.", "NAME")] = "mnist"
-    data_dir: Annotated[
-        str | None,
-        Doc("Folder of MNIST-format files to read. [default: the MNIST in the package]", "DIR"),
-    ] = None
+    data: Annotated[str, Doc("mnist (inside), fashion-mnist or kmnist.", "NAME")] = "mnist"
+    data_dir: Annotated[str | None, Doc("Folder of MNIST-format files to read.", "DIR")] = None
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
         Doc(
-            "Make grey pixels black or white: at random by their brightness, anew at every look "
-            "(dynamic), or by whether they are brighter than half (threshold)."
+            "Make pixels black or white: at random (dynamic), or if brighter than half (threshold)."
         ),
     ] = "none"
     train_images: Annotated[Count | None, Doc("Use the first N training images only.", "N")] = None
@@ -86,12 +80,8 @@ class Config:
         Count | None,
         Doc("Hold out the last N training images; keep the checkpoint that is best on them.", "N"),
     ] = None
-    patience: Annotated[
-        Count | None, Doc("End after N epochs without a lower validation loss.", "N")
-    ] = None
-    max_time: Annotated[
-        str | None, Doc("Stop after a time such as 2h, 90m or 1h30m; --resume goes on.", "TIME")
-    ] = None
+    patience: Annotated[Count | None, Doc("End N epochs after the best one.", "N")] = None
+    max_time: Annotated[str | None, Doc("Stop after 2h, 90m or 1h30m; resumable.", "TIME")] = None
     seed: Annotated[int, Ge(0), Lt(2**64), Doc("Seed of the random numbers, 0 or more.")] = 0
     device: Annotated[str, Doc("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
     save_every: Annotated[Count | None, Doc("Keep a checkpoint every N epochs.", "N")] = None
@@ -99,8 +89,7 @@ class Config:
     on_nan: Annotated[
         Literal["stop", "rollback"],
         Doc(
-            "Where the loss is no number: stop, or go back to the last checkpoint with half the "
-            "learning rate, at most 3 times."
+            "If the loss is no number: stop, or go back and halve the learning rate, up to 3 times."
         ),
     ] = "stop"
 
@@ -161,11 +150,8 @@ def read(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except json.JSONDecodeError as error:
-        at = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"{path} is not JSON: {error.msg} at {at}.") from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, or a number of 5,000 digits
-        raise ConfigError(f"{path} is not JSON text.") from error
+    except (ValueError, RecursionError) as error:  # also not UTF-8, or a number of 5,000 digits
+        raise ConfigError(f"{path} is not JSON: {error}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object of options, as a run's config.json.")
     return values

@@ -1,4 +1,4 @@
-"""A data set as latents: computed, and written to files."""
+"""A data set as latents: computed, written to files, and drawn from."""
 
 import csv
 import io
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.distributions import MultivariateNormal
 
 from .data import Images
 from .evaluation import chunks, evaluating
@@ -14,6 +15,7 @@ from .model import VAE
 from .seeds import seeded
 
 ENDINGS = (".npz", ".csv", ".npy")
+RIDGE = 1e-4  # added to variances, as a fraction of the mean one: latents may lie in a plane
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,19 @@ class Embeddings:
         `.npz` holds the arrays index, label, mean and log_var; `.csv` has the columns index, label
         and z1 to zD, the means; `.npy` is the array of the means.
         """
-        return {".npz": self._npz, ".csv": self._csv, ".npy": self._npy}[ending]()
-
-    def _npz(self) -> bytes:
         buffer, index = io.BytesIO(), np.arange(len(self.label))
-        np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
+        if ending == ".npz":
+            np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
+        elif ending == ".npy":
+            np.save(buffer, self.mean)
+        else:
+            text = io.TextIOWrapper(buffer, "utf-8", write_through=True)
+            writer = csv.writer(text, lineterminator="\n")
+            names = [f"z{d + 1}" for d in range(self.mean.shape[1])]
+            writer.writerow(["index", "label", *names])
+            for i, label, mean in zip(index, self.label, self.mean, strict=True):
+                writer.writerow([i, label, *mean])
         return buffer.getvalue()
-
-    def _npy(self) -> bytes:
-        buffer = io.BytesIO()
-        np.save(buffer, self.mean)
-        return buffer.getvalue()
-
-    def _csv(self) -> bytes:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["index", "label", *(f"z{d + 1}" for d in range(self.mean.shape[1]))])
-        for index, (label, mean) in enumerate(zip(self.label, self.mean, strict=True)):
-            writer.writerow([index, label, *mean])
-        return text.getvalue().encode()
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
@@ -67,3 +63,17 @@ def embed(model: VAE, images: Images) -> Embeddings:
             log_vars.append(q.variance.log().cpu())
     mean, log_var = torch.cat(means).numpy(), torch.cat(log_vars).numpy()
     return Embeddings(images.labels.cpu().numpy(), mean, log_var)
+
+
+def fitted(latents: NDArray[np.float32]) -> MultivariateNormal:
+    """The normal distribution with the mean and covariance of latents, shape `(N, D)`.
+
+    References:
+        From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
+            https://arxiv.org/abs/1903.12436
+    """
+    z = torch.as_tensor(latents, dtype=torch.float64)
+    covariance = torch.cov(z.T, correction=0).reshape(z.shape[1], z.shape[1])
+    ridge = RIDGE * covariance.diagonal().mean() + torch.finfo(torch.float32).tiny
+    root = torch.linalg.cholesky(covariance + ridge * torch.eye(z.shape[1], dtype=z.dtype))
+    return MultivariateNormal(z.mean(0).float(), scale_tril=root.float())

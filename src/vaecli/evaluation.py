@@ -11,8 +11,6 @@ from .model import VAE
 from .objectives import Objective, Terms
 from .seeds import seeded
 
-CHUNK = 1000  # images at a time: quick, and 100 MB of memory at most for 28x28
-
 
 class Means:
     """Running means of what is logged, weighted by images, kept on the device until asked for.
@@ -57,7 +55,7 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     """
     means = Means()
     with seeded(model.device, seed, "evaluation"), evaluating(model):
-        for x, c in chunks(images, model.device):
+        for x, c in chunks(images, model.device, objective.largest):
             means.add(objective(model, x, c), len(x))
     return means.read()
 
@@ -73,10 +71,12 @@ def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
     return torch.cat(originals).cpu(), torch.cat(decoded).cpu()
 
 
-def chunks(images: Images, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images as floats, shape `(<= CHUNK, C, H, W)`, and their one-hot labels, in order."""
-    for start in range(0, len(images), CHUNK):
-        part = slice(start, start + CHUNK)
+def chunks(
+    images: Images, device: torch.device, size: int = Objective.largest
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All images as floats, shape `(<= size, C, H, W)`, and their one-hot labels, in order."""
+    for start in range(0, len(images), size):
+        part = slice(start, start + size)
         yield images.pixels(part).to(device), images.context(part).to(device)
 
 

@@ -6,6 +6,7 @@ import math
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .errors import ConfigError
 
@@ -22,16 +23,15 @@ def grid(x: Tensor, columns: int | None = None) -> Image.Image:
         x: One channel (grey) or three (RGB).
         columns: By default N for up to 10 images, else the root of N, rounded up.
     """
-    count, channels, height, width = x.shape
+    count, channels = x.shape[:2]
     columns = columns or (count if count <= ONE_ROW else math.ceil(math.sqrt(count)))
     rows = math.ceil(count / columns)
-    size = (channels, rows * (height + GAP) - GAP, columns * (width + GAP) - GAP)
-    sheet = torch.full(size, GREY, dtype=torch.uint8)
     pixels = x.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
-    for n in range(count):
-        top, left = n // columns * (height + GAP), n % columns * (width + GAP)
-        sheet[:, top : top + height, left : left + width] = pixels[n]
-    return Image.fromarray((sheet[0] if channels == 1 else sheet.permute(1, 2, 0)).numpy())
+    # Grey on the right of each image and below it, and in the cells behind the last one.
+    cells = pad(pixels, (0, GAP, 0, GAP, 0, 0, 0, rows * columns - count), value=GREY)
+    sheet = cells.unflatten(0, (rows, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
+    sheet = sheet[:-GAP, :-GAP]
+    return Image.fromarray((sheet[..., 0] if channels == 1 else sheet).numpy())
 
 
 def pairs(inputs: Tensor, outputs: Tensor, columns: int = 16) -> Image.Image:

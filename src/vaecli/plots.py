@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
@@ -37,7 +38,7 @@ def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
     there = {split for split in STYLES for run in runs.values() if f"{split}_loss" in run}
     styles = {split: style for split, style in STYLES.items() if split in there}
     for axes, term in zip(figure.subplots(1, 3), ("loss", "distortion", "rate"), strict=True):
-        for color, curves in zip(_cycle(len(runs)), runs.values(), strict=True):
+        for color, curves in zip(cycle(COLORS), runs.values(), strict=False):
             for split, style in styles.items():
                 if f"{split}_{term}" in curves:
                     means = curves[f"{split}_{term}"]
@@ -48,7 +49,7 @@ def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
     lines = [Line2D([], [], color="black", ls=ls, label=split) for split, ls in styles.items()]
     names = [
         Line2D([], [], color=c, label=_printable(n))
-        for c, n in zip(_cycle(len(runs)), runs, strict=True)
+        for c, n in zip(cycle(COLORS), runs, strict=False)
     ]
     legend = figure.legend(
         handles=[*lines, *names], loc="outside lower center", ncols=4, frameon=False
@@ -134,10 +135,6 @@ def apart(points: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray
 def _printable(text: str) -> str:
     """A folder's name may hold bytes that are no text."""
     return text.encode(errors="replace").decode()
-
-
-def _cycle(count: int) -> list[str]:
-    return [COLORS[i % len(COLORS)] for i in range(count)]
 
 
 def _dots(curves: Curves) -> dict[str, str]:

@@ -24,6 +24,7 @@ def preset(paper: str, **changes: Any) -> Preset:
     return Preset(paper, changes)
 
 
+PLANE: dict[str, Any] = {"posterior": "dirac", "latent_dim": 2}  # of an adversarial autoencoder
 PRESETS = {
     "vae": preset("1312.6114"),
     "beta-vae": preset("Sy2fzU9gl", objective="elbo:beta=4"),
@@ -49,26 +50,12 @@ PRESETS = {
     "rae-l2": preset("1903.12436", posterior="dirac", objective="rae:penalty=l2"),
     "rae-gp": preset("1903.12436", posterior="dirac", objective="rae:penalty=gp"),
     "aae": preset("1511.05644", posterior="dirac", objective="adversarial"),
-    "aae-ring": preset(
-        "1511.05644",
-        posterior="dirac",
-        prior="ring",
-        objective="adversarial:weight=100",
-        latent_dim=2,
-    ),
+    "aae-ring": preset("1511.05644", **PLANE, prior="ring", objective="adversarial:weight=100"),
     "aae-swiss-roll": preset(
-        "1511.05644",
-        posterior="dirac",
-        prior="swiss-roll",
-        objective="adversarial:weight=100",
-        latent_dim=2,
+        "1511.05644", **PLANE, prior="swiss-roll", objective="adversarial:weight=100"
     ),
     "aae-labels": preset(
-        "1511.05644",
-        posterior="dirac",
-        prior="ring",
-        objective="adversarial:labels=true,weight=100",
-        latent_dim=2,
+        "1511.05644", **PLANE, prior="ring", objective="adversarial:labels=true,weight=100"
     ),
     "wae-mmd": preset(
         "1711.01558", posterior="dirac", likelihood="gaussian", objective="wae:weight=500"
@@ -114,8 +101,7 @@ def spell_beta(chosen: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """The chosen options with `beta`, if it is one, written into the objective's spec."""
     rest = {name: value for name, value in chosen.items() if name != "beta"}
     if chosen.get("beta") is not None:
-        spec, given = rest.get("objective", objective), f"beta={chosen['beta']}"
-        name, _, options = spec.partition(":")
+        name, _, options = rest.get("objective", objective).partition(":")
         kept = [o for o in options.split(",") if o and not o.startswith("beta=")]
-        rest["objective"] = f"{name}:{','.join([*kept, given])}"
+        rest["objective"] = f"{name}:{','.join([*kept, 'beta=' + str(chosen['beta'])])}"
     return rest

@@ -6,28 +6,22 @@ from pathlib import Path
 
 from .errors import ResourceError
 
-MB = 1e6
-
 
 def require_disk(folder: Path, size: int) -> None:
     """Raise `ResourceError` unless the disk of `folder` has room for `size` bytes."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(there).free
-    if size > free:
-        raise ResourceError(
-            f"The run needs about {size / MB:,.0f} MB of disk, but {folder} has "
-            f"{free / MB:,.0f} MB left. Make room, or choose another --run-dir."
-        )
+    _require(size, shutil.disk_usage(there).free, f"{folder} needs about", "of disk")
 
 
 def require_memory(size: int, what: str) -> None:
     """Raise `ResourceError` unless there is memory for the `size` bytes of `what`."""
-    there = available_memory()
-    if there is not None and size > there:
-        raise ResourceError(
-            f"{what} would take {size / MB:,.0f} MB of memory, but {there / MB:,.0f} MB are "
-            "left. Use fewer images, or a larger machine."
-        )
+    _require(size, available_memory(), f"{what} needs", "of memory")
+
+
+def _require(size: int, left: int | None, who: str, of: str) -> None:
+    if left is not None and size > left:
+        need, rest = (f"{number / 1e6:,.0f}" for number in (size, left))
+        raise ResourceError(f"{who} {need} MB {of}, and {rest} MB are left.")
 
 
 def available_memory() -> int | None:

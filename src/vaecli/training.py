@@ -12,6 +12,7 @@ from torch import Tensor
 from . import build
 from .config import Config
 from .data import Images
+from .epoch import Epoch as Epoch
 from .errors import TrainingDiverged
 from .evaluation import Means, evaluate
 from .model import VAE
@@ -48,27 +49,6 @@ class Step:
             TrainingDiverged: One of them is not finite.
         """
         return _finite(self.means, self.epoch, self.lr)
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """After a pass over the training images.
-
-    Attributes:
-        number: From 1.
-        train: Means over the pass, while the weights moved, in nats per image.
-        test: Means over the test images after it, in nats per image.
-        train_seconds: Wall time from the first batch to the last step.
-        test_seconds: Wall time of the evaluation.
-        valid: Means over the validation images, if there are any.
-    """
-
-    number: int
-    train: dict[str, float]
-    test: dict[str, float]
-    train_seconds: float
-    test_seconds: float
-    valid: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -188,8 +168,7 @@ def fit(
     train, test = train.to(device), test.to(device)
     validation = validation and validation.to(device)
     labelled = model.context > 0 or state.objective.reads_labels
-    hidden = state.objective.reads_labels and train.known is not None
-    rehearsed = train.labelled if hidden else None
+    rehearsed = train.labelled if state.objective.reads_labels else train.labels[:0]
     while not why_over(config, state.history):
         number = len(state.history) + 1
         began = time.perf_counter() - state.seconds
@@ -199,7 +178,7 @@ def fit(
         while state.batch < len(batches):
             index = batches[state.batch]
             state.batch += 1
-            if rehearsed is not None:
+            if 0 < len(rehearsed) < len(train):
                 index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
             reseed(device, config.seed, "noise", number, state.batch)
             x, c = train.pixels(index), train.context(index) if labelled else None

@@ -76,7 +76,7 @@ def test_too_little_disk_is_status_6_before_training(cli, digits, tmp_path, monk
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9, 50_000))
     done = cli(*arguments(digits, tmp_path / "run"))
     assert (done.status, done.out) == (6, "")
-    assert re.search(r"needs about \d+ MB of disk, but .*run has 0 MB left", done.err)
+    assert re.search(r"run needs about \d+ MB of disk, and 0 MB are left", done.err)
     assert list(tmp_path.iterdir()) == []
     assert cli(*arguments(digits, tmp_path / "run", "--dry-run")).status == 6
 
@@ -99,7 +99,7 @@ def test_data_that_do_not_fit_the_memory_are_not_read(cli, tmp_path, monkeypatch
     monkeypatch.setattr(resources, "available_memory", lambda: 96 * 64 - 1)
     done = cli(*arguments(data, tmp_path / "run"))
     assert (done.status, done.out) == (6, "")
-    assert "train-images-idx3-ubyte.gz would take 0 MB of memory, but 0 MB are left" in done.err
+    assert "train-images-idx3-ubyte.gz needs 0 MB of memory, and 0 MB are left" in done.err
     monkeypatch.setattr(resources, "available_memory", lambda: 96 * 64)
     assert cli(*arguments(data, tmp_path / "run", "-q", "--epochs", 1)).status == 0
 
@@ -110,5 +110,5 @@ def test_the_memory_that_is_left_is_read_from_the_system(monkeypatch, tmp_path):
         assert 2**20 < there < 2**50
     resources.require_memory(1, "a byte")
     monkeypatch.setattr(resources, "available_memory", lambda: 5)
-    with pytest.raises(ResourceError, match=r"would take 1,152,921,504,607 MB"):
+    with pytest.raises(ResourceError, match=r"needs 1,152,921,504,607 MB"):
         resources.require_memory(2**60, "everything")

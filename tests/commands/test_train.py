@@ -23,9 +23,9 @@ def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_p
     assert "96 training and 40 test images, 32 in a batch." in lines[0]
     assert [line.split()[0] for line in lines[4:6]] == ["1/2", "2/2"]
     assert lines[-4:] == [
-        f"  vaecli sample -r {run} -n 64 -o grid.png",
+        f"  vaecli sample -n 64 -o grid.png -r {run}",
         f"  vaecli reconstruct -r {run}",
-        f"  vaecli embed -r {run} --split test --plot latent.png",
+        f"  vaecli embed --split test --plot latent.png -r {run}",
         f"  vaecli plot-loss -r {run}",
     ]
     assert "\x1b" not in done.err  # no colours, no bar

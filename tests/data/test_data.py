@@ -69,13 +69,13 @@ GOOD = idx(bars(96).x.squeeze(1).numpy())
         (IMAGES, b"\x89PNG\r\n\x1a\n", "Expected it to begin with 0x00000803, found 0x89504e47"),
         (IMAGES, idx(np.zeros(96)), "Expected it to begin with 0x00000803, found 0x00000801"),
         (LABELS, GOOD, "Expected it to begin with 0x00000801, found 0x00000803"),
-        (IMAGES, GOOD[:10], "expected a header of 16 bytes, found 10 bytes"),
+        (IMAGES, GOOD[:10], "is short: its header has only 10 bytes"),
         (IMAGES, GOOD[:-1], "is short: 6,144 bytes expected by its header, at most 6,143 found."),
         (IMAGES, GOOD[:4000], "is short: 6,144 bytes expected by its header, at most 3,984 found"),
         (IMAGES, GOOD + b"\0", "is too long: 6,144 bytes expected by its header, more found"),
         (IMAGES, GOOD[:4] + b"\xff" * 12 + GOOD[16:], "is short: 79,228,162,"),
         (IMAGES, idx(np.zeros((0, 8, 8))), "is empty: expected images or labels"),
-        (LABELS, idx(np.zeros(95)), "has 95 labels, expected 96, one for each image of"),
+        (LABELS, idx(np.zeros(95)), "has 95 labels, "),
     ],
 )
 def test_a_wrong_file_is_named_with_what_was_expected_and_found(tmp_path, name, content, reason):
@@ -115,7 +115,7 @@ def test_missing_files_are_named_with_the_mend(tmp_path):
 def test_splits_of_two_sizes_are_refused(tmp_path):
     write_idx(tmp_path, zipped=False)
     (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(bars(40, size=9).x.squeeze(1).numpy()))
-    with pytest.raises(DataError, match=r"shape \(1, 8, 8\), the test images \(1, 9, 9\)"):
+    with pytest.raises(DataError, match=r"shape \(1, 8, 8\), test images \(1, 9, 9\)"):
         load(config(tmp_path))
 
 

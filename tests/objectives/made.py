@@ -5,26 +5,16 @@ from torch import nn
 
 from tests.conftest import bars
 from vaecli.model import VAE
-from vaecli.parts.distributions import Delta, DiagonalNormal
+from vaecli.parts.distributions import DiagonalNormal
 from vaecli.parts.likelihoods import Bernoulli
 from vaecli.parts.networks import MLP
-from vaecli.parts.posteriors import Gaussian, Posterior
+from vaecli.parts.posteriors import Gaussian
 from vaecli.parts.priors import Prior, StandardNormal
 
 SHAPE = (1, 8, 8)
 NETWORK = MLP(width=16, depth=1)
 X = bars(6).pixels(slice(None))
 C = torch.eye(2)[torch.tensor([0, 1, 1, 0, 0, 1])]
-
-
-class Code(Posterior):
-    """A deterministic code."""
-
-    heads = 1
-    has_density = False
-
-    def distribution(self, *heads):
-        return Delta(*heads)
 
 
 class Learned(Prior):

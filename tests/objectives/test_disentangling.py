@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+from tests.conftest import bars
 from tests.objectives.made import X, draw, gradients, make, seeded
+from vaecli.evaluation import evaluate
 from vaecli.objectives import disentangling
 from vaecli.objectives.disentangling import DIP, BetaTC, Factor, aggregate, permuted
 from vaecli.objectives.elbo import ELBO
@@ -90,15 +92,17 @@ def test_limits_are_the_plain_bound():
 
 
 def test_evaluation_compares_few_images_at_a_time(monkeypatch):
-    monkeypatch.setattr(disentangling, "PIECE", 4)
+    assert BetaTC.largest == 250
+    monkeypatch.setattr(BetaTC, "largest", 4)
     model, sizes = make(), []
     monkeypatch.setattr(
         disentangling, "aggregate", lambda q, z, n: sizes.append(len(z)) or aggregate(q, z, n)
     )
-    with torch.inference_mode():
-        terms = seeded(BetaTC(model.posterior, 50, beta=1), model)
+    images = bars(6)
+    means = evaluate(model, BetaTC(model.posterior, 50, beta=1), images, 0)
     assert sizes == [4, 2]
-    torch.testing.assert_close(terms.logged["rate"], draw(model).rate.mean().detach())
+    rate = model.draw(images.pixels(slice(None))).rate.mean().item()
+    assert means["rate"] == pytest.approx(rate, rel=1e-5)
 
 
 def test_shuffling_keeps_every_dimension_and_breaks_what_binds_them():

@@ -200,7 +200,7 @@ def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(coun
         assert c.any(-1).all()
         pairs = torch.cat([x, c], dim=1).tolist()
         whole = torch.cat([train.pixels(slice(None)).flatten(1), train.context(slice(None))], 1)
-        assert all(pair in whole[train.known].tolist() for pair in pairs)
+        assert all(pair in whole[train.labelled].tolist() for pair in pairs)
     first = batches[0][0]
     assert any(not torch.equal(x, first) for x, _ in batches[1:])
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests.objectives.made import NETWORK, SHAPE, C, Code, Learned, Shared, X, fixed, make, seeded
+from tests.objectives.made import NETWORK, SHAPE, C, Learned, Shared, X, fixed, make, seeded
 from vaecli.config import choose
 from vaecli.errors import ConfigError
 from vaecli.objectives import OBJECTIVES
-from vaecli.parts.posteriors import Gaussian
+from vaecli.parts.posteriors import Dirac, Gaussian
 
 UNLABELLED = set(OBJECTIVES) - {"m2"}  # which has tests of its own
 SPECS = [
@@ -25,7 +25,7 @@ SPECS = [
     "dip:kind=I",
     "rae:penalty=gp",
 ]
-POSTERIORS = {"gaussian": Gaussian, "code": Code}
+POSTERIORS = {"gaussian": Gaussian, "code": Dirac}
 PRIORS = {"fixed": fixed, "learned": Learned, "shared": Shared}
 
 
@@ -120,7 +120,7 @@ def test_a_posterior_far_from_the_prior_leaves_every_number_finite(spec, posteri
     ("spec", "message"),
     [
         ("elbo:warmup=5,cycle=5", "The elbo objective takes warmup or cycle, not both: leave one"),
-        ("elbo:capacity=25,beta=2", "The elbo objective with capacity has no use for beta, warmup"),
+        ("elbo:capacity=25,beta=2", "elbo:capacity has no use for beta, warmup"),
         ("rae", "The rae objective regularises a deterministic code: use --posterior dirac."),
     ],
 )
@@ -133,11 +133,8 @@ def test_a_bad_option_is_answered_in_a_sentence(spec, message):
 @pytest.mark.parametrize("name", ["dreg", "betatc", "factor", "dip"])
 def test_what_needs_independent_dimensions_refuses_other_posteriors(name):
     with pytest.raises(ConfigError) as raised:
-        objective_for(name, make(Code))
-    assert str(raised.value) == (
-        f"The {name} objective needs a posterior of independent normal dimensions: "
-        "use --posterior gaussian."
-    )
+        objective_for(name, make(Dirac))
+    assert str(raised.value) == (f"{name} needs independent latents: use --posterior gaussian.")
 
 
 def test_critics_are_declared():

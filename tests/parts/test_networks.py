@@ -183,10 +183,7 @@ def test_the_last_bias_moves_every_map_by_as_much(network):
 def test_one_unit_cannot_be_normed_over_itself(network):
     with pytest.raises(ConfigError) as caught:
         NETWORKS[network](width=1, norm="layer")
-    assert str(caught.value) == (
-        f"The {network} network with norm=layer needs width of at least 2: of one unit, nothing is "
-        "left."
-    )
+    assert str(caught.value) == ("norm=layer leaves nothing of one unit: use width=2 or more.")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

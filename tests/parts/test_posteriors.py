@@ -96,10 +96,7 @@ def test_levels_share_the_latent_dimensions(name):
 
 
 REFUSED = {
-    ("ladder", 2, ("levels", 3)): (
-        "A hierarchy of 3 levels needs a latent dimension for each: use --latent-dim 3 or more, "
-        "not 2."
-    ),
+    ("ladder", 2, ("levels", 3)): ("3 levels need --latent-dim 3 or more, not 2."),
     ("quantized", 4, ("dim", 5)): (
         "A codebook cuts latents into vectors of length 5: use a --latent-dim that 5 divides, not "
         "4, or --posterior quantized:dim=1."

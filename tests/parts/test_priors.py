@@ -150,21 +150,15 @@ REFUSED = [
     (
         "hierarchical",
         {"posterior": "hierarchical", "latent_dim": 4, "levels": 3},
-        "The hierarchical prior has levels=3 and the posterior levels=2: give both the same.",
+        "Prior and posterior differ in levels: give both the same.",
     ),
     (
         "hierarchical",
         {"posterior": "ladder", "latent_dim": 4, "width": 32},
-        "The hierarchical prior has width=32 and shares the network of the ladder posterior, which "
-        "has width=64: give both the same.",
+        "Ladder and prior share a network: give both the same width.",
     ),
     ("ring", {"latent_dim": 3}, "The ring prior lies in a plane: use --latent-dim 2, not 3."),
-    (
-        "ring",
-        {"context": 12},
-        "The ring prior has components=10, fewer than the 12 classes: use --prior "
-        "ring:components=12.",
-    ),
+    ("ring", {"context": 12}, "12 classes need --prior ring:components=12 or more."),
     (
         "swiss-roll",
         {"latent_dim": 20},

@@ -33,16 +33,9 @@ def _epilog(examples: list[str]) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
 
-for module, command in (
-    (train, train.train),
-    (sample, sample.sample),
-    (reconstruct, reconstruct.reconstruct),
-    (embed, embed.embed),
-    (classify, classify.classify),
-    (plot_loss, plot_loss.plot_loss),
-    (parts, parts.parts),
-):
-    app.command(epilog=_epilog(module.EXAMPLES))(command)
+for module in (train, sample, reconstruct, embed, classify, plot_loss, parts):
+    name = module.__name__.rpartition(".")[2]
+    app.command(epilog=_epilog(module.EXAMPLES))(getattr(module, name))
 
 
 def _version(wanted: bool) -> None:

@@ -38,10 +38,7 @@ def classify(
 
     run = read_run(run_dir, checkpoint)
     if run.config.conditional:
-        raise ConfigError(
-            f"{run.folder} makes its latents from the labels, which classify is to find: name a "
-            "run without --conditional."
-        )
+        raise ConfigError(f"{run.folder} is given the labels: name a run without --conditional.")
     train = data.load_split(run.config, "train").hide(labels, seed)
     known, test = train.at(train.labelled), data.load_split(run.config, "test")
     model = run.model()

@@ -67,8 +67,7 @@ Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="The
 Checkpoint = Annotated[
     Literal["last", "best"] | None,
     typer.Option(
-        help="Checkpoint of the run to read. [default: best where there is one, else last]",
-        show_default=False,
+        help="Which one to read. [default: best if there is one, else last]", show_default=False
     ),
 ]
 
@@ -76,26 +75,15 @@ Checkpoint = Annotated[
 Count = Annotated[int, typer.Option("--count", "-n", help="Images to draw.", min=1)]
 Label = Annotated[
     str | None,
-    typer.Option(
-        help="Class to draw with a conditional model; all: a row for each. "
-        "[default: one after the other]",
-        metavar="K|all",
-        show_default=False,
-    ),
+    typer.Option(help="Class to draw, or a row for each; else they take turns.", metavar="K|all"),
 ]
 StyleOf = Annotated[
-    int | None,
-    typer.Option(
-        help="Take the latent of this test image, and change its label only.",
-        metavar="INDEX",
-        min=0,
-    ),
+    int | None, typer.Option(help="Keep the latent of this test image.", metavar="INDEX", min=0)
 ]
 Fit = Annotated[
-    Literal["gaussian", "mixture"] | None,
+    bool,
     typer.Option(
-        help="Draw from a density fitted to the latents of the training images, not from the "
-        "prior: for autoencoders, whose codes do not follow it."
+        "--fit", help="Draw from a normal fitted to the latents of training images, not the prior."
     ),
 ]
 Columns = Annotated[
@@ -119,21 +107,13 @@ NewRunDir = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --run-dir.")]
 Resume = Annotated[
     str | None,
-    option(
-        "--resume",
-        help="Go on with a run, bit for bit; auto: the newest unfinished one, or start.",
-        metavar="RUN|auto",
-    ),
+    option("--resume", help="Go on with a run; auto: the newest, or start.", metavar="RUN|auto"),
 ]
 DataChange = Annotated[
     bool, typer.Option("--allow-data-change", help="Resume on other images than before.")
 ]
 DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Check options, data, disk and device, time some batches, and write nothing.",
-    ),
+    bool, typer.Option("--dry-run", help="Check all, time some batches, and write nothing.")
 ]
 ConfigFile = Annotated[
     Path | None,

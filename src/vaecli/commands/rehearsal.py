@@ -1,6 +1,7 @@
 """`vaecli train --dry-run`: what a training would need, found out by its first batches."""
 
 import time
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -39,22 +40,20 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
 
 def _seconds_of_an_epoch(state: "State", images: "Splits") -> float:
     """By a whole epoch if that is short, else by the median batch and a part of the test images."""
-    from ..evaluation import CHUNK, evaluate
+    from ..evaluation import evaluate
     from ..training import Epoch, fit
 
-    batches, began = [], time.perf_counter()
-    end, total = began + LIMIT, 0
+    batches, total = [time.perf_counter()], 0
     for event in fit(state, *images):
         if isinstance(event, Epoch):
             return event.train_seconds + event.test_seconds
         event.read()  # waits for the device
-        now = time.perf_counter()
-        batches.append(now - began)
-        began, total = now, event.batches
-        if now > end:
+        batches.append(time.perf_counter())
+        total = event.batches
+        if batches[-1] > batches[0] + LIMIT:
             break
     held_out = len(images.test) + len(images.validation or ())
-    part = images.test.first(min(CHUNK, len(images.test)))
+    part = images.test.first(min(state.objective.largest, len(images.test)))
     evaluate(state.model, state.objective, part, state.config.seed)
-    tested = (time.perf_counter() - began) / len(part) * held_out
-    return median(batches) * total + tested
+    tested = (time.perf_counter() - batches[-1]) / len(part) * held_out
+    return median(b - a for a, b in pairwise(batches)) * total + tested

@@ -26,7 +26,7 @@ def sample(
     count: options.Count = defaults.SAMPLES,
     label: options.Label = None,
     style_of: options.StyleOf = None,
-    fit: options.Fit = None,
+    fit: options.Fit = False,
     output: Annotated[
         Path | None, options.output_option("samples.png in the run directory")
     ] = None,
@@ -69,20 +69,20 @@ def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int 
 
 
 def _latents(
-    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: str | None
+    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: bool
 ) -> "Tensor":
     """Latents, shape `(n, D)`: of the prior, of one image, or of a density fitted to many."""
     c = model.one_hot(labels) if model.context else None
-    if style_of is not None and fit is not None:
+    if style_of is not None and fit:
         raise ConfigError("--style-of takes the latent of an image, --fit draws latents: use one.")
     if style_of is not None:
         return _style(run, model, style_of).expand(n, -1)
-    if fit is None:
+    if not fit:
         return model.sample_latent(n, c)
-    from .. import data, densities, embeddings
+    from .. import data, embeddings
 
     z = embeddings.embed(model, data.load_split(run.config, "train"))
-    return densities.FITS[fit](z.mean).sample((n,))
+    return embeddings.fitted(z.mean).sample((n,))
 
 
 def _style(run: "Run", model: "VAE", index: int) -> "Tensor":

@@ -133,12 +133,10 @@ def _next(run: "Run") -> str:
     from .. import run as runs
 
     chosen = "" if run == runs.find_latest() else f" -r {shlex.quote(str(run.folder))}"
-    return "\n".join(
-        f"  vaecli {command}{chosen}{rest}"
-        for command, rest in (
-            ("sample", " -n 64 -o grid.png"),
-            ("reconstruct", ""),
-            ("embed", " --split test --plot latent.png"),
-            ("plot-loss", ""),
-        )
+    commands = (
+        "sample -n 64 -o grid.png",
+        "reconstruct",
+        "embed --split test --plot latent.png",
+        "plot-loss",
     )
+    return "\n".join(f"  vaecli {command}{chosen}" for command in commands)

@@ -25,18 +25,16 @@ class Images:
 
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
-        labels: Classes from 0, shape `(N,)`, uint8.
+        labels: Classes from 0, shape `(N,)`, uint8; one that is hidden has the number `classes`.
         classes: How many there are; by default one more than the highest label here.
         binarize: How grey pixels become 0 or 1: not at all, at random by their brightness every
             time they are read (dynamic), or by whether they are brighter than half (threshold).
-        known: Which labels may be used, shape `(N,)`; None for all.
     """
 
     x: Tensor
     labels: Tensor
     classes: int = 0
     binarize: str = "none"
-    known: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.classes and len(self.labels):
@@ -62,34 +60,31 @@ class Images:
         return x.bernoulli() if self.binarize == "dynamic" else (x > 0.5).float()
 
     def context(self, index: Tensor | slice) -> Tensor:
-        """The labels at `index`, one-hot, shape `(B, classes)`; zeros where they are not known."""
-        c = one_hot(self.labels[index].long(), self.classes).float()
-        return c if self.known is None else c * self.known[index, None]
+        """The labels at `index`, one-hot, shape `(B, classes)`; zeros where they are hidden."""
+        return one_hot(self.labels[index].long(), self.classes + 1)[:, :-1].float()
 
     @property
     def labelled(self) -> Tensor:
-        """Where the images with a known label are, shape `(labels,)`."""
-        known = torch.ones_like(self.labels) if self.known is None else self.known
-        return known.nonzero().squeeze(1)
+        """Where the images with a label that is not hidden are, shape `(labels,)`."""
+        return (self.labels < self.classes).nonzero().squeeze(1)
 
     def hide(self, labels: int, seed: int) -> "Images":
-        """The same with so many labels known, as many of each class, drawn by the seed.
+        """The same with all labels but so many hidden, as many of each class left, by the seed.
 
         Raises:
             ConfigError: The classes do not share them evenly, or have fewer images.
         """
         each, rest = divmod(labels, max(self.classes, 1))
-        fewest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
-        if rest or each > fewest:
+        n, most = self.classes, int(torch.bincount(self.labels.long()).min()) * self.classes
+        if rest or labels > most:
             raise ConfigError(
-                f"--labels {labels}: take a multiple of {self.classes}, the number of classes, up "
-                f"to {self.classes * fewest:,}."
+                f"--labels {labels}: take a multiple of {n}, the classes, up to {most:,}."
             )
-        known = torch.zeros(len(self), dtype=torch.bool)
+        left = torch.full_like(self.labels, self.classes)
         order = torch.randperm(len(self), generator=generator(seed, "labels"))
         for label in range(self.classes):
-            known[order[self.labels[order] == label][:each]] = True
-        return replace(self, known=known)
+            left[order[self.labels[order] == label][:each]] = label
+        return replace(self, labels=left)
 
     def first(self, n: int) -> "Images":
         """The first n of them.
@@ -103,21 +98,19 @@ class Images:
 
     def at(self, index: Tensor | slice) -> "Images":
         """Those at `index`."""
-        known = None if self.known is None else self.known[index]
-        return replace(self, x=self.x[index], labels=self.labels[index], known=known)
+        return replace(self, x=self.x[index], labels=self.labels[index])
 
     def mean(self) -> Tensor:
         """The mean image, shape `(C, H, W)`, in [0, 1]."""
         return self.x.sum(0, dtype=torch.int64) / (255 * len(self))
 
     def to(self, device: torch.device) -> "Images":
-        known = None if self.known is None else self.known.to(device)
-        return replace(self, x=self.x.to(device), labels=self.labels.to(device), known=known)
+        return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
     def fingerprint(self) -> str:
         """The SHA-256 of shape, pixels and labels: equal for equal data only."""
         digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
-        for tensor in (self.x, self.labels, *([] if self.known is None else [self.known])):
+        for tensor in (self.x, self.labels):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
@@ -142,10 +135,7 @@ def load(config: Config) -> Splits:
         train = train.hide(config.labels, config.seed)
     test = _read(config, "test")
     if train.shape != test.shape:
-        raise DataError(
-            f"The training images have shape {train.shape}, the test images {test.shape}: "
-            "they must be of one size."
-        )
+        raise DataError(f"Training images have shape {train.shape}, test images {test.shape}.")
     return Splits(train, test, validation)
 
 

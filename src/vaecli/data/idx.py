@@ -34,8 +34,7 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     images, labels = read(images_path, dimensions=3), read(labels_path, dimensions=1)
     if len(images) != len(labels):
         raise DataError(
-            f"{labels_path} has {len(labels):,} labels, expected {len(images):,}, "
-            f"one for each image of {images_path}."
+            f"{labels_path} has {len(labels):,} labels, {images_path} has {len(images):,} images."
         )
     return images, labels
 
@@ -80,10 +79,7 @@ def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
             f"Expected it to begin with 0x{magic.hex()}, found 0x{header[:4].hex()}."
         )
     if len(header) < 4 + 4 * dimensions:
-        raise DataError(
-            f"{path} is short: expected a header of {4 + 4 * dimensions} bytes, "
-            f"found {len(header)} bytes."
-        )
+        raise DataError(f"{path} is short: its header has only {len(header)} bytes.")
     shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", header[4:])
     if 0 in shape:
         raise DataError(f"{path} is empty: expected images or labels, found sizes {shape}.")

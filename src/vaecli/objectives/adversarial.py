@@ -48,8 +48,7 @@ class Adversarial(Objective):
         super().__init__()
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
-                "The adversarial objective imposes a prior and cannot train one: use one without "
-                "parameters, such as --prior normal."
+                "The adversarial objective imposes a prior that is fixed: use --prior normal."
             )
         if labels:
             _check_labels(prior, context, classes)
@@ -85,11 +84,6 @@ class Adversarial(Objective):
 def _check_labels(prior: Prior, context: int, classes: int) -> None:
     """Raise unless there are labels that the prior, or else the decoder, depends on."""
     if not classes:
-        raise ConfigError(
-            "The objective adversarial:labels=true needs images with labels, and these have none."
-        )
+        raise ConfigError("adversarial:labels=true needs images with labels: these have none.")
     if not context and not prior(torch.eye(classes)).batch_shape:
-        raise ConfigError(
-            "The objective adversarial:labels=true needs a prior with a part for each class, such "
-            "as --prior ring."
-        )
+        raise ConfigError("adversarial:labels=true needs parts for classes: use --prior ring.")

@@ -1,7 +1,6 @@
 """Latent dimensions that vary independently over the images, in three ways."""
 
 import math
-from functools import partial
 from typing import Literal, cast
 
 import torch
@@ -12,9 +11,7 @@ from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
 from .critic import judge, latent_critic
-from .objective import END, Context, Objective, Terms, frozen, in_pieces, need_gaussian, score
-
-PIECE = 250  # images scored against each other at a time in evaluation: B^2 D numbers
+from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
 
 
 def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor]:
@@ -54,16 +51,14 @@ class BetaTC(Objective):
         beta: Weight of the total correlation; at 1 the loss is the negative ELBO.
     """
 
+    largest = 250  # images that are scored against each other: B^2 D numbers
+
     def __init__(self, posterior: Posterior, images: int, beta: Weight = 6.0) -> None:
         super().__init__()
         need_gaussian("betatc", posterior)
         self.images, self.beta = images, beta
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        return in_pieces(partial(self.terms, model), x, c, PIECE)
-
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
-        """Score images that are few enough."""
         draw = model.draw(x, c)
         joint, marginals = aggregate(cast(DiagonalNormal, draw.q), draw.z[0], self.images)
         tc = joint - marginals.sum(-1)

@@ -54,8 +54,7 @@ class ELBO(Objective):
             raise ConfigError("The elbo objective takes warmup or cycle, not both: leave one out.")
         if capacity and (beta != 1 or any(schedule.values())):
             raise ConfigError(
-                "The elbo objective with capacity has no use for beta, warmup, cycle or free_bits: "
-                "weigh the rate by gamma."
+                "elbo:capacity has no use for beta, warmup, cycle or free_bits: set its gamma."
             )
         self.beta, self.warmup, self.cycle, self.free_bits = beta, warmup, cycle, free_bits
         self.capacity, self.over, self.gamma = capacity, over, gamma

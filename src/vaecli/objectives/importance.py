@@ -1,42 +1,22 @@
 """Bounds on `log p(x)` from several samples for each image, weighted by their importance."""
 
-import abc
 from dataclasses import replace
-from functools import partial
 from typing import Annotated, cast
 
 import torch
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from ..config import Count
 from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
-from .objective import END, Context, Objective, Terms, frozen, in_pieces, need_gaussian, score
+from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
 
 ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
 
 
-class Importance(Objective, abc.ABC):
-    """A bound (the subclass) from `total` samples for each image.
-
-    Training decodes all samples of a batch at once; evaluation takes fewer images at a time.
-    """
-
-    def __init__(self, total: int) -> None:
-        super().__init__()
-        self.total = total
-
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        return in_pieces(partial(self.terms, model), x, c, max(1, ROWS // self.total))
-
-    @abc.abstractmethod
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
-        """Score images that are few enough."""
-
-
-class IWAE(Importance):
+class IWAE(Objective):
     """The importance-weighted bound, whose weights come from several samples of an image.
 
     With outer above 1 it is MIWAE, with beta above 0 CIWAE. One sample is the ELBO, its rate by
@@ -54,12 +34,13 @@ class IWAE(Importance):
     """
 
     def __init__(
-        self, samples: Count = 8, outer: Count = 1, beta: Annotated[float, Field(ge=0, le=1)] = 0.0
+        self, samples: Count = 8, outer: Count = 1, beta: Annotated[float, Ge(0), Le(1)] = 0.0
     ) -> None:
-        super().__init__(samples * outer)
+        super().__init__()
+        self.total, self.largest = samples * outer, most_images(samples * outer)
         self.samples, self.beta = samples, beta
 
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c, self.total)
         loss = -mean_bound(draw.log_weights, self.samples)
         if self.beta:
@@ -67,7 +48,7 @@ class IWAE(Importance):
         return score(draw, loss)
 
 
-class PIWAE(Importance):
+class PIWAE(Objective):
     """The decoder learns by one bound of all samples, the encoder by the mean of looser ones.
 
     More samples tighten the bound but drown the gradient of the encoder in noise. The prior is
@@ -84,10 +65,11 @@ class PIWAE(Importance):
     """
 
     def __init__(self, samples: Count = 8, outer: Count = 8) -> None:
-        super().__init__(samples * outer)
+        super().__init__()
+        self.total, self.largest = samples * outer, most_images(samples * outer)
         self.samples = samples
 
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         given = c if model.context else None
         q = model.encode(x, c)
         z = q.rsample((self.total,))
@@ -101,7 +83,7 @@ class PIWAE(Importance):
         return score(draw, decoder + (encoder - encoder.detach()))
 
 
-class Renyi(Importance):
+class Renyi(Objective):
     """The variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted (alpha 0).
 
     It falls with alpha; a negative alpha overestimates `log p(x)` when there are samples enough.
@@ -116,18 +98,18 @@ class Renyi(Importance):
     """
 
     def __init__(self, alpha: float = 0.5, samples: Count = 8) -> None:
-        super().__init__(samples)
-        self.alpha = alpha
+        super().__init__()
+        self.alpha, self.samples, self.largest = alpha, samples, most_images(samples)
 
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
-        draw = model.draw(x, c, self.total)
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+        draw = model.draw(x, c, self.samples)
         power = 1 - self.alpha
         if power == 0:
             return score(draw, -draw.log_weights.mean(0))
         return score(draw, -log_mean_exp(power * draw.log_weights) / power)
 
 
-class DReG(Importance):
+class DReG(Objective):
     """The importance-weighted bound, with a gradient for the encoder that has less noise.
 
     The mean of that gradient is the same: what the score of q adds has been integrated away. One
@@ -143,11 +125,12 @@ class DReG(Importance):
     """
 
     def __init__(self, posterior: Posterior, samples: Count = 8) -> None:
+        super().__init__()
         need_gaussian("dreg", posterior)
-        super().__init__(samples)
+        self.samples, self.largest = samples, most_images(samples)
 
-    def terms(self, model: VAE, x: Tensor, c: Tensor | None) -> Terms:
-        draw = model.draw(x, c, self.total)
+    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+        draw = model.draw(x, c, self.samples)
         q = cast(DiagonalNormal, draw.q)
         draw = replace(draw, q=DiagonalNormal(q.loc.detach(), q.log_var.detach()))
         weights = draw.log_weights.detach().softmax(0).unsqueeze(-1)
@@ -155,6 +138,11 @@ class DReG(Importance):
             # The bound weighs the gradient at a sample once, this a second time, on the way to q.
             draw.z.register_hook(lambda gradient: weights * gradient)
         return score(draw, -draw.bound)
+
+
+def most_images(samples: int) -> int:
+    """How many images evaluation scores at a time with so many samples of each."""
+    return max(1, ROWS // samples)
 
 
 def mean_bound(log_weights: Tensor, samples: int) -> Tensor:

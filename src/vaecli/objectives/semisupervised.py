@@ -4,7 +4,7 @@ import math
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from annotated_types import Gt
 from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
@@ -42,7 +42,7 @@ class M2(Objective):
         shape: tuple[int, ...],
         classes: int,
         context: int,
-        alpha: Annotated[float, Field(gt=0)] = 50.0,
+        alpha: Annotated[float, Gt(0)] = 50.0,
     ) -> None:
         super().__init__()
         if not context:

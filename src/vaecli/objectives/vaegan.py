@@ -62,13 +62,10 @@ class VAEGAN(Objective):
         slope: Weight = 1.0,
     ) -> None:
         super().__init__()
-        own = sum(1 for _ in likelihood.parameters()) - sum(
-            1 for _ in likelihood.decoder.parameters()
-        )
+        own = {*likelihood.parameters()} - {*likelihood.decoder.parameters()}
         if own or likelihood.maps > 1:
             raise ConfigError(
-                "The vae-gan objective reads the mean of pixels, and cannot train what else a "
-                "likelihood has: use --likelihood bernoulli."
+                "vae-gan trains the mean of pixels and no scale: use --likelihood bernoulli."
             )
         self.gamma, self.slope, self.context = gamma, slope, context
         self.critic = ImageCritic(network, shape, context)

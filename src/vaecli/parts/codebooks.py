@@ -1,19 +1,19 @@
 """Codebooks: vectors that are learned, and latents that are made of them."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from ..errors import ConfigError
+from .distributions import Unchecked
 
 MEMORY = 0.9  # of the average use of a code, for each batch
 DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use
 
 
-class Codewords(Distribution):
+class Codewords(Unchecked):
     """Every position takes one code of each book, independently and uniformly, and adds them.
 
     Args:
@@ -22,11 +22,9 @@ class Codewords(Distribution):
         batch_shape: Of the distribution.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, books: Tensor, positions: int, batch_shape: Any = ()) -> None:
-        event_shape = torch.Size([positions * books.shape[-1]])
-        super().__init__(torch.Size(batch_shape), event_shape, validate_args=False)
+        event_shape = [positions * books.shape[-1]]
+        super().__init__(batch_shape, event_shape)
         self.books, self.positions = books, positions
 
     def expand(self, batch_shape: Any, _instance: None = None) -> "Codewords":

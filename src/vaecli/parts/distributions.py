@@ -1,8 +1,7 @@
 """Distributions over latent vectors that `torch.distributions` lacks, or holds too slowly."""
 
-import functools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,7 +11,16 @@ from torch.distributions import Distribution, register_kl
 LARGEST_LOG_VAR = 20.0  # an emitted log-variance is held within [-20, 20]: its exp is finite
 
 
-class DiagonalNormal(Distribution):
+class Unchecked(Distribution):
+    """A distribution that checks none of its arguments: it is made anew for every batch."""
+
+    arg_constraints: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, batch_shape: Sequence[int], event_shape: Sequence[int] = ()) -> None:
+        super().__init__(torch.Size(batch_shape), torch.Size(event_shape), validate_args=False)
+
+
+class DiagonalNormal(Unchecked):
     """Normal with independent dimensions, held as mean and log-variance.
 
     What an encoder emits is what the densities need: no scale is taken to logarithms and back.
@@ -22,11 +30,8 @@ class DiagonalNormal(Distribution):
         log_var: Logarithm of the variance, shape `(*batch, D)`.
     """
 
-    has_rsample = True
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, loc: Tensor, log_var: Tensor) -> None:
-        super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
+        super().__init__(loc.shape[:-1], loc.shape[-1:])
         self.loc, self.log_var = loc, log_var
 
     @property
@@ -70,7 +75,7 @@ def kl_diagonal_normals(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     return 0.5 * (squared * (-p.log_var).exp() + p.log_var - q.log_var - 1).sum(-1)
 
 
-class Delta(Distribution):
+class Delta(Unchecked):
     """A point mass at `value`, with density 1 there by convention.
 
     The convention drops the infinite entropy of a deterministic encoder, so that `-log p(z)` is
@@ -82,13 +87,10 @@ class Delta(Distribution):
         discrete: The point is one of finitely many, and the convention is exact: a mass of 1.
     """
 
-    has_rsample = True
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(
         self, value: Tensor, penalty: Tensor | None = None, discrete: bool = False
     ) -> None:
-        super().__init__(value.shape[:-1], value.shape[-1:], validate_args=False)
+        super().__init__(value.shape[:-1], value.shape[-1:])
         self.value, self.penalty, self.discrete = value, penalty, discrete
 
     @property
@@ -106,7 +108,7 @@ class Delta(Distribution):
         return z.new_zeros(z.shape[:-1])
 
 
-class Chain(Distribution):
+class Chain(Unchecked):
     """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
 
     It makes a hierarchy look like a single latent, so that a hierarchical model needs no objective
@@ -118,16 +120,13 @@ class Chain(Distribution):
         sizes: `D_1, ..., D_L`.
     """
 
-    has_rsample = True
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(
         self,
         first: Distribution,
         rest: Sequence[Callable[[Tensor], Distribution]],
         sizes: Sequence[int],
     ) -> None:
-        super().__init__(first.batch_shape, torch.Size([sum(sizes)]), validate_args=False)
+        super().__init__(first.batch_shape, [sum(sizes)])
         self.first, self.rest, self.sizes = first, rest, sizes
         self._drawn: tuple[Tensor, list[Distribution]] | None = None
 
@@ -162,7 +161,8 @@ class Chain(Distribution):
             above = [torch.cat(parts[:n], dim=-1) for n in range(1, len(parts))]
             given = zip(self.rest, above, strict=True)
             levels = [self.first, *(level(z) for level, z in given)]
-        return sum_of(level.log_prob(part) for level, part in zip(levels, parts, strict=True))
+        pairs = zip(levels, parts, strict=True)
+        return torch.stack([level.log_prob(part) for level, part in pairs]).sum(0)
 
     def _descend(self, pick: Callable[[Distribution], Tensor]) -> tuple[Tensor, list[Distribution]]:
         """The vector made by picking a value at every level in turn, and the levels."""
@@ -171,8 +171,3 @@ class Chain(Distribution):
             levels.append(level(z))
             z = torch.cat([z, pick(levels[-1])], dim=-1)
         return z, levels
-
-
-def sum_of(terms: Iterable[Tensor]) -> Tensor:
-    """The sum of at least one tensor."""
-    return functools.reduce(torch.add, terms)

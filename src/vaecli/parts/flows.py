@@ -6,7 +6,7 @@ the logarithm of the absolute determinant of its derivative, shape `batch`, in b
 
 import abc
 from collections.abc import Iterable
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..errors import ConfigError
-from .distributions import bounded_normal
+from .distributions import Unchecked, bounded_normal
 from .latents import LatentNet, beside
 
 BISECTIONS = 40  # halve an interval to below what float32 resolves
@@ -33,7 +33,7 @@ class Flow(nn.Module, abc.ABC):
         """`z` and `log |det dy/dz|`, as forward has it."""
 
 
-class Warped(Distribution):
+class Warped(Unchecked):
     """A distribution seen through a flow: that of `flow(z)`, where z is drawn from the base.
 
     Args:
@@ -42,11 +42,8 @@ class Warped(Distribution):
         h: What the flow is given, shape `(*batch, H)`.
     """
 
-    has_rsample = True
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, base: Distribution, flow: Flow, h: Tensor | None = None) -> None:
-        super().__init__(base.batch_shape, base.event_shape, validate_args=False)
+        super().__init__(base.batch_shape, base.event_shape)
         self.base, self.flow, self.h = base, flow, h
         self._drawn: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -130,10 +127,7 @@ class Coupling(Flow):
     def __init__(self, dim: int, features: int, width: int, parity: int) -> None:
         super().__init__()
         if dim < 2:
-            raise ConfigError(
-                f"A flow of couplings moves one half of the latents by the other: use --latent-dim "
-                f"2 or more, not {dim}."
-            )
+            raise ConfigError("A coupling needs two halves of a latent: use --latent-dim 2.")
         self.net = LatentNet(dim, features, width, 2 * dim, start=0.1)  # about the identity
         moved = (torch.arange(dim) % 2 == parity).float()
         self.register_buffer("moved", moved, persistent=False)

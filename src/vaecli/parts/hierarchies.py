@@ -6,24 +6,21 @@ from itertools import accumulate, pairwise
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from ..errors import ConfigError
 from .distributions import DiagonalNormal, bounded_normal
 from .latents import LatentNet
 
-Levels = Annotated[int, Field(ge=2, le=5)]
+Levels = Annotated[int, Ge(2), Le(5)]
 Level = Callable[[Tensor], DiagonalNormal]  # from all levels above to the distribution of the next
 
 
 def level_sizes(latent_dim: int, levels: int) -> list[int]:
     """The latent dimensions of every level, from the top: as equal as can be, the last largest."""
     if latent_dim < levels:
-        raise ConfigError(
-            f"A hierarchy of {levels} levels needs a latent dimension for each: use --latent-dim "
-            f"{levels} or more, not {latent_dim}."
-        )
+        raise ConfigError(f"{levels} levels need --latent-dim {levels} or more, not {latent_dim}.")
     ends = [latent_dim * n // levels for n in range(levels + 1)]
     return [end - start for start, end in pairwise(ends)]
 

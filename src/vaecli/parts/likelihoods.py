@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.distributions as dist
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
@@ -212,9 +212,7 @@ class Logistic(Likelihood):
         mixtures: Components of the mixture at every pixel.
     """
 
-    def __init__(
-        self, decoder: MakeDecoder, mixtures: Annotated[int, Field(ge=1, le=100)] = 1
-    ) -> None:
+    def __init__(self, decoder: MakeDecoder, mixtures: Annotated[int, Ge(1), Le(100)] = 1) -> None:
         # A location, a scale and a weight for each; one alone has no weight to choose.
         super().__init__(decoder, maps=2 if mixtures == 1 else 3 * mixtures)
         self.mixtures = mixtures

@@ -7,12 +7,12 @@ conditioning is written once, here.
 import abc
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Protocol, cast
+from typing import Annotated, Literal, cast
 
 import torch
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from ..config import Layers, Units
@@ -21,32 +21,44 @@ from .layers import ActivationName, BiasMap, NormName, Style
 
 
 class Encoder(nn.Module):
-    """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`."""
+    """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`.
 
-    features: int
-
-
-class Decoder(nn.Module, abc.ABC):
-    """Maps latents, shape `(N, D)`, and a context to maps, shape `(N, *shape)`."""
-
-    @abc.abstractmethod
-    def start_at(self, maps: Tensor) -> None:
-        """Set the last bias so that an untrained decoder gives about `maps`, of shape `shape`."""
-
-
-class Network(Protocol):
-    """A family of encoders and decoders, with the options that they share.
-
-    Attributes:
-        bias: How the decoder begins: from zero, or from the mean training image.
+    Args:
+        net: Takes the images with the context joined to them.
+        features: How many it gives.
+        flat: It takes images as vectors, not as maps.
     """
 
-    @property
-    def bias(self) -> Literal["zero", "data"]: ...
+    def __init__(self, net: nn.Module, features: int, flat: bool) -> None:
+        super().__init__()
+        self.net, self.features, self.flat = net, features, flat
 
-    def encoder(self, shape: Sequence[int], context: int) -> Encoder: ...
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        features: Tensor = self.net(join(x.flatten(1) if self.flat else x, c))
+        return features
 
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder: ...
+
+class Decoder(nn.Module):
+    """Maps latents, shape `(N, D)`, and a context to maps, shape `(N, *shape)`.
+
+    Args:
+        net: Takes the latents with the context joined to them; its last layer has a bias.
+        shape: Of the maps, (C, H, W).
+    """
+
+    def __init__(self, net: nn.Sequential, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.net, self.shape = net, tuple(shape)
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        maps: Tensor = self.net(join(z, c))
+        return maps.view(-1, *self.shape)
+
+    @torch.no_grad()
+    def start_at(self, maps: Tensor) -> None:
+        """Set the last bias so that an untrained decoder gives about `maps`, of shape `shape`."""
+        bias = cast(Tensor, self.net[-1].bias)
+        bias.copy_(maps.view_as(bias))
 
 
 def join(h: Tensor, c: Tensor | None) -> Tensor:
@@ -60,113 +72,35 @@ def join(h: Tensor, c: Tensor | None) -> Tensor:
     return torch.cat([h, c], dim=1)
 
 
-class MLPEncoder(Encoder):
-    """Flattened images through fully connected layers."""
+@dataclass(frozen=True)
+class Network(abc.ABC):
+    """A family of encoders and decoders, with the options that they share."""
 
-    def __init__(self, sizes: Sequence[int], style: Style) -> None:
-        super().__init__()
-        self.features = sizes[-1]
-        self.net = style.dense(sizes)
+    width: Units = 400
+    depth: Layers = 2
+    activation: ActivationName = "relu"
+    norm: NormName = "none"
+    bias: Literal["zero", "data"] = "zero"
 
-    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        features: Tensor = self.net(join(x.flatten(1), c))
-        return features
+    def __post_init__(self) -> None:
+        if self.norm == "layer" and self.width < 2:
+            raise ConfigError("norm=layer leaves nothing of one unit: use width=2 or more.")
 
+    @property
+    def style(self) -> Style:
+        return Style(self.activation, self.norm)
 
-class MLPDecoder(Decoder):
-    """Latents through fully connected layers."""
+    @abc.abstractmethod
+    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
+        """Of images of this shape, (C, H, W), and a context of this length."""
 
-    def __init__(self, sizes: Sequence[int], shape: Sequence[int], style: Style) -> None:
-        super().__init__()
-        self.shape = tuple(shape)
-        self.net = nn.Sequential(*style.dense(sizes), nn.Linear(sizes[-1], math.prod(shape)))
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        maps: Tensor = self.net(join(z, c)).unflatten(-1, self.shape)
-        return maps
-
-    @torch.no_grad()
-    def start_at(self, maps: Tensor) -> None:
-        cast(nn.Linear, self.net[-1]).bias.copy_(maps.flatten())
-
-
-class ConvEncoder(Encoder):
-    """Convolutions of stride 2, each with residual blocks behind it, bent at the end.
-
-    Args:
-        shape: Of the images, (C, H, W).
-        channels: After each halving.
-        blocks: Residual blocks at each size.
-    """
-
-    def __init__(
-        self, shape: Sequence[int], context: int, channels: Sequence[int], blocks: int, style: Style
-    ) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise((shape[0] + context, *channels)):
-            bend = style.bend(inputs) if layers else []
-            layers += [*bend, style.convolution(inputs, outputs, stride=2)]
-            layers += style.residuals(outputs, blocks)
-        self.net = nn.Sequential(*layers, *style.bend(channels[-1]), nn.Flatten())
-        self.features = channels[-1] * math.prod(halved(shape, len(channels))[-1])
-
-    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        features: Tensor = self.net(join(x, c))
-        return features
-
-
-class ConvDecoder(Decoder):
-    """The mirror image of `ConvEncoder`: sizes double, or nearly, up to exactly that of `shape`.
-
-    A convolution of repeated pixels treats all alike, where a transposed one of stride 2 overlaps
-    itself unevenly and draws a checkerboard. Every pixel has a bias of its own at the end.
-
-    References:
-        Deconvolution and Checkerboard Artifacts (Odena et al., 2016),
-            https://doi.org/10.23915/distill.00003
-    """
-
-    def __init__(
-        self, inputs: int, shape: Sequence[int], channels: Sequence[int], blocks: int, style: Style
-    ) -> None:
-        super().__init__()
-        *sizes, smallest = halved(shape, len(channels))
-        first = (channels[-1], *smallest)
-        layers = [style.linear(inputs, math.prod(first)), nn.Unflatten(1, first)]
-        for n in reversed(range(len(channels))):
-            layers += style.residuals(channels[n], blocks)
-            layers += [*style.bend(channels[n]), nn.Upsample(sizes[n])]
-            layers += [style.convolution(channels[n], channels[n - 1])] if n else []
-        last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
-        self.net = nn.Sequential(*layers, last, BiasMap(shape))
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        maps: Tensor = self.net(join(z, c))
-        return maps
-
-    @torch.no_grad()
-    def start_at(self, maps: Tensor) -> None:
-        cast(BiasMap, self.net[-1]).bias.copy_(maps)
-
-
-def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
-    """The size (H, W) of images of this shape, and what 0 to `times` halvings leave, rounded up."""
-    _, height, width = shape
-    return [(math.ceil(height / 2**n), math.ceil(width / 2**n)) for n in range(times + 1)]
-
-
-def check(network: str, norm: NormName, width: int) -> None:
-    """Raise unless a norm leaves something of so many units."""
-    if norm == "layer" and width < 2:
-        raise ConfigError(
-            f"The {network} network with norm=layer needs width of at least 2: of one unit, "
-            "nothing is left."
-        )
+    @abc.abstractmethod
+    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
+        """To maps of this shape."""
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Network):
     """Fully connected layers, the same in the encoder and the decoder.
 
     Args:
@@ -177,69 +111,29 @@ class MLP:
         bias: How the decoder begins: from zero, or from the mean training image.
     """
 
-    width: Units = 400
-    depth: Layers = 2
-    activation: ActivationName = "relu"
-    norm: NormName = "none"
-    bias: Literal["zero", "data"] = "zero"
-
-    def __post_init__(self) -> None:
-        check("mlp", self.norm, self.width)
-
-    @property
-    def style(self) -> Style:
-        return Style(self.activation, self.norm)
-
-    def encoder(self, shape: Sequence[int], context: int) -> MLPEncoder:
+    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
         sizes = [math.prod(shape) + context, *[self.width] * self.depth]
-        return MLPEncoder(sizes, self.style)
+        return Encoder(self.style.dense(sizes), self.width, flat=True)
 
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> MLPDecoder:
-        sizes = [latent_dim + context, *[self.width] * self.depth]
-        return MLPDecoder(sizes, shape, self.style)
-
-
-@dataclass(frozen=True)
-class Convolutional(abc.ABC):
-    """What `Conv` and `ResNet` share: all but the residual blocks."""
-
-    width: Annotated[int, Field(ge=1, le=10_000)] = 16
-    depth: Annotated[int, Field(ge=1, le=10)] = 2
-    activation: ActivationName = "relu"
-    norm: NormName = "none"
-    bias: Literal["zero", "data"] = "zero"
-
-    @property
-    @abc.abstractmethod
-    def blocks(self) -> int:
-        """Residual blocks at each size."""
-
-    def __post_init__(self) -> None:
-        check(type(self).__name__.lower(), self.norm, self.width)
-
-    @property
-    def style(self) -> Style:
-        return Style(self.activation, self.norm)
-
-    @property
-    def channels(self) -> list[int]:
-        """How many there are after each halving."""
-        return [self.width * 2**n for n in range(self.depth)]
-
-    def encoder(self, shape: Sequence[int], context: int) -> ConvEncoder:
-        return ConvEncoder(shape, context, self.channels, self.blocks, self.style)
-
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> ConvDecoder:
-        return ConvDecoder(latent_dim + context, shape, self.channels, self.blocks, self.style)
+    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
+        hidden = self.style.dense([latent_dim + context, *[self.width] * self.depth])
+        return Decoder(nn.Sequential(*hidden, nn.Linear(self.width, math.prod(shape))), shape)
 
 
 @dataclass(frozen=True)
-class Conv(Convolutional):
+class Conv(Network):
     """Convolutions that halve the image, and in the decoder double it again, at any size.
+
+    Each is bent before the next. The decoder is the mirror image of the encoder: sizes double, or
+    nearly, up to exactly that of the image. A convolution of repeated pixels treats all alike,
+    where a transposed one of stride 2 overlaps itself unevenly and draws a checkerboard. Every
+    pixel has a bias of its own at the end.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
             https://arxiv.org/abs/1412.6806
+        Deconvolution and Checkerboard Artifacts (Odena et al., 2016),
+            https://doi.org/10.23915/distill.00003
 
     Args:
         width: Channels after the first halving; each further one doubles them.
@@ -247,13 +141,43 @@ class Conv(Convolutional):
         activation: What bends each layer.
         norm: What each layer is normed over: nothing, the batch, or each image's own features.
         bias: How the decoder begins: from zero, or from the mean training image.
+        blocks: Residual blocks, each of two convolutions, at each size.
     """
 
-    blocks: ClassVar[int] = 0
+    width: Annotated[int, Ge(1), Le(10_000)] = 16
+    depth: Annotated[int, Ge(1), Le(10)] = 2
+    blocks: Annotated[int, Ge(0), Le(1000)] = 0
+
+    @property
+    def channels(self) -> list[int]:
+        """How many there are after each halving."""
+        return [self.width * 2**n for n in range(self.depth)]
+
+    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
+        style, channels = self.style, self.channels
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise((shape[0] + context, *channels)):
+            bend = style.bend(inputs) if layers else []
+            layers += [*bend, style.convolution(inputs, outputs, stride=2)]
+            layers += style.residuals(outputs, self.blocks)
+        net = nn.Sequential(*layers, *style.bend(channels[-1]), nn.Flatten())
+        return Encoder(net, channels[-1] * math.prod(halved(shape, self.depth)[-1]), flat=False)
+
+    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
+        style, channels = self.style, self.channels
+        *sizes, smallest = halved(shape, self.depth)
+        first = (channels[-1], *smallest)
+        layers = [style.linear(latent_dim + context, math.prod(first)), nn.Unflatten(1, first)]
+        for n in reversed(range(self.depth)):
+            layers += style.residuals(channels[n], self.blocks)
+            layers += [*style.bend(channels[n]), nn.Upsample(sizes[n])]
+            layers += [style.convolution(channels[n], channels[n - 1])] if n else []
+        last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
+        return Decoder(nn.Sequential(*layers, last, BiasMap(shape)), shape)
 
 
 @dataclass(frozen=True)
-class ResNet(Convolutional):
+class ResNet(Conv):
     """Convolutions that halve and double the image, with residual blocks at each size.
 
     References:
@@ -269,7 +193,13 @@ class ResNet(Convolutional):
         blocks: Residual blocks, each of two convolutions, at each size.
     """
 
-    blocks: Annotated[int, Field(ge=0, le=1000)] = 1
+    blocks: Annotated[int, Ge(0), Le(1000)] = 1
 
 
-NETWORKS: dict[str, Callable[..., Network]] = {"mlp": MLP, "conv": Conv, "resnet": ResNet}
+def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
+    """The size (H, W) of images of this shape, and what 0 to `times` halvings leave, rounded up."""
+    _, height, width = shape
+    return [(math.ceil(height / 2**n), math.ceil(width / 2**n)) for n in range(times + 1)]
+
+
+NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "conv": Conv, "resnet": ResNet}

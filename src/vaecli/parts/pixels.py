@@ -1,16 +1,15 @@
 """Distributions of one pixel in [0, 1] that `torch.distributions` lacks, or has not precisely."""
 
-from typing import Any, ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution
+
+from .distributions import Unchecked
 
 LEVELS = 256  # of grey, from 0 to 1 in equal steps
 
 
-class ContinuousBernoulli(Distribution):
+class ContinuousBernoulli(Unchecked):
     """Density `a exp(a x) / (exp(a) - 1)` on [0, 1].
 
     torch's takes probabilities, which beyond logits of 16 are 0 or 1 in float32: its density then
@@ -24,10 +23,8 @@ class ContinuousBernoulli(Distribution):
         logits: The number a, any shape.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, logits: Tensor) -> None:
-        super().__init__(logits.shape, validate_args=False)
+        super().__init__(logits.shape)
         self.logits = logits
 
     def log_prob(self, x: Tensor) -> Tensor:
@@ -50,7 +47,7 @@ class ContinuousBernoulli(Distribution):
         return self.logits, self.logits.abs().masked_fill(near, 1), near
 
 
-class DiscretizedLogistic(Distribution):
+class DiscretizedLogistic(Unchecked):
     """The grey level nearest to a logistic variable; levels 0 and 255 take the tails.
 
     References:
@@ -63,10 +60,8 @@ class DiscretizedLogistic(Distribution):
         scale: The shape of loc.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, loc: Tensor, scale: Tensor) -> None:
-        super().__init__(loc.shape, validate_args=False)
+        super().__init__(loc.shape)
         self.loc, self.scale = loc, scale
 
     def log_prob(self, x: Tensor) -> Tensor:

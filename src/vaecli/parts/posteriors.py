@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
@@ -84,7 +84,17 @@ class Dirac(Posterior):
         return Delta(code)
 
 
-class Flow(Posterior):
+class Warped(Posterior):
+    """A normal warped by a flow (the subclass), which reads a third head of the encoder."""
+
+    heads = 3
+    flow: flows.Flow
+
+    def distribution(self, *heads: Tensor) -> Distribution:
+        return flows.warp(self.flow, *heads)
+
+
+class Flow(Warped):
     """A normal warped by affine couplings, which read a third head of the encoder.
 
     References:
@@ -97,19 +107,14 @@ class Flow(Posterior):
         width: Hidden units in each.
     """
 
-    heads = 3
-
     def __init__(
         self, encoder: Encoder, latent_dim: int, depth: Layers = 4, width: Units = 64
     ) -> None:
         super().__init__(encoder, latent_dim)
         self.flow = flows.real_nvp(latent_dim, latent_dim, depth, width)
 
-    def distribution(self, *heads: Tensor) -> Distribution:
-        return flows.warp(self.flow, *heads)
 
-
-class Planar(Posterior):
+class Planar(Warped):
     """A normal warped by planar maps, whose parameters come from a third head of the encoder.
 
     References:
@@ -120,17 +125,12 @@ class Planar(Posterior):
         depth: Maps.
     """
 
-    heads = 3
-
     def __init__(self, encoder: Encoder, latent_dim: int, depth: Layers = 8) -> None:
         super().__init__(encoder, latent_dim)
         self.flow = flows.Steps(flows.Planar(latent_dim, latent_dim) for _ in range(depth))
 
-    def distribution(self, *heads: Tensor) -> Distribution:
-        return flows.warp(self.flow, *heads)
 
-
-class IAF(Posterior):
+class IAF(Warped):
     """A normal warped by inverse autoregressive maps, which read a third head of the encoder.
 
     References:
@@ -142,8 +142,6 @@ class IAF(Posterior):
         width: Hidden units in each.
     """
 
-    heads = 3
-
     def __init__(
         self, encoder: Encoder, latent_dim: int, depth: Layers = 2, width: Units = 128
     ) -> None:
@@ -151,9 +149,6 @@ class IAF(Posterior):
         self.flow = flows.Steps(
             flows.Autoregressive(latent_dim, latent_dim, width) for _ in range(depth)
         )
-
-    def distribution(self, *heads: Tensor) -> Distribution:
-        return flows.warp(self.flow, *heads)
 
 
 class Quantized(Posterior):
@@ -180,10 +175,10 @@ class Quantized(Posterior):
         self,
         encoder: Encoder,
         latent_dim: int,
-        codes: Annotated[int, Field(ge=2, le=65_536)] = 64,
+        codes: Annotated[int, Ge(2), Le(65_536)] = 64,
         dim: Count = 2,
         commitment: Weight = 0.25,
-        levels: Annotated[int, Field(ge=1, le=32)] = 1,
+        levels: Annotated[int, Ge(1), Le(32)] = 1,
     ) -> None:
         super().__init__(encoder, latent_dim)
         self.commitment, self.quantizer = commitment, Quantizer(latent_dim, levels, codes, dim)

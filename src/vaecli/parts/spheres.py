@@ -2,14 +2,15 @@
 
 import math
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution, register_kl
+from torch.distributions import register_kl
 
 from ..errors import ConfigError
+from .distributions import Unchecked
 
 LARGEST_CONCENTRATION = 1e5
 CELLS = 512  # of the polar angle; normaliser and samples agree with the exact ones to 1e-5
@@ -29,26 +30,16 @@ def log_area(dim: int) -> float:
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-class UniformSphere(Distribution):
+class UniformSphere(Unchecked):
     """The uniform distribution on the unit sphere; densities are per unit of its area.
 
     Args:
         like: Any tensor of shape `(*batch, D)`: gives shape, device and type.
     """
 
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, like: Tensor) -> None:
-        super().__init__(like.shape[:-1], like.shape[-1:], validate_args=False)
+        super().__init__(like.shape[:-1], like.shape[-1:])
         self.like = like
-
-    @property
-    def mean(self) -> Tensor:
-        return torch.zeros_like(self.like)
-
-    @property
-    def variance(self) -> Tensor:
-        return torch.full_like(self.like, 1 / self.event_shape[0])
 
     def expand(self, batch_shape: Any, _instance: None = None) -> "UniformSphere":
         return UniformSphere(self.like.expand(*batch_shape, *self.event_shape))
@@ -63,7 +54,7 @@ class UniformSphere(Distribution):
         return z.new_full(shape, -log_area(self.event_shape[0]))
 
 
-class VonMisesFisher(Distribution):
+class VonMisesFisher(Unchecked):
     """The density on the unit sphere that is proportional to `exp(concentration * direction . z)`.
 
     What it needs of the angle between z and the direction, it takes by quadrature: the angle's
@@ -75,11 +66,8 @@ class VonMisesFisher(Distribution):
         concentration: At least 0, where the density is uniform; shape `batch`.
     """
 
-    has_rsample = True
-    arg_constraints: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, direction: Tensor, concentration: Tensor) -> None:
-        super().__init__(direction.shape[:-1], direction.shape[-1:], validate_args=False)
+        super().__init__(direction.shape[:-1], direction.shape[-1:])
         self.direction, self.concentration = direction, concentration
 
     @property

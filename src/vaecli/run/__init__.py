@@ -9,19 +9,7 @@ from .. import defaults
 from ..config import Config
 from ..errors import RunError, VaecliError
 from . import directory, names, record, resume
-from .run import Run
-
-__all__ = [
-    "Run",
-    "create",
-    "find_latest",
-    "find_unfinished",
-    "latest",
-    "open",
-    "planned",
-    "starting",
-]
-
+from .run import Run as Run
 
 Which = Literal["last", "best"]
 
@@ -122,5 +110,5 @@ def create(config: Config, folder: Path | None = None) -> Run:
     folder = directory.make(folder, f"{config.data}-{config.preset}")
     run = Run(folder, folder / names.CHECKPOINT)
     run._configure(config)
-    record.write(folder, record.fresh(config.seed))
+    record.begin(folder, config.seed)
     return run

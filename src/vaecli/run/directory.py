@@ -11,6 +11,8 @@ from .. import defaults
 from ..errors import ConfigError, RunError
 from . import names, record, resume
 
+FULL = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."
+
 
 def make(folder: Path | None, name: str) -> Path:
     """An empty run directory: `folder`, or else the next free `runs/<name>-<n>`.
@@ -24,10 +26,7 @@ def make(folder: Path | None, name: str) -> Path:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise ConfigError(
-                    f"{folder} is not empty. Choose another --run-dir, "
-                    "or replace the run in it with --overwrite."
-                )
+                raise ConfigError(FULL.format(folder))
         for inner in (names.CHECKPOINTS, names.EPOCHS):
             (folder / inner).mkdir()
     except OSError as error:
@@ -41,7 +40,7 @@ def check(folder: Path | None, overwrite: bool) -> None:
     place = (folder or Path(defaults.RUNS)).absolute()
     if folder is not None and folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
-            raise ConfigError(f"{folder} is not empty. Choose another --run-dir, or --overwrite.")
+            raise ConfigError(FULL.format(folder))
         _refuse_foreign(folder)
     there = next(path for path in (place, *place.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -3,28 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..config import Config
+from ..epoch import Epoch
 from ..errors import ConfigError, RunError
 
-Means = dict[str, FiniteFloat]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: their products can be counted
-
-
-class Pass(BaseModel):
-    """One epoch, as `training.Epoch`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    number: PositiveInt
-    train: Means
-    test: Means
-    train_seconds: Seconds
-    test_seconds: Seconds
-    valid: Means = {}
 
 
 class Position(BaseModel):
@@ -49,7 +36,7 @@ class Header(BaseModel):
     config: dict[str, Any]
     shape: tuple[Size, Size, Size]
     classes: Annotated[int, Field(ge=0, le=100_000)] = 0
-    history: list[Pass]
+    history: list[Epoch]
     position: Position
 
     @classmethod

@@ -30,22 +30,21 @@ def decode(path: Path) -> dict[str, list[float]]:
     """
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
     try:
-        return _curves({name: [float(row[name] or "nan") for row in rows] for name in rows[0]})
+        return _curves(rows)
     except (LookupError, TypeError, ValueError):
         raise RunError(f"{path} is not a table of losses as vaecli writes it.") from None
 
 
 def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The columns by name of epochs given by their fields."""
-    rows = [_row(epoch) for epoch in history]
-    return _curves({name: [float(row[name] or "nan") for row in rows] for name in rows[0]})
+    return _curves([_row(epoch) for epoch in history])
 
 
-def _curves(table: dict[str, list[float]]) -> dict[str, list[float]]:
+def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     """The columns to draw; those of validation only where they are."""
-    splits = [split for split in SPLITS if split != "valid" or "valid_loss" in table]
-    names = [f"{split}_{term}" for split in splits for term in TERMS]
-    return {name: table[name] for name in ("epoch", *names)}
+    splits = [split for split in SPLITS if split != "valid" or "valid_loss" in rows[0]]
+    names = ["epoch", *(f"{split}_{term}" for split in splits for term in TERMS)]
+    return {name: [float(row[name] or "nan") for row in rows] for name in names}
 
 
 def unfinished(

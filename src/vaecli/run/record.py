@@ -37,14 +37,12 @@ class Record(BaseModel):
     ended: datetime | None = None
 
 
-def fresh(seed: int) -> Record:
-    """The record of a run that this process begins."""
-    return Record(
-        status="running",
-        argv=sys.argv,
-        versions={"vaecli": __version__, "python": platform.python_version()},
-        seed=seed,
-        started=datetime.now(UTC),
+def begin(folder: Path, seed: int) -> None:
+    """Write the record of a run that this process begins."""
+    versions = {"vaecli": __version__, "python": platform.python_version()}
+    now = datetime.now(UTC)
+    write(
+        folder, Record(status="running", argv=sys.argv, versions=versions, seed=seed, started=now)
     )
 
 

@@ -92,7 +92,7 @@ class Run:
             raise RunError(f"Cannot read {path}: {error.strerror}.") from error
         if not (history := self._contents[1].history):
             raise RunError(f"{self.folder} has no epoch to plot yet.")
-        return losses.columns([epoch.model_dump() for epoch in history])
+        return losses.columns([asdict(epoch) for epoch in history])
 
     def check(self, state: "State", images: "Splits", changed: bool = False) -> dict[str, str]:
         """The fingerprint of each split, if training can go on from `state` with these images.
@@ -226,11 +226,7 @@ class Run:
 
     def history(self) -> list["Epoch"]:
         """The epochs of the checkpoint; none before there is one."""
-        from ..training import Epoch
-
-        if not self.checkpoint.exists():
-            return []
-        return [Epoch(**epoch.model_dump()) for epoch in self._contents[1].history]
+        return self._contents[1].history if self.checkpoint.exists() else []
 
     @contextmanager
     def recording(self) -> Iterator[None]:

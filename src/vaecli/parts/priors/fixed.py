@@ -4,7 +4,7 @@ import math
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from annotated_types import Ge, Le
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
@@ -16,7 +16,7 @@ from ..distributions import DiagonalNormal
 from ..spheres import UniformSphere, require_sphere
 from .prior import Prior
 
-Length = Annotated[float, Field(ge=1e-3, le=1e3)]
+Length = Annotated[float, Ge(1e-3), Le(1e3)]
 
 
 class StandardNormal(Prior):
@@ -166,10 +166,7 @@ def _require_plane(name: str, latent_dim: int, context: int, components: int) ->
             f"The {name} prior lies in a plane: use --latent-dim 2, not {latent_dim}."
         )
     if context > components:
-        raise ConfigError(
-            f"The {name} prior has components={components}, fewer than the {context} classes: "
-            f"use --prior {name}:components={context}."
-        )
+        raise ConfigError(f"{context} classes need --prior {name}:components={context} or more.")
 
 
 def mixture_by_class(parts: Distribution, c: Tensor | None) -> Distribution:

@@ -130,20 +130,14 @@ class Hierarchical(Prior):
         super().__init__()
         sizes = level_sizes(latent_dim, levels)
         if isinstance(posterior, posteriors.Hierarchical | Ladder) and posterior.sizes != sizes:
-            raise ConfigError(
-                f"The hierarchical prior has levels={levels} and the posterior "
-                f"levels={len(posterior.sizes)}: give both the same."
-            )
+            raise ConfigError("Prior and posterior differ in levels: give both the same.")
         self.first = StandardNormal(sizes[0])
         if not isinstance(posterior, Ladder):
             top_down = self.own = TopDown(sizes, 0, width)
         elif posterior.top_down.width == width:
             top_down = posterior.top_down
         else:
-            raise ConfigError(
-                f"The hierarchical prior has width={width} and shares the network of the ladder "
-                f"posterior, which has width={posterior.top_down.width}: give both the same."
-            )
+            raise ConfigError("Ladder and prior share a network: give both the same width.")
         self.top_down = (top_down,)  # in a tuple, since that of the ladder is not its own
 
     def forward(self, c: Tensor | None = None) -> Distribution:

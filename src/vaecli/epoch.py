@@ -1,0 +1,32 @@
+"""What there is to say of one epoch, without torch: a table of losses need not wait for it."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+from annotated_types import Ge
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """After a pass over the training images.
+
+    Attributes:
+        number: From 1.
+        train: Means over the pass, while the weights moved, in nats per image.
+        test: Means over the test images after it, in nats per image.
+        train_seconds: Wall time from the first batch to the last step.
+        test_seconds: Wall time of the evaluation.
+        valid: Means over the validation images, if there are any.
+    """
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "allow_inf_nan": False,
+    }  # where a file is read
+
+    number: Annotated[int, Ge(1)]
+    train: dict[str, float]
+    test: dict[str, float]
+    train_seconds: Annotated[float, Ge(0)]
+    test_seconds: Annotated[float, Ge(0)]
+    valid: dict[str, float] = field(default_factory=dict)
