@@ -81,3 +81,24 @@ def test_a_device_that_is_missing_is_answered_with_those_there(name, monkeypatch
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="this machine has cpu"):
         device(name)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior", "advice"),
+    [
+        (
+            "gaussian",
+            "sphere",
+            "sphere prior does not lie where the gaussian posterior does: use --posterior vmf.",
+        ),
+        (
+            "vmf",
+            "normal",
+            "normal prior does not lie where the vmf posterior does: use --prior sphere.",
+        ),
+        ("gaussian", "codes", "use --posterior quantized."),
+    ],
+)
+def test_a_prior_of_another_space_is_answered_with_what_fits(posterior, prior, advice):
+    with pytest.raises(ConfigError, match=f"{advice}$"):
+        build(Config(posterior=posterior, prior=prior), (1, 8, 8))

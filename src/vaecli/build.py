@@ -81,10 +81,12 @@ def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
     posterior, prior = model.posterior, model.prior
     name = config.posterior.partition(":")[0]
     if posterior.space != prior.space:
-        fitting = [n for n, part in PRIORS.items() if part.space == posterior.space]
+        priors = [n for n, part in PRIORS.items() if part.space == posterior.space]
+        posteriors = [n for n, part in POSTERIORS.items() if part.space == prior.space]
+        option, fitting = min(("prior", priors), ("posterior", posteriors), key=lambda o: len(o[1]))
         raise ConfigError(
             f"The {config.prior.partition(':')[0]} prior does not lie where the {name} posterior "
-            f"does: use --prior {' or '.join(fitting)}."
+            f"does: use --{option} {' or '.join(fitting)}."
         )
     if objective.needs_density and not posterior.has_density:
         raise ConfigError(

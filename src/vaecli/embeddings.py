@@ -25,7 +25,7 @@ class Embeddings:
     Attributes:
         label: Classes from 0, shape `(N,)`.
         mean: Posterior means, shape `(N, D)`.
-        log_var: Logarithms of the posterior variances, shape `(N, D)`.
+        log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf of a point mass.
     """
 
     label: NDArray[np.uint8]

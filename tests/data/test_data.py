@@ -1,4 +1,5 @@
 import gzip
+import math
 import struct
 
 import numpy as np
@@ -9,6 +10,7 @@ from tests.conftest import bars, idx, write_idx
 from vaecli.config import Config
 from vaecli.data import Images, load, load_split
 from vaecli.errors import ConfigError, DataError
+from vaecli.training import fit, start
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -158,3 +160,10 @@ def test_a_damaged_torchvision_file_is_a_data_error(tmp_path, damage):
 def test_an_unknown_data_set_is_answered_with_the_nearest():
     with pytest.raises(ConfigError, match=r"Unknown data set 'minst'. Did you mean 'mnist'"):
         load_split(Config(data="minst"), "test")
+
+
+def test_images_without_labels_are_trained_on_and_evaluated():
+    images = Images(bars(8).x, torch.zeros(0, dtype=torch.uint8))
+    small = Config(epochs=1, latent_dim=2, network="mlp:width=4")
+    *_, epoch = fit(start(small, images), images, images)
+    assert math.isfinite(epoch.test["loss"])

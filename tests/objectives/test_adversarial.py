@@ -259,7 +259,12 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs parts for classes: use --prior ring.",
+        "adversarial:labels=true needs parts for classes: --prior ring:components=2.",
+    ),
+    (
+        "adversarial:labels=true",
+        {"prior": "ring:components=2", "labels": 3, "classes": 3},
+        "adversarial:labels=true needs parts for classes: --prior ring:components=3.",
     ),
     (
         "adversarial:labels=true",
