@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.distributions import MultivariateNormal
+from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
+from torch.nn.functional import one_hot
 
 from .data import Images
 from .evaluation import chunks, evaluating
@@ -15,6 +16,8 @@ from .model import VAE
 from .seeds import seeded
 
 ENDINGS = (".npz", ".csv", ".npy")
+FITS = {"gaussian": 1, "mixture": 10}  # how many normals; ten as in the paper
+ROUNDS = 50  # of expectation and maximisation
 RIDGE = 1e-4  # added to variances, as a fraction of the mean one: latents may lie in a plane
 
 
@@ -65,15 +68,26 @@ def embed(model: VAE, images: Images) -> Embeddings:
     return Embeddings(images.labels.cpu().numpy(), mean, log_var)
 
 
-def fitted(latents: NDArray[np.float32]) -> MultivariateNormal:
-    """The normal distribution with the mean and covariance of latents, shape `(N, D)`.
+def fitted(latents: NDArray[np.float32], components: int) -> Distribution:
+    """A mixture of normals fitted to latents, shape `(N, D)`, by expectation and maximisation.
 
     References:
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
             https://arxiv.org/abs/1903.12436
+        Maximum Likelihood from Incomplete Data via the EM Algorithm (Dempster et al., 1977),
+            https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
     z = torch.as_tensor(latents, dtype=torch.float64)
-    covariance = torch.cov(z.T, correction=0).reshape(z.shape[1], z.shape[1])
-    ridge = RIDGE * covariance.diagonal().mean() + torch.finfo(torch.float32).tiny
-    root = torch.linalg.cholesky(covariance + ridge * torch.eye(z.shape[1], dtype=z.dtype))
-    return MultivariateNormal(z.mean(0).float(), scale_tril=root.float())
+    ridge = RIDGE * z.var(0, correction=0).mean() + torch.finfo(torch.float32).tiny
+    centers = z[torch.randperm(len(z))[:components]]
+    shares = one_hot(torch.cdist(z, centers).argmin(1), len(centers)).double()  # (N, K)
+    for _ in range(ROUNDS if components > 1 else 1):
+        weight = shares / shares.sum(0).clamp(min=1e-9)  # a component may have no latent left
+        mean, chance = weight.T @ z, shares.mean(0)
+        apart = z.unsqueeze(0) - mean.unsqueeze(1)
+        covariance = torch.einsum("nk,kni,knj->kij", weight, apart, apart)
+        covariance = covariance + ridge * torch.eye(z.shape[1], dtype=z.dtype)
+        normals = MultivariateNormal(mean, covariance, validate_args=False)
+        shares = (normals.log_prob(z.unsqueeze(1)) + chance.log()).softmax(1)
+    parts = MultivariateNormal(mean.float(), scale_tril=normals.scale_tril.float())
+    return MixtureSameFamily(Categorical(chance.float()), parts)

@@ -86,7 +86,7 @@ def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
         (["--label", 2], "--label 2: choose all or one of 0 to 1."),
         (["--label", "x"], "--label x: choose all or one of 0 to 1."),
         (["--style-of", 40], "--style-of 40: there are 40 test images, from 0 on."),
-        (["--style-of", 0, "--fit"], "use one"),
+        (["--style-of", 0, "--fit", "gaussian"], "use one"),
     ],
 )
 def test_a_label_that_is_not_there_is_answered_with_those_that_are(
@@ -115,22 +115,37 @@ def test_reconstructions_and_embeddings_are_told_the_label(cli, conditional, tmp
     assert (sheet(tmp_path / "r.png")[10:] == shown).all()
 
 
-def test_samples_of_a_fitted_density_are_decided_by_the_seed(cli, run_dir, tmp_path):
+@pytest.mark.parametrize("fit", ["gaussian", "mixture"])
+def test_samples_of_a_fitted_density_are_decided_by_the_seed(cli, run_dir, tmp_path, fit):
     first, second, other = tmp_path / "1.png", tmp_path / "2.png", tmp_path / "3.png"
     for out, seed in ((first, 0), (second, 0), (other, 1)):
-        assert cli("sample", "-r", run_dir, "--fit", "-n", 9, "--seed", seed, "-o", out).status == 0
+        options = ("--fit", fit, "-n", 9, "--seed", seed, "-o", out)
+        assert cli("sample", "-r", run_dir, *options).status == 0
     assert first.read_bytes() == second.read_bytes() != other.read_bytes()
 
 
 def test_a_fitted_density_has_the_moments_of_the_latents():
     torch.manual_seed(0)
     z = torch.randn(500, 3) @ torch.randn(3, 3) + torch.tensor([1.0, -2.0, 5.0])
-    normal = fitted(z.numpy())
-    torch.testing.assert_close(normal.mean, z.mean(0))
-    torch.testing.assert_close(normal.covariance_matrix, torch.cov(z.T), rtol=0.01, atol=0.01)
+    normal = fitted(z.numpy(), 1).component_distribution
+    torch.testing.assert_close(normal.mean[0], z.mean(0))
+    torch.testing.assert_close(normal.covariance_matrix[0], torch.cov(z.T), rtol=0.01, atol=0.01)
     flat = np.zeros((10, 2), dtype=np.float32)
-    assert fitted(flat).sample((5,)).isfinite().all()
-    assert fitted(z[:, :1].numpy()).event_shape == (1,)
+    assert fitted(flat, 3).sample((5,)).isfinite().all()
+    assert fitted(z[:, :1].numpy(), 2).event_shape == (1,)
+
+
+def test_a_fitted_mixture_finds_the_clusters_that_the_latents_came_from():
+    torch.manual_seed(0)
+    centers = torch.tensor([[-6.0, 0.0], [6.0, 1.0]])
+    z = centers[(torch.rand(2000) < 0.3).long()] + torch.tensor([0.5, 1.0]) * torch.randn(2000, 2)
+    found = fitted(z.numpy(), 2)
+    order = found.component_distribution.mean[:, 0].argsort()
+    torch.testing.assert_close(found.component_distribution.mean[order], centers, atol=0.15, rtol=0)
+    chances = found.mixture_distribution.probs[order]
+    torch.testing.assert_close(chances, torch.tensor([0.7, 0.3]), atol=0.03, rtol=0)
+    spread = found.component_distribution.variance[order].mean(0)
+    torch.testing.assert_close(spread, torch.tensor([0.25, 1.0]), atol=0.08, rtol=0)
 
 
 def test_a_conditional_model_needs_its_label():

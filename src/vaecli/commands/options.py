@@ -81,10 +81,8 @@ StyleOf = Annotated[
     int | None, typer.Option(help="Keep the latent of this test image.", metavar="INDEX", min=0)
 ]
 Fit = Annotated[
-    bool,
-    typer.Option(
-        "--fit", help="Draw from a normal fitted to the latents of training images, not the prior."
-    ),
+    Literal["gaussian", "mixture"] | None,
+    typer.Option(help="Draw not from the prior, but from what fits the latents of training."),
 ]
 Columns = Annotated[
     int | None,

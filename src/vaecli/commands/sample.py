@@ -26,7 +26,7 @@ def sample(
     count: options.Count = defaults.SAMPLES,
     label: options.Label = None,
     style_of: options.StyleOf = None,
-    fit: options.Fit = False,
+    fit: options.Fit = None,
     output: Annotated[
         Path | None, options.output_option("samples.png in the run directory")
     ] = None,
@@ -69,7 +69,7 @@ def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int 
 
 
 def _latents(
-    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: bool
+    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: str | None
 ) -> "Tensor":
     """Latents, shape `(n, D)`: of the prior, of one image, or of a density fitted to many."""
     c = model.one_hot(labels) if model.context else None
@@ -82,7 +82,7 @@ def _latents(
     from .. import data, embeddings
 
     z = embeddings.embed(model, data.load_split(run.config, "train"))
-    return embeddings.fitted(z.mean).sample((n,))
+    return embeddings.fitted(z.mean, embeddings.FITS[fit]).sample((n,))
 
 
 def _style(run: "Run", model: "VAE", index: int) -> "Tensor":
