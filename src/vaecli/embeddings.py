@@ -18,6 +18,7 @@ from .seeds import seeded
 ENDINGS = (".npz", ".csv", ".npy")
 FITS = {"gaussian": 1, "mixture": 10}  # how many normals; ten as in the paper
 ROUNDS = 50  # of expectation and maximisation
+ENOUGH = 10_000  # latents that are fitted to
 RIDGE = 1e-4  # added to variances, as a fraction of the mean one: latents may lie in a plane
 
 
@@ -78,8 +79,9 @@ def fitted(latents: NDArray[np.float32], components: int) -> Distribution:
             https://doi.org/10.1111/j.2517-6161.1977.tb01600.x
     """
     z = torch.as_tensor(latents, dtype=torch.float64)
+    z = z[torch.randperm(len(z))[:ENOUGH]]
     ridge = RIDGE * z.var(0, correction=0).mean() + torch.finfo(torch.float32).tiny
-    centers = z[torch.randperm(len(z))[:components]]
+    centers = z[:components]
     shares = one_hot(torch.cdist(z, centers).argmin(1), len(centers)).double()  # (N, K)
     for _ in range(ROUNDS if components > 1 else 1):
         weight = shares / shares.sum(0).clamp(min=1e-9)  # a component may have no latent left
