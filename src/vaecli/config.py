@@ -76,10 +76,7 @@ class Config:
     ] = "none"
     train_images: Annotated[Count | None, Doc("Use the first N training images only.", "N")] = None
     test_images: Annotated[Count | None, Doc("Use the first N test images only.", "N")] = None
-    validation: Annotated[
-        Count | None,
-        Doc("Hold out the last N training images; keep the checkpoint that is best on them.", "N"),
-    ] = None
+    validation: Annotated[Count | None, Doc("Hold out the last N training images.", "N")] = None
     patience: Annotated[Count | None, Doc("End N epochs after the best one.", "N")] = None
     max_time: Annotated[str | None, Doc("Stop after 2h, 90m or 1h30m; resumable.", "TIME")] = None
     seed: Annotated[int, Ge(0), Lt(2**64), Doc("Seed of the random numbers, 0 or more.")] = 0

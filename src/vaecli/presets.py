@@ -78,6 +78,7 @@ PRESETS = {
         "1406.5298",
         conditional=True,
         objective="m2",
+        network="mlp:norm=batch",  # without it, a classifier of 100 labels errs half as often again
         labels=100,
         latent_dim=5,
         batch_size=64,
