@@ -264,7 +264,7 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"prior": "ring:components=2", "labels": 3, "classes": 3},
-        "adversarial:labels=true needs parts for classes: --prior ring:components=3.",
+        "3 classes need a prior with components=3 or more.",
     ),
     (
         "adversarial:labels=true",

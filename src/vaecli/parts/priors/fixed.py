@@ -183,6 +183,8 @@ def mixture_by_class(parts: Distribution, c: Tensor | None) -> Distribution:
     if c is None:
         weights = torch.ones(components, device=parts.mean.device)
     else:
+        if components < (most := c.shape[-1]):
+            raise ConfigError(f"{most} classes need a prior with components={most} or more.")
         known = torch.where(c.sum(-1, keepdim=True) > 0, c, 1.0)
         classes = torch.arange(components, device=c.device) * c.shape[-1] // components
         weights = known[..., classes]
