@@ -1,0 +1,72 @@
+"""Epochs of pythae's trainer, one for every line of stdin: run by `speed`, in an environment of it.
+
+python pythae_epochs.py IMAGES BATCH_SIZE
+"""
+
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from pythae.data.preprocessors import DataProcessor
+from pythae.models import VAE, VAEConfig
+from pythae.models.base.base_utils import ModelOutput
+from pythae.models.nn import BaseDecoder, BaseEncoder
+from pythae.trainers import BaseTrainer, BaseTrainerConfig
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+from vaecli.data import idx
+
+
+class Encoder(BaseEncoder):  # type: ignore[misc]
+    """784-400, and two layers of 20."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.mean, self.log_var = nn.Linear(784, 400), *heads()
+
+    def forward(self, x: torch.Tensor) -> ModelOutput:
+        h = self.hidden(x.flatten(1)).relu()
+        return ModelOutput(embedding=self.mean(h), log_covariance=self.log_var(h))
+
+
+class Decoder(BaseDecoder):  # type: ignore[misc]
+    """20-400-784, with a sigmoid at the end, as pythae's loss wants it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.pixels = nn.Linear(20, 400), nn.Linear(400, 784)
+
+    def forward(self, z: torch.Tensor) -> ModelOutput:
+        x = self.pixels(self.hidden(z).relu()).sigmoid()
+        return ModelOutput(reconstruction=x.unflatten(1, (1, 28, 28)))
+
+
+def heads() -> tuple[nn.Linear, nn.Linear]:
+    return nn.Linear(400, 20), nn.Linear(400, 20)
+
+
+logging.disable(logging.INFO)
+images, batch_size = map(int, sys.argv[1:])
+pixels, _ = idx.read_split(Path(idx.__file__).parent / "mnist", "train")
+x = pixels[:images].unsqueeze(1).float() / 255
+config = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="bce")
+training = BaseTrainerConfig(
+    output_dir=tempfile.mkdtemp(),
+    learning_rate=1e-3,
+    per_device_train_batch_size=batch_size,
+    num_epochs=1,
+)
+processor = DataProcessor()
+dataset = processor.to_dataset(processor.process_data(x))
+trainer = BaseTrainer(
+    VAE(config, Encoder(), Decoder()), dataset, training_config=training, callbacks=[]
+)
+trainer.prepare_training()
+for epoch, _ in enumerate(sys.stdin, start=1):
+    began = time.perf_counter()
+    trainer.train_step(epoch)
+    print(time.perf_counter() - began, flush=True)
