@@ -172,7 +172,8 @@ class Pythae:
 
     def __call__(self) -> float:
         """Seconds of one epoch."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
