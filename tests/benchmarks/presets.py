@@ -12,6 +12,8 @@ Then measures it, and prints and writes to RUNS/presets.csv:
     confident     samples that the classifier (tests.tools.classifier) gives over 0.9 to one digit
     right         the same of samples with a label, to that label; for conditional models
     variety       exp of the entropy of the digits found in the samples: 10 for all alike
+    energy        energy distance of latents of test images and draws of the prior, in their units
+    chance        what two samples of the prior alone reach in one of twenty cases
 """
 
 import argparse
@@ -39,6 +41,7 @@ from vaecli.presets import PRESETS, resolve  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
 
 COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")
+COLUMNS += ("energy", "chance")
 SAMPLES = 1000
 PAIRS, IMAGES = 5, 12_800
 
@@ -110,6 +113,29 @@ def judge(run: vaecli.Run, probabilities: Callable[[Tensor], Tensor]) -> dict[st
     return words | {"variety": torch.special.entr(found).sum().exp().item()}
 
 
+def compare(run: vaecli.Run) -> dict[str, float]:
+    """The aggregate posterior of test images against the prior."""
+    model, config = run.model(), run.config
+    images = vaecli.load(config).test.first(SAMPLES)
+    c = images.context(slice(None)) if model.context else None
+    with torch.inference_mode():
+        latents = model.encode(images.pixels(slice(None)), c).sample()
+        pairs = [[model.sample_latent(SAMPLES, c) for _ in "ab"] for _ in range(20)]
+        found = statistics.mean(energy(latents, a) for a, _ in pairs)
+        return {"energy": found, "chance": sorted(energy(a, b) for a, b in pairs)[-2]}
+
+
+def energy(a: Tensor, b: Tensor) -> float:
+    """`2 E|a - b| - E|a - a'| - E|b - b'|`, without bias.
+
+    References:
+        Energy statistics (Szekely & Rizzo, 2013), https://doi.org/10.1016/j.jspi.2013.03.018
+    """
+    n = len(a)
+    within = (torch.cdist(a, a).sum() + torch.cdist(b, b).sum()) / (n * (n - 1))
+    return (2 * torch.cdist(a, b).mean() - within).item()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path)
@@ -125,6 +151,7 @@ def main() -> None:
         last = run.history()[-1].test
         row = {"lines": own_lines(name), "seconds": relative_seconds(name), **last}
         row |= judge(run, probabilities) if probabilities else {}
+        row |= compare(run)
         rows.append({"preset": name} | {column: row.get(column, "") for column in COLUMNS})
         cells = [f"{value:.4g}" if value != "" else "-" for value in list(rows[-1].values())[1:]]
         print(f"| {name:20} | {' | '.join(f'{cell:>7}' for cell in cells)} |", flush=True)
