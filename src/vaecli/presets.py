@@ -44,7 +44,7 @@ PRESETS = {
     "flow-posterior": preset("1605.08803", posterior="flow"),
     "planar-flow": preset("1505.05770", posterior="planar"),
     "iaf": preset("1606.04934", posterior="iaf"),
-    "cvae": preset("5775", conditional=True),
+    "cvae": preset("5775", conditional=True, latent_dim=3),  # in more, samples miss the digits
     "cvae-prior": preset("5775", conditional=True, prior="conditional"),
     "ae": preset("science.1127647", posterior="dirac", objective="elbo:beta=0"),
     "rae-l2": preset("1903.12436", posterior="dirac", objective="rae:penalty=l2"),

@@ -67,7 +67,7 @@ def test_with_all_labels_it_is_the_conditional_elbo_and_a_cross_entropy():
     terms = objective(model, x, one_hot(*labels))
     torch.manual_seed(3)
     wanted = cost(model, x, one_hot(*labels), torch.randn(6, 3)).mean()
-    wanted = wanted - 0.7 * objective.classify(x).softmax(-1)[range(6), labels].log().mean()
+    wanted = wanted - 0.7 * objective.classifier(x)[0].softmax(-1)[range(6), labels].log().mean()
     torch.testing.assert_close(terms.loss, wanted)
     assert terms.logged["loss"] == terms.loss
 
@@ -78,7 +78,7 @@ def test_without_labels_it_is_the_sum_over_classes():
     terms = objective(model, x, torch.zeros(6, CLASSES))
     torch.manual_seed(3)
     table = costs(model, x, torch.randn(6, CLASSES, 3))
-    q = objective.classify(x).softmax(-1)
+    q = objective.classifier(x)[0].softmax(-1)
     wanted = torch.zeros(6)
     for y in range(CLASSES):
         wanted += q[:, y] * (table[:, y] + q[:, y].log())
@@ -95,7 +95,7 @@ def test_a_mixed_batch_is_the_mean_over_images_of_both():
     with torch.no_grad():  # z is about the mean: both ways of writing it see the same noise
         model.posterior.head.bias[3:] = -20
         model.posterior.head.weight[3:] = 0
-    q = objective.classify(x).log_softmax(-1)
+    q = objective.classifier(x)[0].log_softmax(-1)
     table = costs(model, x, torch.zeros(6, CLASSES, 3))
     bound = torch.where(known, (c * table).sum(-1), (q.exp() * (table + q)).sum(-1))
     wanted = bound.mean() - 0.7 * (c * q).sum() / 3
@@ -142,7 +142,7 @@ def test_every_parameter_gets_a_gradient_whatever_is_labelled(c):
 def test_a_certain_classifier_gives_no_nan(size, y):
     model, objective, x = parts()
     with torch.no_grad():
-        objective.head.weight *= size
+        objective.classifier.head.weight *= size
     terms = objective(model, x, one_hot(*[y] * 6))
     terms.loss.backward()
     assert terms.loss.isfinite()
@@ -152,8 +152,8 @@ def test_a_certain_classifier_gives_no_nan(size, y):
 def test_errors_are_the_labelled_images_in_a_wrong_class():
     model, objective, x = parts()
     with torch.no_grad():
-        objective.head.weight.zero_()
-        objective.head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))  # it says 1
+        objective.classifier.head.weight.zero_()
+        objective.classifier.head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))  # it says 1
     for c, error in (
         (one_hot(1, 1, 1, 1, 1, 1), 0),
         (one_hot(1, 0, 2, 1, 1, None), 2 / 5),
@@ -244,10 +244,7 @@ def test_it_learns_classes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"conditional": False},
-            r"The objective m2 needs parts that are given the label: add --conditional\.",
-        ),
+        ({"conditional": False}, r"m2 needs parts that are given the label: add --conditional\."),
         ({"objective": "m2:alpa=1"}, "Unknown option of m2 'alpa'. Did you mean 'alpha'?"),
     ],
 )

@@ -65,7 +65,7 @@ class Adversarial(Objective):
         loss = draw.distortion + self.weight * fool(on_fake) + critic
         if self.slope:
             loss = loss + self.slope * slope(on_real, real)
-        return score(draw, loss, critic=critic, fooled=(on_fake > 0).float())
+        return score(draw, loss, critic=critic, fooled=on_fake > 0)
 
     def _draw(self, model: VAE, n: int, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """`n` latents from the prior, and the labels as the critic sees them, if it does.

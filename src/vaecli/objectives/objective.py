@@ -72,7 +72,7 @@ def score(draw: Draw, loss: Tensor, **extra: Tensor) -> Terms:
         loss, extra = loss + draw.penalty, {"penalty": draw.penalty, **extra}
     mean = loss.mean()
     with torch.no_grad():
-        logged = {name: part.mean() for name, part in (draw.scores() | extra).items()}
+        logged = {name: part.float().mean() for name, part in (draw.scores() | extra).items()}
     return Terms(mean, {"loss": mean.detach(), **logged})
 
 

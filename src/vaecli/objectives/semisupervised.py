@@ -5,13 +5,13 @@ from typing import Annotated
 
 import torch
 from annotated_types import Gt
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
 
 from ..errors import ConfigError
 from ..model import VAE
-from ..parts.networks import Network
+from ..parts.networks import Headed, Network
 from .objective import END, Context, Objective, Terms
 
 
@@ -46,21 +46,13 @@ class M2(Objective):
     ) -> None:
         super().__init__()
         if not context:
-            raise ConfigError(
-                "The objective m2 needs parts that are given the label: add --conditional."
-            )
+            raise ConfigError("m2 needs parts that are given the label: add --conditional.")
         self.alpha, self.classes = alpha, classes
-        self.encoder = network.encoder(shape, 0)
-        self.head = nn.Linear(self.encoder.features, classes)
-
-    def classify(self, x: Tensor) -> Tensor:
-        """Logits of q(y | x), shape `(B, classes)`."""
-        logits: Tensor = self.head(self.encoder(x))
-        return logits
+        self.classifier = Headed(network.encoder(shape, 0), classes)  # logits of q(y | x)
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         c = x.new_zeros(len(x), self.classes) if c is None else c
-        logits = self.classify(x)
+        logits, _ = self.classifier(x)
         used = c if model.training else torch.zeros_like(c)
         columns = self.bound(model, x, logits, used)
         loss = torch.stack(tuple(columns.values())).sum(0).mean()

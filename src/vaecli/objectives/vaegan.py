@@ -3,31 +3,15 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config import Weight
 from ..errors import ConfigError
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
-from ..parts.networks import Network
+from ..parts.networks import Headed, Network
 from .critic import fool, judge, slope
 from .objective import END, Context, Objective, Terms, frozen, score
-
-
-class ImageCritic(nn.Module):
-    """An encoder of the network, and a head that tells images of the data from others.
-
-    Called with images and a context, it gives logits, shape `(N,)`, and features, shape `(N, F)`.
-    """
-
-    def __init__(self, network: Network, shape: Sequence[int], context: int) -> None:
-        super().__init__()
-        self.encoder = network.encoder(shape, context)
-        self.head = nn.Linear(self.encoder.features, 1)
-
-    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        features = self.encoder(x, c)
-        return self.head(features).squeeze(-1), features
 
 
 class VAEGAN(Objective):
@@ -68,7 +52,7 @@ class VAEGAN(Objective):
                 "vae-gan trains the mean of pixels and no scale: use --likelihood bernoulli."
             )
         self.gamma, self.slope, self.context = gamma, slope, context
-        self.critic = ImageCritic(network, shape, context)
+        self.critic = Headed(network.encoder(shape, context))
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw, c = model.draw(x, c), c if self.context else None
@@ -83,5 +67,4 @@ class VAEGAN(Objective):
         loss = self.gamma * (draw.rate + error) + sum(map(fool, on_fakes)) + critic
         if self.slope:
             loss = loss + self.slope * slope(on_real, real)
-        fooled = (torch.cat(on_fakes) > 0).float()
-        return score(draw, loss, error=error, critic=critic, fooled=fooled)
+        return score(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)

@@ -38,6 +38,23 @@ class Encoder(nn.Module):
         return features
 
 
+class Headed(nn.Module):
+    """An encoder with a linear layer behind it, such as a classifier or a critic.
+
+    Called with images and a context, it gives logits, shape `(N, outputs)`, or `(N,)` where no
+    number of outputs is given, and features, shape `(N, F)`.
+    """
+
+    def __init__(self, encoder: Encoder, *outputs: int) -> None:
+        super().__init__()
+        self.encoder, self.outputs = encoder, outputs
+        self.head = nn.Linear(encoder.features, math.prod(outputs))
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        features = self.encoder(x, c)
+        return self.head(features).view(len(x), *self.outputs), features
+
+
 class Decoder(nn.Module):
     """Maps latents, shape `(N, D)`, and a context to maps, shape `(N, *shape)`.
 
