@@ -274,7 +274,7 @@ REFUSED = [
     (
         "vae-gan",
         {"likelihood": "scaled"},
-        "vae-gan trains the mean of pixels and no scale: use --likelihood bernoulli.",
+        "vae-gan trains no scale of pixels: use --likelihood bernoulli.",
     ),
     (
         "vae-gan",

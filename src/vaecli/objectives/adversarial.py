@@ -62,9 +62,8 @@ class Adversarial(Objective):
         on_real = self.critic(join(real, label))
         critic = judge(on_real, self.critic(join(fake.detach(), label)))
         on_fake = frozen(self.critic)(join(fake, label))
-        loss = draw.distortion + self.weight * fool(on_fake) + critic
-        if self.slope:
-            loss = loss + self.slope * slope(on_real, real)
+        game = self.weight * fool(on_fake) + critic + self.slope * slope(on_real, real)
+        loss = draw.distortion + game
         return score(draw, loss, critic=critic, fooled=on_fake > 0)
 
     def _draw(self, model: VAE, n: int, c: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -46,11 +46,8 @@ class VAEGAN(Objective):
         slope: Weight = 1.0,
     ) -> None:
         super().__init__()
-        own = {*likelihood.parameters()} - {*likelihood.decoder.parameters()}
-        if own or likelihood.maps > 1:
-            raise ConfigError(
-                "vae-gan trains the mean of pixels and no scale: use --likelihood bernoulli."
-            )
+        if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
+            raise ConfigError("vae-gan trains no scale of pixels: use --likelihood bernoulli.")
         self.gamma, self.slope, self.context = gamma, slope, context
         self.critic = Headed(network.encoder(shape, context))
 
@@ -64,7 +61,6 @@ class VAEGAN(Objective):
         fakes = model.likelihood(z, c).mean
         on_fakes = [view(fake, c)[0] for fake in fakes]
         critic = judge(on_real, *(self.critic(fake.detach(), c)[0] for fake in fakes))
-        loss = self.gamma * (draw.rate + error) + sum(map(fool, on_fakes)) + critic
-        if self.slope:
-            loss = loss + self.slope * slope(on_real, real)
+        game = sum(map(fool, on_fakes)) + critic + self.slope * slope(on_real, real)
+        loss = self.gamma * (draw.rate + error) + game
         return score(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)
