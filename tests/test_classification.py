@@ -58,7 +58,7 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
 def test_labels_that_the_classes_cannot_share_are_refused(cli, run_dir):
     done = cli("classify", "-r", run_dir, "--labels", 5)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Error: --labels 5: take a multiple of 2, the classes, up")
+    assert done.err.startswith("Error: --labels 5: take a multiple of 2 classes, up")
 
 
 def test_a_model_that_is_given_the_labels_is_refused(cli, digits, tmp_path):

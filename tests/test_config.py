@@ -1,11 +1,13 @@
 import json
 import re
 from dataclasses import asdict
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vaecli.build import TABLES
-from vaecli.config import choose, lookup, read, schema, spell
+from vaecli.config import Config, choose, lookup, read, schema, spell
 from vaecli.errors import ConfigError
 from vaecli.parts.networks import MLP, NETWORKS
 from vaecli.presets import PRESETS, resolve
@@ -182,3 +184,16 @@ def test_a_part_without_options_says_so():
 
     with pytest.raises(ConfigError, match="plain takes no options"):
         choose("plain:x=1", {"plain": Plain}, "thing")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("data_dir", Path("x")), ("epochs", np.int64(3)), ("labels", {1}), ("preset", b"x")],
+)
+def test_a_value_of_another_type_is_answered_from_python_too(name, value):
+    with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} .*: should be a valid"):
+        Config(**{name: value})
+
+
+def test_a_beta_beside_an_objective_that_is_no_text_is_refused():
+    assert resolve({"objective": 5, "beta": 2.0}).objective == "5:beta=2.0"  # unknown, once built

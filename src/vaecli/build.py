@@ -90,11 +90,13 @@ def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
         )
     if objective.needs_density and not posterior.has_density:
         raise ConfigError(
-            f"The objective {config.objective} needs a posterior with a density, which {name} is "
+            f"The objective {config.objective} needs a posterior with a density, which {name} has "
             "not: use --posterior gaussian, or --objective elbo:beta=0, an autoencoder."
         )
     if config.labels and not objective.reads_labels:
-        raise ConfigError("--labels is for objectives that learn from few: use --objective m2.")
+        raise ConfigError(
+            "--labels needs an objective for few labels: --objective m2 --conditional."
+        )
 
 
 def complete(config: Config) -> Config:

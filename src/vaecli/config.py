@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_type_hints
@@ -66,7 +66,9 @@ class Config:
     network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
         "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
     )
-    data: Annotated[str, Doc("mnist (inside), fashion-mnist or kmnist.", "NAME")] = "mnist"
+    data: Annotated[str, Doc("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")] = (
+        "mnist"
+    )
     data_dir: Annotated[str | None, Doc("Folder of MNIST-format files to read.", "DIR")] = None
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
@@ -93,16 +95,16 @@ class Config:
     def __post_init__(self) -> None:
         from pydantic import ValidationError
 
-        try:
-            json.dumps(asdict(self), ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
         for name, adapter in _adapters().items():
+            value = getattr(self, name)
             try:
-                object.__setattr__(self, name, adapter.validate_python(getattr(self, name)))
+                _ = isinstance(value, str) and value.encode()
+                object.__setattr__(self, name, adapter.validate_python(value))
+            except UnicodeEncodeError:
+                raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
             except ValidationError as error:
                 option = "--" + name.replace("_", "-")
-                raise ConfigError(f"{option} {getattr(self, name)}: {_reason(error)}.") from None
+                raise ConfigError(f"{option} {value}: {_reason(error)}.") from None
         if self.max_time is not None:
             seconds(self.max_time)
         if self.patience and not self.validation:

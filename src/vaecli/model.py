@@ -177,6 +177,10 @@ class VAE(nn.Module):
         return functional.one_hot(labels.to(self.device), self.context).float()
 
     def _context(self, c: Tensor | None) -> Tensor | None:
-        if self.context and c is None:
+        if not self.context:
+            return None
+        if c is None:
             raise ConfigError("The model is conditional: it needs labels.")
-        return c if self.context else None
+        if (missing := self.context - c.shape[-1]) < 0:  # classes that a split has no image of
+            raise ConfigError(f"The model knows {self.context} classes, not {c.shape[-1]}.")
+        return functional.pad(c, (0, missing)) if missing else c

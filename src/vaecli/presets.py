@@ -102,7 +102,7 @@ def spell_beta(chosen: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """The chosen options with `beta`, if it is one, written into the objective's spec."""
     rest = {name: value for name, value in chosen.items() if name != "beta"}
     if chosen.get("beta") is not None:
-        name, _, options = rest.get("objective", objective).partition(":")
+        name, _, options = str(rest.get("objective", objective)).partition(":")
         kept = [o for o in options.split(",") if o and not o.startswith("beta=")]
         rest["objective"] = f"{name}:{','.join([*kept, 'beta=' + str(chosen['beta'])])}"
     return rest

@@ -200,7 +200,7 @@ def test_hidden_labels_are_balanced_drawn_by_the_seed_and_zeros_in_the_context()
 def test_labels_are_for_objectives_that_learn_without_them(cli, digits, tmp_path):
     done = cli(*arguments(digits, tmp_path / "run", "--labels", 10))
     assert (done.status, done.out) == (2, "")
-    assert "--labels is for objectives that learn from few" in done.err
+    assert "--labels needs an objective for few labels" in done.err
 
 
 def test_beta_is_written_into_the_objective(cli, digits, tmp_path):

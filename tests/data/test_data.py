@@ -9,6 +9,7 @@ import torch
 from tests.conftest import bars, idx, write_idx
 from vaecli.config import Config
 from vaecli.data import Images, load, load_split
+from vaecli.embeddings import embed
 from vaecli.errors import ConfigError, DataError
 from vaecli.training import fit, start
 
@@ -167,3 +168,25 @@ def test_images_without_labels_are_trained_on_and_evaluated():
     small = Config(epochs=1, latent_dim=2, network="mlp:width=4")
     *_, epoch = fit(start(small, images), images, images)
     assert math.isfinite(epoch.test["loss"])
+
+
+@pytest.mark.parametrize(("train", "test"), [(3, 2), (2, 3)])
+def test_a_split_may_lack_the_last_classes(tmp_path, train, test):
+    for name, count, classes in (("train", 24, train), ("t10k", 12, test)):
+        labels = np.arange(count) % classes
+        (tmp_path / f"{name}-{IMAGES[6:]}").write_bytes(idx(bars(count).x.squeeze(1).numpy()))
+        (tmp_path / f"{name}-{LABELS[6:]}").write_bytes(idx(labels))
+    more = {"latent_dim": 2, "network": "mlp:width=4", "epochs": 1, "conditional": True}
+    chosen = config(tmp_path, **more)
+    state = start(chosen, load(chosen).train)
+    *_, epoch = fit(state, *load(chosen)[:2])
+    assert math.isfinite(epoch.test["loss"])
+    alone = load_split(chosen, "test")
+    assert embed(state.model, alone).mean.shape == (12, 2)
+
+
+def test_labels_of_256_classes_can_be_hidden():
+    images = Images(torch.zeros(512, 1, 2, 2, dtype=torch.uint8), torch.arange(512).byte())
+    few = images.hide(256, seed=0)
+    assert few.context(slice(None)).sum() == 256
+    assert len(few.labelled) == 256

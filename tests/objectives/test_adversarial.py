@@ -259,7 +259,7 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs parts for classes: --prior ring:components=2.",
+        "labels=true needs a prior with a part for each class: use --prior ring.",
     ),
     (
         "adversarial:labels=true",
@@ -279,7 +279,7 @@ REFUSED = [
     (
         "vae-gan",
         {"posterior": "dirac"},
-        "The objective vae-gan needs a posterior with a density, which dirac is not: use "
+        "The objective vae-gan needs a posterior with a density, which dirac has not: use "
         "--posterior gaussian, or --objective elbo:beta=0, an autoencoder.",
     ),
 ]

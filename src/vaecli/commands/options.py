@@ -105,7 +105,11 @@ NewRunDir = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in --run-dir.")]
 Resume = Annotated[
     str | None,
-    option("--resume", help="Go on with a run; auto: the newest, or start.", metavar="RUN|auto"),
+    option(
+        "--resume",
+        help="Go on with a run; auto: the newest unfinished, or start.",
+        metavar="RUN|auto",
+    ),
 ]
 DataChange = Annotated[
     bool, typer.Option("--allow-data-change", help="Resume on other images than before.")

@@ -101,7 +101,7 @@ def _go_back(
     run.note(rollbacks=again.rollbacks)
     screen.warn(
         f"{error} Went back to the end of epoch {len(again.history)} with learning rate "
-        f"{again.optimizer.lr:g}, for the {again.rollbacks}. of {ROLLBACKS} times."
+        f"{again.optimizer.lr:g}: rollback {again.rollbacks} of {ROLLBACKS}."
     )
     return again
 

@@ -25,7 +25,7 @@ class Images:
 
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
-        labels: Classes from 0, shape `(N,)`, uint8; one that is hidden has the number `classes`.
+        labels: Classes from 0, shape `(N,)`; one that is hidden has the number `classes`.
         classes: How many there are; by default one more than the highest label here.
         binarize: How grey pixels become 0 or 1: not at all, at random by their brightness every
             time they are read (dynamic), or by whether they are brighter than half (threshold).
@@ -77,10 +77,8 @@ class Images:
         each, rest = divmod(labels, max(self.classes, 1))
         n, most = self.classes, int(torch.bincount(self.labels.long()).min()) * self.classes
         if rest or labels > most:
-            raise ConfigError(
-                f"--labels {labels}: take a multiple of {n}, the classes, up to {most:,}."
-            )
-        left = torch.full_like(self.labels, self.classes)
+            raise ConfigError(f"--labels {labels}: take a multiple of {n} classes, up to {most:,}.")
+        left = torch.full((len(self),), self.classes)  # 256 does not fit into a byte
         order = torch.randperm(len(self), generator=generator(seed, "labels"))
         for label in range(self.classes):
             left[order[self.labels[order] == label][:each]] = label
@@ -130,10 +128,12 @@ def load(config: Config) -> Splits:
         DataError: A file is missing or damaged, or the splits differ in image size.
         ConfigError: More images are asked for than there are.
     """
-    train, validation = _hold_out(_read(config, "train"), config.validation or 0)
+    train, test = _read(config, "train"), _read(config, "test")
+    classes = max(train.classes, test.classes)  # either may lack the last ones
+    train, test = replace(train, classes=classes), replace(test, classes=classes)
+    train, validation = _hold_out(train, config.validation or 0)
     if config.labels:
         train = train.hide(config.labels, config.seed)
-    test = _read(config, "test")
     if train.shape != test.shape:
         raise DataError(f"Training images have shape {train.shape}, test images {test.shape}.")
     return Splits(train, test, validation)

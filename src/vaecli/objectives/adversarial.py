@@ -85,6 +85,4 @@ def _check_labels(prior: Prior, context: int, classes: int) -> None:
     if not classes:
         raise ConfigError("adversarial:labels=true needs images with labels: these have none.")
     if not context and not prior(torch.eye(classes)).batch_shape:
-        raise ConfigError(
-            f"adversarial:labels=true needs parts for classes: --prior ring:components={classes}."
-        )
+        raise ConfigError("labels=true needs a prior with a part for each class: use --prior ring.")

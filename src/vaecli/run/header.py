@@ -45,6 +45,9 @@ class Header(BaseModel):
         try:
             header = cls.model_validate(values)
             Config.checked(header.config)
+            means = [m for e in header.history for m in (e.train, e.test, e.valid or e.train)]
+            if not all("loss" in m for m in means):
+                raise ConfigError("an epoch of its history has no loss.")
         except ConfigError as error:
             raise RunError(f"{path} has a broken header: {error}") from None
         except ValidationError as error:

@@ -28,10 +28,10 @@ def decode(path: Path) -> dict[str, list[float]]:
     Raises:
         RunError: It is no table of losses.
     """
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        return _curves(rows)
-    except (LookupError, TypeError, ValueError):
+        return _curves(list(csv.DictReader(io.StringIO(text))))
+    except (csv.Error, LookupError, TypeError, ValueError):
         raise RunError(f"{path} is not a table of losses as vaecli writes it.") from None
 
 
