@@ -11,6 +11,9 @@ from vaecli.config import Config
 from vaecli.errors import RunError, TrainingDiverged
 from vaecli.run import names, record
 
+MEANS = {"loss": 1.0, "distortion": 1.0, "rate": 0.0}
+EPOCH = {"number": 1, "train": MEANS, "test": MEANS, "train_seconds": 1.0, "test_seconds": 1.0}
+
 
 def test_a_run_directory_holds_what_the_readme_says(trained):
     found = {str(p.relative_to(trained)) for p in trained.rglob("*") if p.is_file()}
@@ -180,8 +183,10 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
     monkeypatch.chdir(lone.parent)
     (lone.parent / "losses.csv").write_text("epoch\\n9\\n")
     assert vaecli.open(lone.name).losses()["epoch"] == [1, 2]
-    with pytest.raises(RunError, match="is not a table of losses"):
-        vaecli.open(run_dir).losses()
+    for broken in ("epoch\n9\n", "epoch\n" + 200_000 * "9" + "\n"):
+        (run_dir / "losses.csv").write_text(broken)
+        with pytest.raises(RunError, match="is not a table of losses"):
+            vaecli.open(run_dir).losses()
 
 
 @pytest.mark.parametrize(
@@ -195,6 +200,10 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
         ("config", {"schema_version": 2}),
         ("config", {"objective": "nonsense"}),
         ("history", [{}]),
+        ("history", [EPOCH | {"number": 0}]),
+        ("history", [EPOCH | {"train": {}}]),
+        ("history", [EPOCH | {"valid": {"rate": 1.0}}]),
+        ("history", [EPOCH | {"notes": "none"}]),
         ("position", None),
     ],
 )

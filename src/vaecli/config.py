@@ -98,7 +98,8 @@ class Config:
         for name, adapter in _adapters().items():
             value = getattr(self, name)
             try:
-                _ = isinstance(value, str) and value.encode()
+                if isinstance(value, str):
+                    value.encode()
                 object.__setattr__(self, name, adapter.validate_python(value))
             except UnicodeEncodeError:
                 raise ConfigError("An option holds bytes that are not UTF-8 text.") from None

@@ -19,10 +19,8 @@ class Epoch:
         valid: Means over the validation images, if there are any.
     """
 
-    __pydantic_config__: ClassVar = {
-        "extra": "forbid",
-        "allow_inf_nan": False,
-    }  # where a file is read
+    # What holds where one is read from a file.
+    __pydantic_config__: ClassVar = {"extra": "forbid", "allow_inf_nan": False}
 
     number: Annotated[int, Ge(1)]
     train: dict[str, float]

@@ -36,6 +36,7 @@ torch.set_flush_denormal(True)
 import vaecli  # noqa: E402
 from tests.test_layers import count_code  # noqa: E402
 from tests.tools import classifier  # noqa: E402
+from tests.tools.two_samples import energy_distance  # noqa: E402
 from vaecli.build import TABLES  # noqa: E402
 from vaecli.presets import PRESETS, resolve  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
@@ -121,19 +122,8 @@ def compare(run: vaecli.Run) -> dict[str, float]:
     with torch.inference_mode():
         latents = model.encode(images.pixels(slice(None)), c).sample()
         pairs = [[model.sample_latent(SAMPLES, c) for _ in "ab"] for _ in range(20)]
-        found = statistics.mean(energy(latents, a) for a, _ in pairs)
-        return {"energy": found, "chance": sorted(energy(a, b) for a, b in pairs)[-2]}
-
-
-def energy(a: Tensor, b: Tensor) -> float:
-    """`2 E|a - b| - E|a - a'| - E|b - b'|`, without bias.
-
-    References:
-        Energy statistics (Szekely & Rizzo, 2013), https://doi.org/10.1016/j.jspi.2013.03.018
-    """
-    n = len(a)
-    within = (torch.cdist(a, a).sum() + torch.cdist(b, b).sum()) / (n * (n - 1))
-    return (2 * torch.cdist(a, b).mean() - within).item()
+        found = statistics.mean(energy_distance(latents, a) for a, _ in pairs)
+        return {"energy": found, "chance": sorted(energy_distance(a, b) for a, b in pairs)[-2]}
 
 
 def main() -> None:

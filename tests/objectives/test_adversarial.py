@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import logsigmoid, one_hot
 
 from tests.conftest import bars
+from tests.tools.two_samples import energy_distance
 from vaecli.build import build
 from vaecli.config import Config
 from vaecli.errors import ConfigError
@@ -78,6 +79,16 @@ def batch(count=12):
     return images.pixels(slice(None)), images.context(slice(None))
 
 
+def scored(spec, options):
+    """Parts, a batch and its loss under the noise that the generator is set back to."""
+    model, objective = make(spec, **options)
+    x, c = batch()
+    torch.manual_seed(4)
+    loss = objective(model, x, c).loss
+    torch.manual_seed(4)
+    return model, objective, x, c, loss
+
+
 def gradients(loss, module):
     """By the name of the parameter."""
     names, parameters = zip(*module.named_parameters(), strict=True)
@@ -96,13 +107,8 @@ GAN = [("vae-gan:gamma=3", {}), ("vae-gan:gamma=3,slope=0", {"conditional": True
 
 @pytest.mark.parametrize(("spec", "options"), AAE)
 def test_encoder_and_critic_of_an_adversarial_autoencoder_each_get_their_own_term(spec, options):
-    model, objective = make(spec, **options)
-    x, c = batch()
-    torch.manual_seed(4)
-    loss = objective(model, x, c).loss
+    model, objective, x, c, loss = scored(spec, options)
     got = gradients(loss, model), gradients(loss, objective)
-
-    torch.manual_seed(4)
     draw = model.draw(x, c)
     prior = model.prior(c if objective.reads_labels or model.context else None)
     real = prior.expand((len(x),)).sample().requires_grad_()
@@ -121,14 +127,8 @@ def test_encoder_and_critic_of_an_adversarial_autoencoder_each_get_their_own_ter
 
 @pytest.mark.parametrize(("spec", "options"), GAN)
 def test_encoder_decoder_and_critic_of_a_vae_gan_each_get_their_own_terms(spec, options):
-    model, objective = make(spec, **options)
-    x, c = batch()
-    torch.manual_seed(4)
-    loss = objective(model, x, c).loss
-    parts = model.posterior, model.likelihood, objective
-    got = [gradients(loss, part) for part in parts]
-
-    torch.manual_seed(4)
+    model, objective, x, c, loss = scored(spec, options)
+    got = [gradients(loss, part) for part in (model.posterior, model.likelihood, objective)]
     draw = model.draw(x, c)
     other = model.sample_latent(len(x), c)
     c = c if model.context else None
@@ -218,13 +218,6 @@ def trained(prior, draw, **options):
         objective(model, *draw(64)).loss.backward()
         optimizer.step()
     return model
-
-
-def energy_distance(a, b):
-    """Zero if and only if the samples are of one distribution (Szekely & Rizzo, 2013)."""
-    between, n = torch.cdist(a, b).mean(), len(a)
-    within = (torch.cdist(a, a).sum() + torch.cdist(b, b).sum()) / (n * (n - 1))
-    return (2 * between - within).item()
 
 
 def test_the_aggregate_posterior_becomes_the_prior():

@@ -37,7 +37,8 @@ def test_the_slope_is_half_the_squared_gradient_of_each_sample():
     real = torch.randn(5, 1, 2, 3, requires_grad=True)
     logits = (real.square() * torch.arange(6.0).view(1, 2, 3)).sum((1, 2, 3))
     known = (2 * real * torch.arange(6.0).view(1, 2, 3)).square().sum((1, 2, 3)) / 2
-    torch.testing.assert_close(slope(logits, real), known)
+    torch.testing.assert_close(slope(3.0, logits, real), 3 * known)
+    assert not slope(0.0, logits, real).requires_grad  # nothing was differentiated
 
 
 def test_a_frozen_module_passes_gradients_to_its_inputs_only():

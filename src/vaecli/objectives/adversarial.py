@@ -62,7 +62,7 @@ class Adversarial(Objective):
         on_real = self.critic(join(real, label))
         critic = judge(on_real, self.critic(join(fake.detach(), label)))
         on_fake = frozen(self.critic)(join(fake, label))
-        game = self.weight * fool(on_fake) + critic + self.slope * slope(on_real, real)
+        game = self.weight * fool(on_fake) + critic + slope(self.slope, on_real, real)
         loss = draw.distortion + game
         return score(draw, loss, critic=critic, fooled=on_fake > 0)
 

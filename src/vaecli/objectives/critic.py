@@ -33,17 +33,17 @@ def fool(fake: Tensor) -> Tensor:
     return softplus(-fake)
 
 
-def slope(logits: Tensor, real: Tensor) -> Tensor:
-    """Half the squared gradient of the logits with respect to real, shape `(B, ...)`: shape `(B,)`.
+def slope(weight: float, logits: Tensor, real: Tensor) -> Tensor:
+    """Half the squared gradient of the logits in real, shape `(B, ...)`, by its weight: `(B,)`.
 
     A critic that pays for it comes to rest, where one that does not circles about its opponent.
-    It is zero where no gradients are recorded, as at evaluation.
+    It is zero, and costs nothing, without weight or gradients, as at evaluation.
 
     References:
         Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
             https://arxiv.org/abs/1801.04406
     """
-    if not logits.requires_grad:
+    if not (weight and logits.requires_grad):
         return torch.zeros_like(logits)
     (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    return gradient.square().flatten(1).sum(-1) / 2
+    return weight * gradient.square().flatten(1).sum(-1) / 2

@@ -61,6 +61,6 @@ class VAEGAN(Objective):
         fakes = model.likelihood(z, c).mean
         on_fakes = [view(fake, c)[0] for fake in fakes]
         critic = judge(on_real, *(self.critic(fake.detach(), c)[0] for fake in fakes))
-        game = sum(map(fool, on_fakes)) + critic + self.slope * slope(on_real, real)
+        game = sum(map(fool, on_fakes)) + critic + slope(self.slope, on_real, real)
         loss = self.gamma * (draw.rate + error) + game
         return score(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)

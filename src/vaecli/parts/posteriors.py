@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..config import Count, Layers, Units, Weight
+from ..config import Count, Layers, Units
 from . import flows
 from .codebooks import Quantizer
 from .distributions import Chain, Delta, bounded_normal
@@ -177,7 +177,7 @@ class Quantized(Posterior):
         latent_dim: int,
         codes: Annotated[int, Ge(2), Le(65_536)] = 64,
         dim: Count = 2,
-        commitment: Weight = 0.25,
+        commitment: Annotated[float, Ge(0), Le(1e6)] = 0.25,
         levels: Annotated[int, Ge(1), Le(32)] = 1,
     ) -> None:
         super().__init__(encoder, latent_dim)
@@ -191,7 +191,32 @@ class Quantized(Posterior):
         return Delta(value, on_codes + self.commitment * on_latents, discrete=True)
 
 
-class Hierarchical(Posterior):
+class Levelled(Posterior):
+    """Levels of latents with a network between them; the decoder reads all.
+
+    Args:
+        encoder: As of every posterior.
+        latent_dim: Of all levels together.
+        levels: From 2 to 5; they share the latent dimensions evenly.
+        width: Hidden units of the network between levels.
+
+    Attributes:
+        seen: How many of the heads the network is given beside the levels above.
+        sizes: Latent dimensions of every level.
+    """
+
+    heads = 2
+    seen: ClassVar[int]
+
+    def __init__(
+        self, encoder: Encoder, latent_dim: int, levels: Levels = 2, width: Units = 64
+    ) -> None:
+        super().__init__(encoder, latent_dim)
+        self.sizes = level_sizes(latent_dim, levels)
+        self.top_down = TopDown(self.sizes, self.seen * latent_dim, width)
+
+
+class Hierarchical(Levelled):
     """Levels of normals, each given the image and all levels above it; the decoder reads all.
 
     References:
@@ -203,21 +228,14 @@ class Hierarchical(Posterior):
         width: Hidden units of the network between levels.
     """
 
-    heads = 2
-
-    def __init__(
-        self, encoder: Encoder, latent_dim: int, levels: Levels = 2, width: Units = 64
-    ) -> None:
-        super().__init__(encoder, latent_dim)
-        self.sizes = level_sizes(latent_dim, levels)
-        self.top_down = TopDown(self.sizes, 2 * latent_dim, width)
+    seen = 2
 
     def distribution(self, *heads: Tensor) -> Distribution:
         first = bounded_normal(*(head[..., : self.sizes[0]] for head in heads))
         return Chain(first, self.top_down.levels(torch.cat(heads, dim=-1)), self.sizes)
 
 
-class Ladder(Posterior):
+class Ladder(Levelled):
     """Levels of normals that merge what the image says with what the prior says, by precision.
 
     The encoder is the way up: every level reads its last layer. The way down is the network of the
@@ -231,14 +249,7 @@ class Ladder(Posterior):
         width: Hidden units of the network between levels.
     """
 
-    heads = 2
-
-    def __init__(
-        self, encoder: Encoder, latent_dim: int, levels: Levels = 2, width: Units = 64
-    ) -> None:
-        super().__init__(encoder, latent_dim)
-        self.sizes = level_sizes(latent_dim, levels)
-        self.top_down = TopDown(self.sizes, 0, width)
+    seen = 0
 
     def distribution(self, *heads: Tensor) -> Distribution:
         numbers = zip(*(head.split(self.sizes, dim=-1) for head in heads), strict=True)

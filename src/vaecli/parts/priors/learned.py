@@ -129,7 +129,7 @@ class Hierarchical(Prior):
     ) -> None:
         super().__init__()
         sizes = level_sizes(latent_dim, levels)
-        if isinstance(posterior, posteriors.Hierarchical | Ladder) and posterior.sizes != sizes:
+        if isinstance(posterior, posteriors.Levelled) and posterior.sizes != sizes:
             raise ConfigError("Prior and posterior differ in levels: give both the same.")
         self.first = StandardNormal(sizes[0])
         if not isinstance(posterior, Ladder):
