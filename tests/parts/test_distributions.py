@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
-from vaecli.parts.distributions import Chain, DiagonalNormal, bounded_normal
+from vaecli.parts.distributions import Chain, DiagonalNormal, StandardNormal, bounded_normal
 
 torch.manual_seed(0)
 Q = DiagonalNormal(torch.randn(5, 3), torch.randn(5, 3))
@@ -32,6 +32,10 @@ def test_density_entropy_and_moments_are_those_of_torch():
 def test_kl_is_that_of_torch_and_zero_to_itself():
     torch.testing.assert_close(kl_divergence(Q, P), kl_divergence(as_torch(Q), as_torch(P)))
     torch.testing.assert_close(kl_divergence(Q, Q), torch.zeros(5), atol=1e-6, rtol=0)
+    zero = torch.zeros(3)
+    general, short = DiagonalNormal(zero, zero), StandardNormal(zero)
+    torch.testing.assert_close(kl_divergence(Q, short), kl_divergence(as_torch(Q), as_torch(short)))
+    torch.testing.assert_close(kl_divergence(Q, short), kl_divergence(Q, general))
 
 
 def test_samples_have_the_mean_and_variance_and_carry_gradients():
@@ -56,6 +60,7 @@ def test_an_emitted_log_variance_is_kept_where_its_exponential_is_finite():
     d = bounded_normal(mean, log_var)
     assert d.log_var.tolist() == [-20, -19, 3, 20]
     assert kl_divergence(d, bounded_normal(mean, -log_var)).isfinite()
+    assert bounded_normal(mean, torch.full((4,), torch.nan)).log_var.isnan().all()
 
 
 def chain():

@@ -126,6 +126,23 @@ def test_a_bernoulli_scores_grey_pixels_by_cross_entropy():
     torch.testing.assert_close(likelihood(z).log_prob(x), cross_entropy)
 
 
+def test_a_bernoulli_is_torchs_at_any_logit_and_so_is_its_gradient():
+    logits = torch.tensor([-1e4, -90.0, -3.0, 0.0, 1.0, 30.0, 1e4])
+    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    x = torch.tensor([[0.0], [0.3], [1.0]])
+    found = make("bernoulli")[0].pixels(ours)
+    wanted = torch.distributions.Bernoulli(logits=theirs)
+    torch.testing.assert_close(
+        found.log_prob(x), -torch.nn.functional.softplus(logits) + x * logits
+    )
+    torch.testing.assert_close(found.mean, wanted.mean)
+    found.log_prob(x).sum().backward()
+    torch.nn.functional.binary_cross_entropy_with_logits(
+        theirs.expand(3, 7), x.expand(3, 7), reduction="sum"
+    ).neg().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
 def test_a_continuous_bernoulli_is_torchs_where_that_is_precise():
     a, x = torch.linspace(-12, 12, 97, dtype=torch.float64), torch.rand(50, 1)
     pixels = make("continuous-bernoulli")[0].pixels(a)

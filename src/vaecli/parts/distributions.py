@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
 
@@ -59,13 +60,25 @@ class DiagonalNormal(Unchecked):
         return 0.5 * (self.log_var + math.log(2 * math.pi) + 1).sum(-1)
 
 
+class StandardNormal(DiagonalNormal):
+    """`N(0, I)`, a class of its own for its shorter KL.
+
+    Args:
+        zero: Zeros, shape `(D,)`.
+    """
+
+    def __init__(self, zero: Tensor) -> None:
+        super().__init__(zero, zero)
+
+
 def bounded_normal(mean: Tensor, log_var: Tensor) -> DiagonalNormal:
     """The normal of what a network emits, whose log-variance is cut to [-20, 20].
 
     No healthy training comes near: that is a spread from 5e-5 to 2e4. A network that diverges is
     seen by its loss, and not by an infinity made here.
     """
-    return DiagonalNormal(mean, log_var.clamp(-LARGEST_LOG_VAR, LARGEST_LOG_VAR))
+    # clamp by its other name, whose gradient is one operation and not five
+    return DiagonalNormal(mean, F.hardtanh(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
 
 
 @register_kl(DiagonalNormal, DiagonalNormal)  # type: ignore[untyped-decorator]
@@ -73,6 +86,12 @@ def kl_diagonal_normals(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     """`KL(q || p)` in nats, of the broadcast batch shape."""
     squared = (q.loc - p.loc).square() + q.log_var.exp()
     return 0.5 * (squared * (-p.log_var).exp() + p.log_var - q.log_var - 1).sum(-1)
+
+
+@register_kl(DiagonalNormal, StandardNormal)  # type: ignore[untyped-decorator]
+def kl_standard_normal(q: DiagonalNormal, p: StandardNormal) -> Tensor:
+    """`KL(q || N(0, I))` in nats, of the batch shape of q."""
+    return 0.5 * (q.loc.square() + q.log_var.exp() - q.log_var - 1).sum(-1)
 
 
 class Delta(Unchecked):

@@ -44,9 +44,9 @@ class Likelihood(nn.Module, abc.ABC):
         batch = z.shape[:-1]
         if c is not None:
             c = c.expand(*batch, -1).flatten(0, -2)
-        maps = self.decoder(z.flatten(0, -2), c).unflatten(0, batch)
-        pixels = self.pixels(*maps.chunk(self.maps, dim=-3))
-        return Independent(pixels, 3, validate_args=False)
+        maps = self.decoder(z.flatten(0, -2), c).unflatten(0, batch).float()  # bf16 is too coarse
+        each = maps.chunk(self.maps, dim=-3) if self.maps > 1 else (maps,)  # a chunk is a copy
+        return Independent(self.pixels(*each), 3, validate_args=False)
 
     @abc.abstractmethod
     def pixels(self, *maps: Tensor) -> Distribution:
@@ -87,7 +87,7 @@ class Bernoulli(Likelihood):
 
     def pixels(self, *maps: Tensor) -> Distribution:
         (logits,) = maps
-        return dist.Bernoulli(logits=logits, validate_args=False)
+        return pixels.Bernoulli(logits)
 
     def maps_for(self, mean: Tensor) -> Tensor:
         return mean.clamp(DARKEST, 1 - DARKEST).logit()

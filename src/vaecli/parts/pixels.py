@@ -1,4 +1,4 @@
-"""Distributions of one pixel in [0, 1] that `torch.distributions` lacks, or has not precisely."""
+"""Distributions of one pixel in [0, 1] that `torch.distributions` lacks, or holds too slowly."""
 
 import torch
 import torch.nn.functional as F
@@ -7,6 +7,27 @@ from torch import Tensor
 from .distributions import Unchecked
 
 LEVELS = 256  # of grey, from 0 to 1 in equal steps
+
+
+class Bernoulli(Unchecked):
+    """White with probability sigmoid(logits), else black; a grey pixel is scored by its share.
+
+    torch's class takes half as long again, a twentieth of a training step of the default model.
+
+    Args:
+        logits: Any shape.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__(logits.shape)
+        self.logits = logits
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return torch.addcmul(F.logsigmoid(self.logits), x - 1, self.logits)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.sigmoid()
 
 
 class ContinuousBernoulli(Unchecked):

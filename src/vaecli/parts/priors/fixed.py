@@ -10,7 +10,7 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily, Mu
 
 from ...config import Components
 from ...errors import ConfigError
-from .. import posteriors
+from .. import distributions, posteriors
 from ..codebooks import Codewords
 from ..distributions import DiagonalNormal
 from ..spheres import UniformSphere, require_sphere
@@ -34,7 +34,7 @@ class StandardNormal(Prior):
         self.register_buffer("zero", torch.zeros(latent_dim), persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return DiagonalNormal(self.zero, self.zero)
+        return distributions.StandardNormal(self.zero)
 
 
 class Codes(Prior):
