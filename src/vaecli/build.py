@@ -26,6 +26,7 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "likelihood": LIKELIHOODS,
     "objective": OBJECTIVES,
     "network": NETWORKS,
+    "optimizer": OPTIMIZERS,
 }
 
 
@@ -117,8 +118,9 @@ def has_critic(config: Config) -> bool:
 
 def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
     """The optimizer of all parameters of the model and the objective."""
-    make = lookup(OPTIMIZERS, config.optimizer, "optimizer")
-    return make([*model.parameters(), *objective.parameters()], config.lr)
+    parameters = [*model.parameters(), *objective.parameters()]
+    made: Optimizer = _make(config, "optimizer", parameters=parameters, lr=config.lr)
+    return made
 
 
 def device(name: str) -> torch.device:

@@ -61,7 +61,14 @@ class Config:
     epochs: Annotated[Count, Doc("Passes over the training images, 1 or more.")] = 50
     batch_size: Annotated[Count, Doc("Images in a batch, 1 or more.")] = 128
     lr: Annotated[float, Gt(0), Doc("Learning rate, above 0.")] = 1e-3
-    optimizer: Annotated[str, Doc("adam, adamw or sgd (with momentum 0.9).", "NAME")] = "adam"
+    lr_schedule: Annotated[
+        Literal["constant", "linear", "cosine"],
+        Doc("How the learning rate falls, to 0 at the end of the last epoch."),
+    ] = "constant"
+    warmup: Annotated[
+        float, Ge(0), Lt(1), Doc("Part of the training in which the learning rate grows.", "PART")
+    ] = 0.0
+    optimizer: Annotated[str, Doc("adam, adamw or sgd, as name:option=value,...", "SPEC")] = "adam"
     latent_dim: Annotated[Count, Doc("Latent dimensions, 1 or more.")] = 20
     network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
         "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
@@ -83,6 +90,11 @@ class Config:
     max_time: Annotated[str | None, Doc("Stop after 2h, 90m or 1h30m; resumable.", "TIME")] = None
     seed: Annotated[int, Ge(0), Lt(2**64), Doc("Seed of the random numbers, 0 or more.")] = 0
     device: Annotated[str, Doc("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
+    threads: Annotated[Count | None, Doc("Processor threads; else one for each core.", "N")] = None
+    compile: Annotated[bool, Doc("Compile the objective: faster after half a minute.")] = False
+    precision: Annotated[
+        Literal["float32", "bf16"], Doc("Of products; bf16 wants a processor that is made for it.")
+    ] = "float32"
     save_every: Annotated[Count | None, Doc("Keep a checkpoint every N epochs.", "N")] = None
     sample_every: Annotated[Count, Doc("Draw samples every N epochs.", "N")] = 1
     on_nan: Annotated[

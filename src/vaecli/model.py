@@ -5,8 +5,9 @@ three; a `Draw` is what every objective is a function of.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +18,26 @@ from .errors import ConfigError
 from .parts.distributions import Delta
 from .parts.likelihoods import Likelihood
 
+T = TypeVar("T")
+
 
 def log_mean_exp(values: Tensor) -> Tensor:
     """`log(mean(exp(values)))` over the first dimension."""
     return values.logsumexp(0) - math.log(len(values))
+
+
+class cached(Generic[T]):
+    """A property that is computed once, without the lock of `functools.cached_property`.
+
+    The compiler cannot follow a lock, which Python has dropped in 3.12.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self.make, self.name = make, make.__name__
+
+    def __get__(self, owner: Any, kind: object = None) -> T:
+        value = owner.__dict__[self.name] = self.make(owner)
+        return value
 
 
 @dataclass(frozen=True)
@@ -44,27 +61,27 @@ class Draw:
     p: Distribution
     likelihood: Distribution
 
-    @cached_property
+    @cached
     def log_px(self) -> Tensor:
         """`log p(x | z)`, shape `(K, B)`."""
         return self.likelihood.log_prob(self.x)
 
-    @cached_property
+    @cached
     def log_pz(self) -> Tensor:
         """`log p(z)`, shape `(K, B)`."""
         return self.p.log_prob(self.z)
 
-    @cached_property
+    @cached
     def log_qz(self) -> Tensor:
         """`log q(z | x)`, shape `(K, B)`."""
         return self.q.log_prob(self.z)
 
-    @cached_property
+    @cached
     def distortion(self) -> Tensor:
         """`-E_q log p(x | z)`, shape `(B,)`."""
         return -self.log_px.mean(0)
 
-    @cached_property
+    @cached
     def rate(self) -> Tensor:
         """`KL(q || p)`, shape `(B,)`: exact where torch knows a formula, else by Monte Carlo."""
         try:
@@ -88,12 +105,12 @@ class Draw:
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 
-    @cached_property
+    @cached
     def log_weights(self) -> Tensor:
         """Importance weights `log p(x, z) - log q(z | x)`, shape `(K, B)`."""
         return self.log_px + self.log_pz - self.log_qz
 
-    @cached_property
+    @cached
     def bound(self) -> Tensor:
         """The importance-weighted lower bound on `log p(x)`, shape `(B,)`.
 

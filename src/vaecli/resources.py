@@ -1,5 +1,6 @@
 """Disk and memory that are left, asked about before work begins that would run out of them."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -34,6 +35,27 @@ def available_memory() -> int | None:
         return there if text == "max" else min(there, int(text))
     except (OSError, KeyError, ValueError):
         return None
+
+
+def cores() -> int:
+    """Physical cores that this process may use: two threads of one core wait for each other."""
+    try:
+        there = Path("/sys/devices/system/cpu")
+        own = os.sched_getaffinity(0)
+        return len({(there / f"cpu{n}/topology/thread_siblings_list").read_text() for n in own})
+    except (OSError, AttributeError):  # not Linux
+        return os.cpu_count() or 1
+
+
+def can_compile() -> bool:
+    """Whether torch finds a C++ compiler that works, which one small function tells."""
+    import torch
+
+    try:
+        torch.compile(torch.neg)(torch.zeros(1))
+    except Exception:  # of many kinds: no compiler, no headers, an unsupported Python
+        return False
+    return True
 
 
 def peak_memory() -> int | None:

@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -16,8 +18,8 @@ from .epoch import Epoch as Epoch
 from .errors import TrainingDiverged
 from .evaluation import Means, evaluate
 from .model import VAE
-from .objectives import Objective
-from .optimizers import Optimizer
+from .objectives import Objective, Terms
+from .optimizers import Optimizer, factor
 from .seeds import generator, reseed
 
 HINT = "Try a lower --lr, or --on-nan rollback."
@@ -112,14 +114,26 @@ class State:
         self.means.names, self.means.images = tuple(position["names"]), position["images"]
         self.means.batches = self.batch = position["batch"]
         self.seconds, self.history = position["seconds"], list(history)
-        self.slow_down(position["rollbacks"])
+        self.rollbacks = position["rollbacks"]
         for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
 
-    def slow_down(self, rollbacks: int) -> None:
-        """Halve the learning rate of the configuration so many times."""
-        self.rollbacks = rollbacks
-        self.optimizer.lr = self.config.lr * 0.5**rollbacks
+    @cached_property
+    def compiled(self) -> Callable[..., Terms]:
+        """The objective for training, compiled if the configuration wants it so."""
+        if not self.config.compile:
+            return self.objective
+        from torch._inductor import config as inductor
+
+        inductor.fallback_random = True  # the same noise as without
+        compiled: Callable[..., Terms] = torch.compile(self.objective)
+        return compiled
+
+    def set_rate(self, batches: int) -> None:
+        """Set the learning rate of the batch in progress, of so many in an epoch."""
+        config, done = self.config, len(self.history) + (self.batch - 0.5) / batches
+        schedule = factor(config.lr_schedule, config.warmup, done / config.epochs)
+        self.optimizer.lr = config.lr * 0.5**self.rollbacks * schedule
 
 
 def find_best(config: Config, history: Sequence[Epoch]) -> Epoch | None:
@@ -169,6 +183,9 @@ def fit(
     validation = validation and validation.to(device)
     labelled = model.context > 0 or state.objective.reads_labels
     rehearsed = train.labelled if state.objective.reads_labels else train.labels[:0]
+    lowered = partial(torch.autocast, device.type, torch.bfloat16)
+    precision = lowered if config.precision == "bf16" else nullcontext
+    score: Callable[..., Terms] = state.objective  # torch learns from one batch how to compile
     while not why_over(config, state.history):
         number = len(state.history) + 1
         began = time.perf_counter() - state.seconds
@@ -178,11 +195,14 @@ def fit(
         while state.batch < len(batches):
             index = batches[state.batch]
             state.batch += 1
+            state.set_rate(len(batches))
             if 0 < len(rehearsed) < len(train):
                 index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
             reseed(device, config.seed, "noise", number, state.batch)
             x, c = train.pixels(index), train.context(index) if labelled else None
-            terms = state.objective(model, x, c, number - 1 + state.batch / len(batches))
+            with precision():
+                terms = score(model, x, c, number - 1 + state.batch / len(batches))
+            score = state.compiled
             terms.loss.backward()
             state.optimizer.step()
             state.means.add(terms, len(x))

@@ -59,7 +59,7 @@ def test_a_rollback_halves_the_rate_and_goes_on_from_the_last_epoch(
     assert done.status == 0
     assert "Warning: Training diverged: loss became nan in batch 1 of epoch 3" in done.err
     assert "at learning rate 0.02" in done.err
-    assert "Went back to the end of epoch 2 with learning rate 0.01: rollback 1 of 3" in done.err
+    assert "end of epoch 2 and halved the learning rate: rollback 1 of 3" in done.err
     assert (record(run)["status"], record(run)["rollbacks"]) == ("completed", 1)
     assert [row["epoch"] for row in rows(run)] == ["1", "2", "3", "4"]
     header = checkpoint.load(run / "checkpoints/last.safetensors")[1]
@@ -71,7 +71,7 @@ def test_a_rollback_halves_the_rate_and_goes_on_from_the_last_epoch(
     data = vaecli.load(state.config)
     list(vaecli.fit(state, *data))
     state.config = replace(state.config, epochs=4)
-    state.slow_down(1)
+    state.rollbacks = 1
     list(vaecli.fit(state, *data))
     assert all(torch.equal(t, tensors(run)[name]) for name, t in state.tensors().items())
 

@@ -44,7 +44,8 @@ class Posterior(nn.Module, abc.ABC):
         self.head = nn.Linear(encoder.features, self.heads * latent_dim)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
-        return self.distribution(*self.head(self.encoder(x, c)).chunk(self.heads, dim=-1))
+        heads = self.head(self.encoder(x, c)).float()  # bf16 is too coarse for a density
+        return self.distribution(*heads.chunk(self.heads, dim=-1))
 
     @abc.abstractmethod
     def distribution(self, *heads: Tensor) -> Distribution:

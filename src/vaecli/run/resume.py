@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from .run import Run
 
 # What a resume may change. on_nan is one of them: a run that diverged can go on that way.
-FREE = ("epochs", "device", "patience", "max_time", "save_every", "sample_every", "on_nan")
+FREE = (
+    "epochs",
+    "device",
+    "patience",
+    "max_time",
+    "threads",
+    "compile",
+    "save_every",
+    "sample_every",
+    "on_nan",
+)
 
 
 @contextmanager
