@@ -169,7 +169,7 @@ def test_a_method_that_does_something_is_not_overridden():
 
 
 def test_the_package_stays_within_its_budget():
-    assert sum(count_code(path.read_text(encoding="utf-8")) for path in MODULES) <= 4500
+    assert sum(count_code(path.read_text(encoding="utf-8")) for path in MODULES) <= 4700
 
 
 def asserts(function):

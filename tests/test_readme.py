@@ -98,7 +98,9 @@ def test_every_option_named_exists():
     others = {"--config", "--plot", "--resume", "--version", "--checkpoint", "--dry-run"}
     assert options <= fields | others
     assert {c.callback.__name__.replace("_", "-") for c in app.registered_commands} == set(
-        re.findall(r"vaecli (train|sample|reconstruct|embed|classify|plot-loss|parts)", TEXT)
+        re.findall(
+            r"vaecli (train|sample|reconstruct|embed|evaluate|classify|plot-loss|parts)", TEXT
+        )
     )
 
 

@@ -1,14 +1,16 @@
 """What a trained model is worth on images that it has not seen."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from .data import Images
-from .model import VAE
+from .model import VAE, log_mean_exp
 from .objectives import Objective, Terms
+from .objectives.importance import ROWS
 from .seeds import seeded
 
 
@@ -34,10 +36,9 @@ class Means:
         if not self.batches:
             self.names, self.finite = tuple(terms.logged), values.new_zeros(())
             self.sums = self.last = torch.zeros_like(values)
-        fine = self.finite == self.batches
-        self.last = torch.where(fine, values, self.last)
-        self.finite = self.finite + (values.isfinite().all() & fine)
-        self.sums = self.sums + values * images
+        self.last = torch.where(self.finite == self.batches, values, self.last)
+        self.sums = self.sums.add(values, alpha=images)
+        self.finite = self.finite + self.sums.isfinite().all()  # they never are again
         self.images += images
         self.batches += 1
 
@@ -58,6 +59,33 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
         for x, c in chunks(images, model.device, objective.largest):
             means.add(objective(model, x, c), len(x))
     return means.read()
+
+
+def log_likelihood(
+    model: VAE, images: Images, samples: int, seed: int, tick: Callable[[int], object] = int
+) -> Tensor:
+    """`log p(x)` of every image by importance sampling, shape `(N,)`, in nats: a lower bound.
+
+    It rises to the likelihood as samples grow. Memory does not: a few are decoded at a time.
+
+    References:
+        Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
+
+    Args:
+        model: Its posterior has a density.
+        images: What to score.
+        samples: For each image.
+        seed: Of the noise.
+        tick: Called with the number of images that are done since the last call.
+    """
+    found, most = [], math.ceil(samples / math.ceil(samples / ROWS))  # parts of about one size
+    counts = [min(most, samples - done) for done in range(0, samples, most)]
+    with seeded(model.device, seed, "likelihood"), evaluating(model):
+        for x, c in chunks(images, model.device, max(1, ROWS // samples)):
+            weights = torch.cat([model.draw(x, c, count).log_weights for count in counts])
+            found.append(log_mean_exp(weights).cpu())
+            tick(len(x))
+    return torch.cat(found)
 
 
 def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:

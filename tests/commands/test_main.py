@@ -8,7 +8,7 @@ import pytest
 
 from vaecli import __version__, commands
 
-COMMANDS = ["train", "sample", "reconstruct", "embed", "plot-loss"]
+COMMANDS = ["train", "sample", "reconstruct", "embed", "evaluate", "plot-loss"]
 WITHOUT_TORCH = """
 import sys
 class Refuse:
@@ -33,7 +33,7 @@ def test_help_starts_with_a_verb_and_ends_with_examples(cli, command, flag):
     done = cli(command, flag)
     assert done.status == 0
     assert done.out.startswith(f"Usage: vaecli {command} [OPTIONS]\n\n  ")
-    assert done.out.splitlines()[2].split()[0] in ("Train", "Draw", "Encode", "Plot")
+    assert done.out.splitlines()[2].split()[0] in ("Train", "Draw", "Encode", "Score", "Plot")
     assert f"Examples:\n    vaecli {command}" in done.out
     assert max(map(len, done.out.splitlines())) <= 80
 
@@ -161,7 +161,9 @@ def test_paths_are_printed_in_any_encoding(run_dir, tmp_path):
 
 
 def test_options_read_the_same_everywhere(cli):
-    helps = [cli(command, "-h").out.split() for command in COMMANDS[1:]]
-    assert all("-r," in words and "--run-dir" in words and "-o," in words for words in helps)
-    described = [" ".join(words).split("--run-dir <")[1].split("]")[0] for words in helps[:3]]
+    helps = {command: cli(command, "-h").out.split() for command in COMMANDS[1:]}
+    assert all("-r," in words and "--run-dir" in words for words in helps.values())
+    assert [c for c, words in helps.items() if "-o," not in words] == ["evaluate"]  # it prints
+    del helps["plot-loss"]  # it takes several
+    described = [" ".join(w).split("--run-dir <")[1].split("]")[0] for w in helps.values()]
     assert len(set(described)) == 1

@@ -15,7 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import ConfigError, Interrupted, VaecliError
-from . import classify, embed, parts, plot_loss, reconstruct, sample, train
+from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
 from .options import say
 
 # Plain help: rich's panels would double the time to --help.
@@ -33,7 +33,7 @@ def _epilog(examples: list[str]) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
 
-for module in (train, sample, reconstruct, embed, classify, plot_loss, parts):
+for module in (train, sample, reconstruct, embed, evaluate, classify, plot_loss, parts):
     name = module.__name__.rpartition(".")[2]
     app.command(epilog=_epilog(module.EXAMPLES))(getattr(module, name))
 
