@@ -58,8 +58,14 @@ def test_threads_are_those_asked_for_and_recorded(cli, digits, tmp_path):
     torch.set_num_threads(threads)
 
 
-def test_there_are_no_more_cores_than_processors():
-    assert 1 <= resources.cores() <= (torch.get_num_threads() + 1024)
+def test_two_processors_of_one_core_are_one(tmp_path, monkeypatch):
+    for n, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        (tmp_path / f"cpu{n}" / "topology").mkdir(parents=True)
+        (tmp_path / f"cpu{n}" / "topology" / "thread_siblings_list").write_text(siblings + "\n")
+    for own, wanted in (({0, 1, 2, 3}, 2), ({0, 2}, 1), ({1, 2}, 2)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, own=own: own, raising=False)
+        assert resources.cores(tmp_path) == wanted
+    assert resources.cores(tmp_path / "missing") == (os.cpu_count() or 1)
 
 
 def test_densities_are_not_computed_in_bf16():
@@ -100,6 +106,17 @@ def test_without_a_compiler_training_goes_on_with_one_warning(cli, digits, tmp_p
     done = cli(*arguments(digits, tmp_path / "run", "-q", "--epochs", 1, "--compile"))
     assert done.status == 0
     assert done.err.count("no C++ compiler that works") == 1
+
+
+@pytest.mark.parametrize("preset", ["aae", "vae-gan", "rae-gp"])
+def test_what_torch_cannot_compile_trains_with_one_warning(cli, digits, tmp_path, preset):
+    from tests.commands.test_process import arguments
+
+    more = ("-q", "--epochs", 1, "--compile", "--preset", preset)
+    done = cli(*arguments(digits, tmp_path / "run", *more))
+    assert done.status == 0
+    assert done.err.count("Warning: torch cannot compile") == 1
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -27,6 +27,15 @@ def preset(paper: str, **changes: Any) -> Preset:
 PLANE: dict[str, Any] = {"posterior": "dirac", "latent_dim": 2}  # of an adversarial autoencoder
 PRESETS = {
     "vae": preset("1312.6114"),
+    "vae-fast": preset(  # found by tests.benchmarks.recipes
+        "1312.6114",
+        epochs=8,
+        lr=5e-3,
+        lr_schedule="linear",
+        warmup=0.05,
+        optimizer="adam:beta2=0.98",
+        network="mlp:activation=silu,bias=data",
+    ),
     "beta-vae": preset("Sy2fzU9gl", objective="elbo:beta=4"),
     "warmup": preset("1602.02282", objective="elbo:warmup=10"),
     "cyclical": preset("1903.10145", objective="elbo:cycle=5"),

@@ -37,10 +37,9 @@ def available_memory() -> int | None:
         return None
 
 
-def cores() -> int:
+def cores(there: Path = Path("/sys/devices/system/cpu")) -> int:
     """Physical cores that this process may use: two threads of one core wait for each other."""
     try:
-        there = Path("/sys/devices/system/cpu")
         own = os.sched_getaffinity(0)
         return len({(there / f"cpu{n}/topology/thread_siblings_list").read_text() for n in own})
     except (OSError, AttributeError):  # not Linux

@@ -120,8 +120,8 @@ class State:
 
     @cached_property
     def compiled(self) -> Callable[..., Terms]:
-        """The objective for training, compiled if the configuration wants it so."""
-        if not self.config.compile:
+        """The objective for training, compiled if the configuration wants it so and torch can."""
+        if not (self.config.compile and self.objective.compiles):
             return self.objective
         from torch._inductor import config as inductor
 

@@ -1,6 +1,8 @@
 """Epochs of pythae's trainer, one for every line of stdin: run by `speed`, in an environment of it.
 
-python pythae_epochs.py IMAGES BATCH_SIZE
+python pythae_epochs.py LAYERS IMAGES BATCH_SIZE
+
+Answers with the seconds of the epoch and the loss on the test images, in nats.
 """
 
 import logging
@@ -22,37 +24,42 @@ from vaecli.data import idx
 
 
 class Encoder(BaseEncoder):  # type: ignore[misc]
-    """784-400, and two layers of 20."""
+    """784, hidden layers of 400, and two layers of 20."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int) -> None:
         super().__init__()
-        self.hidden, self.mean, self.log_var = nn.Linear(784, 400), *heads()
+        self.hidden = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), *more(layers))
+        self.mean, self.log_var = nn.Linear(400, 20), nn.Linear(400, 20)
 
     def forward(self, x: torch.Tensor) -> ModelOutput:
-        h = self.hidden(x.flatten(1)).relu()
+        h = self.hidden(x.flatten(1))
         return ModelOutput(embedding=self.mean(h), log_covariance=self.log_var(h))
 
 
 class Decoder(BaseDecoder):  # type: ignore[misc]
-    """20-400-784, with a sigmoid at the end, as pythae's loss wants it."""
+    """20, hidden layers of 400, 784 and a sigmoid, as pythae's loss wants it."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: int) -> None:
         super().__init__()
-        self.hidden, self.pixels = nn.Linear(20, 400), nn.Linear(400, 784)
+        self.hidden = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), *more(layers))
+        self.pixels = nn.Linear(400, 784)
 
     def forward(self, z: torch.Tensor) -> ModelOutput:
-        x = self.pixels(self.hidden(z).relu()).sigmoid()
+        x = self.pixels(self.hidden(z)).sigmoid()
         return ModelOutput(reconstruction=x.unflatten(1, (1, 28, 28)))
 
 
-def heads() -> tuple[nn.Linear, nn.Linear]:
-    return nn.Linear(400, 20), nn.Linear(400, 20)
+def more(layers: int) -> list[nn.Module]:
+    """The hidden layers after the first."""
+    return [m for _ in range(layers - 1) for m in (nn.Linear(400, 400), nn.ReLU())]
 
 
 logging.disable(logging.INFO)
-images, batch_size = map(int, sys.argv[1:])
-pixels, _ = idx.read_split(Path(idx.__file__).parent / "mnist", "train")
-x = pixels[:images].unsqueeze(1).float() / 255
+layers, images, batch_size = map(int, sys.argv[1:])
+x, test = (
+    idx.read_split(Path(idx.__file__).parent / "mnist", split)[0].unsqueeze(1).float() / 255
+    for split in ("train", "test")
+)
 config = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="bce")
 training = BaseTrainerConfig(
     output_dir=tempfile.mkdtemp(),
@@ -61,12 +68,15 @@ training = BaseTrainerConfig(
     num_epochs=1,
 )
 processor = DataProcessor()
-dataset = processor.to_dataset(processor.process_data(x))
+dataset = processor.to_dataset(processor.process_data(x[:images]))
 trainer = BaseTrainer(
-    VAE(config, Encoder(), Decoder()), dataset, training_config=training, callbacks=[]
+    VAE(config, Encoder(layers), Decoder(layers)), dataset, training_config=training, callbacks=[]
 )
 trainer.prepare_training()
 for epoch, _ in enumerate(sys.stdin, start=1):
     began = time.perf_counter()
     trainer.train_step(epoch)
-    print(time.perf_counter() - began, flush=True)
+    seconds = time.perf_counter() - began
+    with torch.no_grad():
+        loss = trainer.model.eval()({"data": test}).loss.item()
+    print(seconds, loss, flush=True)

@@ -8,13 +8,15 @@ a machine which changes its speed does not matter. All train the same network on
     floor      the float32 matrix products of forward and backward pass, into preallocated outputs
     by hand    the loop written out, without parts, distributions or a generator
     vaecli     `vaecli.fit`, the public generator: the training part of an epoch
-    evaluated  the same, and the evaluation of 10,000 test images
-    textbook   DataLoader, ToTensor for each image, torch.optim.Adam, .item() for each batch
+    compiled   the same with --compile, where there is a compiler
+    evaluation of the test images, 10,000 for 60,000 of training
+    textbook   the loop of most tutorials, in a process of its own
     pythae     its VAE and BaseTrainer, by the Python of an environment that has it; one layer only
 
 Networks are the default (two hidden layers) and 784-400-20 (one), batches hold 128 and 512 images.
-Then, for the default, whole processes: `vaecli train --epochs 10` less the time to import torch,
-against ten epochs of the floor. Prints a table of ratios to the floor, and writes it as CSV.
+Then, for the default: `vaecli train --epochs 10` less the time to import torch, against ten epochs
+of the floor; and the importance-weighted likelihood, against the products of its decoder. Prints a
+table of ratios to the floor, and writes it as CSV.
 """
 
 import argparse
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -34,14 +37,17 @@ from torch import Tensor
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
+from vaecli.evaluation import log_likelihood  # noqa: E402
+from vaecli.objectives.importance import ROWS  # noqa: E402
 from vaecli.optimizers import Adam  # noqa: E402
+from vaecli.resources import can_compile  # noqa: E402
 
 Sizes = list[tuple[int, int]]
 NETWORKS: dict[str, Sizes] = {
     "two layers": [(784, 400), (400, 400), (400, 40), (20, 400), (400, 400), (400, 784)],
     "one layer": [(784, 400), (400, 40), (20, 400), (400, 784)],
 }
-TEXTBOOK_PART = 10  # it is timed on this part of the images, as it takes that much longer
+SAMPLES = 5000  # of the importance-weighted likelihood, for each image
 
 
 def batches(images: int, size: int) -> list[int]:
@@ -112,71 +118,36 @@ def by_hand(layers: Sizes, train: vaecli.Images, batch_size: int) -> Callable[[]
     return epoch
 
 
-def textbook(layers: Sizes, train: vaecli.Images, batch_size: int) -> Callable[[], None]:
-    """The loop of most tutorials, on the first of the images."""
-    from PIL import Image
-    from torch.utils.data import DataLoader, Dataset
-    from torchvision.transforms import ToTensor
-
-    class Pictures(Dataset):  # type: ignore[type-arg]
-        def __init__(self) -> None:
-            self.x, self.transform = train.x[: len(train) // TEXTBOOK_PART], ToTensor()
-
-        def __len__(self) -> int:
-            return len(self.x)
-
-        def __getitem__(self, index: int) -> tuple[Tensor, int]:
-            picture = Image.fromarray(self.x[index, 0].numpy(), mode="L")
-            return self.transform(picture), int(train.labels[index])
-
-    model = Plain(layers)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    loader = DataLoader(Pictures(), batch_size=batch_size, shuffle=True)
-
-    def epoch() -> None:
-        total = 0.0
-        for x, _ in loader:
-            optimizer.zero_grad()
-            distortion, rate = model.terms(x.flatten(1))
-            loss = distortion + rate
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-
-    return epoch
-
-
 def through_vaecli(
-    network: str, batch_size: int, train: vaecli.Images, test: vaecli.Images
+    config: vaecli.Config, train: vaecli.Images, test: vaecli.Images
 ) -> Callable[[], tuple[float, float]]:
-    """The public generator, an epoch at a call: its seconds of training, and in all."""
-    config = vaecli.Config(epochs=1_000_000, batch_size=batch_size, network=network)
+    """The public generator, an epoch at a call: seconds of training, and of evaluation."""
     events = vaecli.fit(vaecli.start(config, train), train, test)
 
     def epoch() -> tuple[float, float]:
         done = next(e for e in events if isinstance(e, vaecli.Epoch))
-        return done.train_seconds, done.train_seconds + done.test_seconds
+        return done.train_seconds, done.test_seconds
 
     return epoch
 
 
-class Pythae:
-    """A process of another environment that trains an epoch for every line it is sent."""
+class Other:
+    """A process that trains an epoch for every line it is sent."""
 
-    def __init__(self, python: str, images: int, batch_size: int) -> None:
-        script = Path(__file__).with_name("pythae_epochs.py")
-        command = [python, str(script), str(images), str(batch_size)]
+    def __init__(self, python: str, script: str, *arguments: int) -> None:
+        command = [python, str(Path(__file__).with_name(script)), *map(str, arguments)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
-    def __call__(self) -> float:
-        """Seconds of one epoch."""
+    def __call__(self) -> tuple[float, float]:
+        """Seconds of an epoch, and the loss on the test images after it."""
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write("\n")
+        self.process.stdin.write(b"\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        seconds, loss = map(float, self.process.stdout.readline().split())
+        return seconds, loss
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -190,25 +161,47 @@ def loops(
 ) -> list[dict[str, float]]:
     """The seconds of each contender in every round but the first, which warms up."""
     layers, depth = NETWORKS[name], len(NETWORKS[name]) // 2 - 1
-    train, test, _ = vaecli.load(vaecli.Config(train_images=images))
-    contenders: dict[str, Callable[[], object]] = {
-        "floor": floor(layers, images, batch_size),
-        "by hand": by_hand(layers, train, batch_size),
-        "textbook": textbook(layers, train, batch_size),
-    }
-    ours = through_vaecli(f"mlp:depth={depth}", batch_size, train, test)
-    theirs = Pythae(pythae, images, batch_size) if pythae and depth == 1 else None
+    train, test, _ = vaecli.load(vaecli.Config(train_images=images, test_images=images // 6))
+    network = f"mlp:depth={depth}"
+    config = vaecli.Config(epochs=1_000_000, batch_size=batch_size, network=network)
+    products, plain = floor(layers, images, batch_size), by_hand(layers, train, batch_size)
+    ours = through_vaecli(config, train, test)
+    compiled = through_vaecli(replace(config, compile=True), train, test)
+    others = {"textbook": Other(sys.executable, "textbook_epochs.py", depth, images, batch_size)}
+    if pythae and depth == 1:
+        others["pythae"] = Other(pythae, "pythae_epochs.py", depth, images, batch_size)
     rounds = []
     for _ in range(pairs + 1):
-        now = {who: seconds(run) for who, run in contenders.items()}
-        now["textbook"] *= TEXTBOOK_PART
-        now["vaecli"], now["evaluated"] = ours()
-        if theirs:
-            now["pythae"] = theirs()
-        rounds.append(now)
-        print(f"{name}, {batch_size}:", *(f"{who} {s:.2f}" for who, s in now.items()), flush=True)
-    if theirs:
-        theirs.process.kill()
+        now = {"floor": seconds(products), "by hand": seconds(plain)}
+        now["vaecli"], now["evaluation"] = ours()
+        if can_compile():
+            now["compiled"], _ = compiled()
+        rounds.append(now | {who: run()[0] for who, run in others.items()})
+        print(
+            f"{name}, {batch_size}:", *(f"{w} {s:.2f}" for w, s in rounds[-1].items()), flush=True
+        )
+    for other in others.values():
+        other.process.kill()
+    return rounds[1:]
+
+
+def likelihoods(pairs: int, images: int = 40) -> list[dict[str, float]]:
+    """The estimate of log p(x), against the matrix products of its decoder."""
+    train, test, _ = vaecli.load(vaecli.Config(train_images=1, test_images=images))
+    model = vaecli.start(vaecli.Config(), train).model
+    weights = [torch.randn(outputs, inputs) for inputs, outputs in NETWORKS["two layers"][3:]]
+    rows = [torch.randn(ROWS, w.shape[1]) for w in weights]
+    outputs = [torch.empty(ROWS, len(w)) for w in weights]
+
+    def products() -> None:
+        for _ in range(images * SAMPLES // ROWS):
+            for x, w, y in zip(rows, weights, outputs, strict=True):
+                torch.mm(x, w.T, out=y)
+
+    rounds = []
+    for _ in range(pairs + 1):
+        estimate = seconds(lambda: log_likelihood(model, test, SAMPLES, seed=0))
+        rounds.append({"floor": seconds(products), "likelihood": estimate})
     return rounds[1:]
 
 
@@ -251,19 +244,20 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--pythae", help="the Python of an environment with pythae")
-    parser.add_argument("--only", choices=["loops", "processes"])
+    parser.add_argument("--only", choices=["loops", "processes", "likelihoods"])
     parser.add_argument("--out", type=Path, default=Path("speed.csv"))
     options = parser.parse_args()
     rows = []
-    if options.only != "processes":
+    if options.only in (None, "loops"):
         for name in NETWORKS:
             for size in (128, 512):
                 found = loops(name, size, options.pairs, options.images, options.pythae)
                 rows += table(f"{name}, batch {size}", found)
-    if options.only != "loops":
-        rows += table(
-            "10 epochs, all in all", processes(max(options.pairs // 2, 1), options.images)
-        )
+    if options.only in (None, "processes"):
+        found = processes(max(options.pairs // 2, 1), options.images)
+        rows += table("10 epochs, all in all", found)
+    if options.only in (None, "likelihoods"):
+        rows += table(f"{SAMPLES:,} samples an image", likelihoods(options.pairs))
     print(f"| {'over the floor':24} | {'':10} |  min | median |  max |")
     for row in rows:
         cells = f"{row['min']:>4} | {row['median']:>6} | {row['max']:>4}"

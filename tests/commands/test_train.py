@@ -22,6 +22,7 @@ def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_p
     assert lines[0].startswith(f"Training {run} on cpu (")
     assert "96 training and 40 test images, 32 in a batch." in lines[0]
     assert [line.split()[0] for line in lines[4:6]] == ["1/2", "2/2"]
+    assert lines[-6].startswith("Sooner: --preset vae-fast.")
     assert lines[-4:] == [
         f"  vaecli sample -n 64 -o grid.png -r {run}",
         f"  vaecli reconstruct -r {run}",
@@ -30,6 +31,12 @@ def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_p
     ]
     assert "\x1b" not in done.err  # no colours, no bar
     assert (run / "train.log").read_text().splitlines() == lines
+
+
+def test_the_sooner_recipe_is_not_praised_to_who_takes_it(cli, digits, tmp_path):
+    done = cli(*arguments(digits, tmp_path / "run", "--epochs", 1, "--preset", "vae-fast"))
+    assert done.status == 0
+    assert "Sooner" not in done.err
 
 
 def test_the_next_commands_work_as_printed(cli, digits, tmp_path, monkeypatch):

@@ -28,12 +28,16 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
     from .. import build, data, resources, training
 
     torch.set_num_threads(config.threads or min(torch.get_num_threads(), resources.cores()))
-    if config.compile and not resources.can_compile():
-        say("Warning: torch found no C++ compiler that works: training goes on without --compile.")
-        config = replace(config, compile=False)
     config = build.complete(config)
     images = data.load(config)
     state = training.start(config, images.train)
+    if config.compile and not state.objective.compiles:
+        say(
+            f"Warning: torch cannot compile {config.objective}: training goes on without --compile."
+        )
+    elif config.compile and not resources.can_compile():
+        say("Warning: torch found no C++ compiler that works: training goes on without --compile.")
+        state.config = replace(config, compile=False)
     run.restore(state)
     return state, images
 

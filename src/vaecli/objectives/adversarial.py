@@ -32,6 +32,7 @@ class Adversarial(Objective):
 
     needs_density = False
     has_critic = True
+    compiles = False
 
     def __init__(
         self,

@@ -41,6 +41,7 @@ class Objective(nn.Module, abc.ABC):
         needs_density: It reads `log q(z | x)` or the rate, which a deterministic code has not.
         reads_labels: It is given labels even where the model is not conditional.
         has_critic: Its loss is that of a game, and no measure of how good the model is.
+        compiles: torch can compile it, which it cannot where a loss holds a gradient.
         largest: Images that evaluation scores at a time: quick, and 100 MB of memory at most for
             28x28.
     """
@@ -48,6 +49,7 @@ class Objective(nn.Module, abc.ABC):
     needs_density: bool = True
     reads_labels: bool = False
     has_critic: bool = False
+    compiles: bool = True
     largest: int = 1000
 
     @abc.abstractmethod

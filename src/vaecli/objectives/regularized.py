@@ -44,6 +44,7 @@ class RAE(Objective):
                 "The rae objective regularises a deterministic code: use --posterior dirac."
             )
         self.penalty, self.beta, self.weight = penalty, beta, weight
+        self.compiles = penalty == "l2"
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw = model.draw(x, c)

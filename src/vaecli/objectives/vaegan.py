@@ -35,6 +35,7 @@ class VAEGAN(Objective):
     """
 
     has_critic = True
+    compiles = False
 
     def __init__(
         self,
