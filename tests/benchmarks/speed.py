@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.speed [--pairs 7] [--images 60000] [--pythae PYTHON] [--out FILE.csv]
 
-Each contender trains an epoch in turn, round after round, and is compared within the round, so that
-a machine which changes its speed does not matter. All train the same network on the same images:
+Contenders take turns, 20 batches each, until each has done an epoch: a round. Ratios are those of a
+round, so that a machine which changes its speed does not matter. (What runs in a process of its own
+trains its epoch after them.) All train the same network on the same images:
 
     floor      the float32 matrix products of forward and backward pass, into preallocated outputs
     by hand    the loop written out, without parts, distributions or a generator
-    vaecli     `vaecli.fit`, the public generator: the training part of an epoch
+    vaecli     `vaecli.fit`, the public generator
     compiled   the same with --compile, where there is a compiler
     evaluation of the test images, 10,000 for 60,000 of training
     textbook   the loop of most tutorials, in a process of its own
@@ -21,12 +22,13 @@ table of ratios to the floor, and writes it as CSV.
 
 import argparse
 import csv
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,42 +39,35 @@ from torch import Tensor
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
-from vaecli.evaluation import log_likelihood  # noqa: E402
+from vaecli.evaluation import evaluate, log_likelihood  # noqa: E402
 from vaecli.objectives.importance import ROWS  # noqa: E402
 from vaecli.optimizers import Adam  # noqa: E402
 from vaecli.resources import can_compile  # noqa: E402
+from vaecli.training import State  # noqa: E402
 
 Sizes = list[tuple[int, int]]
 NETWORKS: dict[str, Sizes] = {
     "two layers": [(784, 400), (400, 400), (400, 40), (20, 400), (400, 400), (400, 784)],
     "one layer": [(784, 400), (400, 40), (20, 400), (400, 784)],
 }
+TURN = 20  # batches
 SAMPLES = 5000  # of the importance-weighted likelihood, for each image
 
 
-def batches(images: int, size: int) -> list[int]:
-    """How many images each batch of an epoch holds."""
-    return [size] * (images // size) + [images % size] * (images % size > 0)
-
-
-def floor(layers: Sizes, images: int, batch_size: int) -> Callable[[], None]:
-    """The matrix products of one epoch: y = x W', dW = dy' x, and dx = dy W but for the images."""
-    sizes = batches(images, batch_size)
+def floor(layers: Sizes, batch_size: int) -> Iterator[None]:
+    """The matrix products of a step: y = x W', dW = dy' x, and dx = dy W but for the images."""
     weights = [torch.randn(outputs, inputs) for inputs, outputs in layers]
-    inputs = {b: [torch.randn(b, w.shape[1]) for w in weights] for b in set(sizes)}
-    outputs = {b: [torch.randn(b, w.shape[0]) for w in weights] for b in set(sizes)}
+    inputs = [torch.randn(batch_size, w.shape[1]) for w in weights]
+    outputs = [torch.randn(batch_size, w.shape[0]) for w in weights]
     gradients = [torch.empty_like(w) for w in weights]
-
-    def epoch() -> None:
-        for b in sizes:
-            for x, w, y in zip(inputs[b], weights, outputs[b], strict=True):
-                torch.mm(x, w.T, out=y)
-            for i in reversed(range(len(weights))):
-                torch.mm(outputs[b][i].T, inputs[b][i], out=gradients[i])
-                if i:
-                    torch.mm(outputs[b][i], weights[i], out=inputs[b][i])
-
-    return epoch
+    while True:
+        for x, w, y in zip(inputs, weights, outputs, strict=True):
+            torch.mm(x, w.T, out=y)
+        for i in reversed(range(len(weights))):
+            torch.mm(outputs[i].T, inputs[i], out=gradients[i])
+            if i:
+                torch.mm(outputs[i], weights[i], out=inputs[i])
+        yield
 
 
 class Plain:
@@ -100,12 +95,11 @@ class Plain:
         return distortion, 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()
 
 
-def by_hand(layers: Sizes, train: vaecli.Images, batch_size: int) -> Callable[[], None]:
+def by_hand(layers: Sizes, train: vaecli.Images, batch_size: int) -> Iterator[None]:
     """The recipe without vaecli's parts, with vaecli's optimizer."""
     model = Plain(layers)
     optimizer = Adam(model.parameters(), 1e-3)
-
-    def epoch() -> None:
+    while True:
         sums = torch.zeros(3)
         for index in torch.randperm(len(train)).split(batch_size):
             x = train.x[index].float().div_(255).flatten(1)
@@ -114,21 +108,14 @@ def by_hand(layers: Sizes, train: vaecli.Images, batch_size: int) -> Callable[[]
             loss.backward()
             optimizer.step()
             sums += torch.stack([distortion + rate, distortion, rate]).detach()
+            yield
 
-    return epoch
 
-
-def through_vaecli(
-    config: vaecli.Config, train: vaecli.Images, test: vaecli.Images
-) -> Callable[[], tuple[float, float]]:
-    """The public generator, an epoch at a call: seconds of training, and of evaluation."""
-    events = vaecli.fit(vaecli.start(config, train), train, test)
-
-    def epoch() -> tuple[float, float]:
-        done = next(e for e in events if isinstance(e, vaecli.Epoch))
-        return done.train_seconds, done.test_seconds
-
-    return epoch
+def through_vaecli(state: State, train: vaecli.Images) -> Iterator[None]:
+    """The public generator, a batch at a time; between epochs it evaluates one image only."""
+    for event in vaecli.fit(state, train, train.first(1)):
+        if isinstance(event, vaecli.Step):
+            yield
 
 
 class Other:
@@ -164,18 +151,26 @@ def loops(
     train, test, _ = vaecli.load(vaecli.Config(train_images=images, test_images=images // 6))
     network = f"mlp:depth={depth}"
     config = vaecli.Config(epochs=1_000_000, batch_size=batch_size, network=network)
-    products, plain = floor(layers, images, batch_size), by_hand(layers, train, batch_size)
-    ours = through_vaecli(config, train, test)
-    compiled = through_vaecli(replace(config, compile=True), train, test)
+    state = vaecli.start(config, train)
+    turns = {
+        "floor": floor(layers, batch_size),
+        "by hand": by_hand(layers, train, batch_size),
+        "vaecli": through_vaecli(state, train),
+    }
+    if can_compile():
+        compiled = vaecli.start(replace(config, compile=True), train)
+        turns["compiled"] = through_vaecli(compiled, train)
     others = {"textbook": Other(sys.executable, "textbook_epochs.py", depth, images, batch_size)}
     if pythae and depth == 1:
         others["pythae"] = Other(pythae, "pythae_epochs.py", depth, images, batch_size)
-    rounds = []
+    rounds, steps = [], math.ceil(images / batch_size)
     for _ in range(pairs + 1):
-        now = {"floor": seconds(products), "by hand": seconds(plain)}
-        now["vaecli"], now["evaluation"] = ours()
-        if can_compile():
-            now["compiled"], _ = compiled()
+        now = dict.fromkeys(turns, 0.0)
+        for _ in range(math.ceil(steps / TURN)):
+            for who, turn in turns.items():
+                now[who] += seconds(lambda turn=turn: [next(turn) for _ in range(TURN)])
+        now = {who: spent * steps / TURN / math.ceil(steps / TURN) for who, spent in now.items()}
+        now["evaluation"] = seconds(lambda: evaluate(state.model, state.objective, test, seed=0))
         rounds.append(now | {who: run()[0] for who, run in others.items()})
         print(
             f"{name}, {batch_size}:", *(f"{w} {s:.2f}" for w, s in rounds[-1].items()), flush=True
@@ -212,12 +207,13 @@ def run_for(command: list[str]) -> float:
 
 def processes(pairs: int, images: int, epochs: int = 10) -> list[dict[str, float]]:
     """Whole trainings, each between ten epochs of the floor and an import of torch."""
-    products, rounds = floor(NETWORKS["two layers"], images, 128), []
+    products, rounds = floor(NETWORKS["two layers"], 128), []
+    steps = epochs * math.ceil(images / 128)
     for _ in range(pairs):
         with tempfile.TemporaryDirectory() as folder:
             train = [sys.executable, "-m", "vaecli", "train", "-q", "--epochs", str(epochs)]
             train += ["--train-images", str(images), "--run-dir", f"{folder}/run"]
-            ten = seconds(lambda: [products() for _ in range(epochs)])
+            ten = seconds(lambda: [next(products) for _ in range(steps)])
             torch_alone = run_for([sys.executable, "-c", "import torch"])
             process = run_for(train)
         print(
