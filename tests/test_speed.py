@@ -1,6 +1,7 @@
 """What makes training quick changes no result, and nothing waits for the device."""
 
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -56,6 +57,31 @@ def test_threads_are_those_asked_for_and_recorded(cli, digits, tmp_path):
     cli(*arguments(digits, tmp_path / "run", "-q", "--epochs", 1, "--threads", 2))
     assert vaecli.open(tmp_path / "run").record.threads == 2
     torch.set_num_threads(threads)
+
+
+FAULTS = """
+import resource
+from vaecli.resources import keep_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        kept = [bytearray(1 << 20) for _ in range(8)]
+        del kept
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = faults()
+keep_memory()
+faults()
+print(given_back, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the GNU C library only")
+def test_memory_that_is_freed_is_kept():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, check=True)
+    given_back, kept = map(int, done.stdout.split())
+    assert kept < 0.01 * given_back
 
 
 def test_two_processors_of_one_core_are_one(tmp_path, monkeypatch):

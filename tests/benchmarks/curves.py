@@ -22,6 +22,7 @@ from matplotlib.figure import Figure  # noqa: E402
 import vaecli  # noqa: E402
 from tests.benchmarks.speed import Other  # noqa: E402
 from vaecli.presets import resolve  # noqa: E402
+from vaecli.resources import keep_memory  # noqa: E402
 
 SEED_RECIPE = 98.8  # nats: what the loss of the default recipe is after 50 epochs
 COLORS = {"textbook loop": "#94a4a2", "pythae": "#ffa90e", "vae": "#3f90da", "vae-fast": "#bd1f01"}
@@ -85,6 +86,7 @@ def main() -> None:
     parser.add_argument("--pythae", help="the Python of an environment with pythae")
     parser.add_argument("--out", type=Path, default=Path("curves.png"))
     options = parser.parse_args()
+    keep_memory()
     contenders: dict[str, Contender] = {"vae": recipe("vae"), "vae-fast": recipe("vae-fast")}
     contenders["textbook loop"] = Other(sys.executable, "textbook_epochs.py", 2, 60_000, 128)
     if options.pythae:

@@ -42,7 +42,7 @@ import vaecli  # noqa: E402
 from vaecli.evaluation import evaluate, log_likelihood  # noqa: E402
 from vaecli.objectives.importance import ROWS  # noqa: E402
 from vaecli.optimizers import Adam  # noqa: E402
-from vaecli.resources import can_compile  # noqa: E402
+from vaecli.resources import can_compile, keep_memory  # noqa: E402
 from vaecli.training import State  # noqa: E402
 
 Sizes = list[tuple[int, int]]
@@ -243,6 +243,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["loops", "processes", "likelihoods"])
     parser.add_argument("--out", type=Path, default=Path("speed.csv"))
     options = parser.parse_args()
+    keep_memory()
     rows = []
     if options.only in (None, "loops"):
         for name in NETWORKS:

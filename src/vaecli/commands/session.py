@@ -30,6 +30,7 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
     torch.set_num_threads(config.threads or min(torch.get_num_threads(), resources.cores()))
     config = build.complete(config)
     images = data.load(config)
+    resources.keep_memory()  # from here on: what reading took is given back
     state = training.start(config, images.train)
     if config.compile and not state.objective.compiles:
         say(
