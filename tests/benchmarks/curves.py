@@ -65,14 +65,17 @@ def draw(rows: list[dict[str, object]], path: Path) -> None:
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.subplots()
     axes.axhline(SEED_RECIPE, color="black", lw=0.8, ls=":")
-    axes.annotate("50 epochs of the default", (1, SEED_RECIPE), va="bottom", size=9)
+    axes.annotate("vae after 50 epochs", (3.1, SEED_RECIPE + 0.15), va="bottom", size=9)
     for who, color in COLORS.items():
         points = [(row["seconds"], row["loss"]) for row in rows if row["who"] == who]
         if points:
             axes.plot(*zip(*points, strict=True), ".-", color=color, label=who)
     axes.set(xlabel="seconds of training on two cores", ylabel="test loss, nats per image (grey)")
-    axes.set(ylim=(97, 120), xscale="log")
-    axes.set_xticks([2, 5, 10, 20, 50, 100, 200], ["2", "5", "10", "20", "50", "100", "200"])
+    axes.set(
+        ylim=(97, 120), xscale="log", xlim=(3, 1.1 * max(float(str(r["seconds"])) for r in rows))
+    )
+    ticks = [tick for tick in (5, 10, 20, 50, 100, 200, 500) if tick < axes.get_xlim()[1]]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
@@ -87,10 +90,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("curves.png"))
     options = parser.parse_args()
     keep_memory()
-    contenders: dict[str, Contender] = {"vae": recipe("vae"), "vae-fast": recipe("vae-fast")}
+    contenders: dict[str, Contender] = {}
     contenders["textbook loop"] = Other(sys.executable, "textbook_epochs.py", 2, 60_000, 128)
     if options.pythae:
         contenders["pythae"] = Other(options.pythae, "pythae_epochs.py", 2, 60_000, 128)
+    contenders |= {name: recipe(name) for name in ("vae", "vae-fast")}
     rows = race(contenders, options.seconds)
     draw(rows, options.out)
     with options.out.with_suffix(".csv").open("w", newline="") as file:

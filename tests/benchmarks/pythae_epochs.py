@@ -2,7 +2,7 @@
 
 python pythae_epochs.py LAYERS IMAGES BATCH_SIZE
 
-Answers with the seconds of the epoch and the loss on the test images, in nats.
+Says when it is ready, and answers with the seconds of an epoch and the test loss in nats.
 """
 
 import logging
@@ -73,6 +73,7 @@ trainer = BaseTrainer(
     VAE(config, Encoder(layers), Decoder(layers)), dataset, training_config=training, callbacks=[]
 )
 trainer.prepare_training()
+print("ready", flush=True)
 for epoch, _ in enumerate(sys.stdin, start=1):
     began = time.perf_counter()
     trainer.train_step(epoch)

@@ -126,6 +126,8 @@ class Other:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert self.process.stdout
+        self.process.stdout.readline()  # it is ready: nobody trains beside its imports
 
     def __call__(self) -> tuple[float, float]:
         """Seconds of an epoch, and the loss on the test images after it."""

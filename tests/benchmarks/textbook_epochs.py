@@ -2,7 +2,7 @@
 
 python textbook_epochs.py LAYERS IMAGES BATCH_SIZE
 
-Answers with the seconds of the epoch and the loss on the test images, in nats.
+Says when it is ready, and answers with the seconds of an epoch and the test loss in nats.
 
 As they do, it transforms each image anew, lets a sigmoid end the decoder, takes torch.optim.Adam
 as it comes, reads the loss after every batch, and leaves denormal numbers as they are.
@@ -71,6 +71,7 @@ model = VAE(layers)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 loader = DataLoader(Pictures("train", images), batch_size=batch_size, shuffle=True)
 test = torch.stack([x for x, _ in Pictures("test", 10_000)])  # type: ignore[misc, attr-defined]
+print("ready", flush=True)
 for _ in sys.stdin:
     began, total = time.perf_counter(), 0.0
     for x, _label in loader:
