@@ -22,12 +22,9 @@ class Adam:
     References:
         Adam: A Method for Stochastic Optimization (Kingma & Ba, 2015),
             https://arxiv.org/abs/1412.6980
-        Decoupled Weight Decay Regularization (Loshchilov & Hutter, 2019),
-            https://arxiv.org/abs/1711.05101, for weight_decay > 0
 
     Args:
         beta2: Memory of the average of squared gradients: of about 1 / (1 - beta2) steps.
-        weight_decay: Fraction of every parameter taken off a step, times the learning rate.
     """
 
     def __init__(
@@ -35,10 +32,9 @@ class Adam:
         parameters: Iterable[nn.Parameter],
         lr: float,
         beta2: Annotated[float, Ge(0), Lt(1)] = 0.999,
-        weight_decay: Weight = 0.0,
     ) -> None:
         self.parameters: list[Tensor] = list(parameters)
-        self.lr, self.beta2, self.weight_decay = lr, beta2, weight_decay
+        self.lr, self.beta2, self.weight_decay = lr, beta2, 0.0
         self.mean = [torch.zeros_like(p) for p in self.parameters]
         self.square = [torch.zeros_like(p) for p in self.parameters]
         self.count = torch.zeros((), device=self.parameters[0].device)  # steps taken
@@ -76,18 +72,19 @@ class AdamW(Adam):
             https://arxiv.org/abs/1711.05101
 
     Args:
-        beta2: Memory of the average of squared gradients: of about 1 / (1 - beta2) steps.
         weight_decay: Fraction of every parameter taken off a step, times the learning rate.
+        beta2: As of adam.
     """
 
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
         lr: float,
-        beta2: Annotated[float, Ge(0), Lt(1)] = 0.999,
         weight_decay: Weight = 0.01,
+        beta2: Annotated[float, Ge(0), Lt(1)] = 0.999,
     ) -> None:
-        super().__init__(parameters, lr, beta2, weight_decay)
+        super().__init__(parameters, lr, beta2)
+        self.weight_decay = weight_decay
 
 
 class SGD:

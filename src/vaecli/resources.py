@@ -1,4 +1,4 @@
-"""Disk and memory that are left, asked about before work begins that would run out of them."""
+"""What the machine has: disk, memory, cores and a compiler, asked about before work begins."""
 
 import ctypes
 import os

@@ -8,7 +8,6 @@ Draws the figure of the README, and writes a CSV beside it.
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ torch.set_flush_denormal(True)
 from matplotlib.figure import Figure  # noqa: E402
 
 import vaecli  # noqa: E402
+from tests.benchmarks import write_csv  # noqa: E402
 from tests.benchmarks.speed import Other  # noqa: E402
 from vaecli.presets import resolve  # noqa: E402
 from vaecli.resources import keep_memory  # noqa: E402
@@ -97,10 +97,7 @@ def main() -> None:
     contenders |= {name: recipe(name) for name in ("vae", "vae-fast")}
     rows = race(contenders, options.seconds)
     draw(rows, options.out)
-    with options.out.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(options.out.with_suffix(".csv"), rows)
 
 
 if __name__ == "__main__":

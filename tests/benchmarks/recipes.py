@@ -10,7 +10,6 @@ and writes it to the file if one is named.
 """
 
 import argparse
-import csv
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import torch
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
+from tests.benchmarks import write_csv  # noqa: E402
 
 HELD_OUT = 10_000
 
@@ -56,10 +56,7 @@ def main() -> None:
         rows.append(recipe | {"loss": f"{loss:.2f}", "seconds": f"{seconds:.0f}"})
         print(*(f"{name}={value}" for name, value in rows[-1].items()), flush=True)
     if given.out:
-        with given.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(given.out, rows)
 
 
 if __name__ == "__main__":

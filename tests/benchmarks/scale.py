@@ -19,6 +19,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tests.benchmarks import write_csv
 from tests.conftest import idx
 from vaecli.data import EMBEDDED
 from vaecli.data.idx import KINDS, NAMES, read_split
@@ -133,10 +134,7 @@ def main() -> None:
         rows.append(row)
         print(*(f"{name}={value}" for name, value in row.items()), flush=True)
     draw(rows, options.out)
-    with options.out.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(options.out.with_suffix(".csv"), rows)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ table of ratios to the floor, and writes it as CSV.
 """
 
 import argparse
-import csv
 import math
 import statistics
 import subprocess
@@ -39,6 +38,7 @@ from torch import Tensor
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
+from tests.benchmarks import write_csv  # noqa: E402
 from vaecli.evaluation import evaluate, log_likelihood  # noqa: E402
 from vaecli.objectives.importance import ROWS  # noqa: E402
 from vaecli.optimizers import Adam  # noqa: E402
@@ -261,10 +261,7 @@ def main() -> None:
     for row in rows:
         cells = f"{row['min']:>4} | {row['median']:>6} | {row['max']:>4}"
         print(f"| {row['what']:24} | {row['who']:10} | {cells} |")
-    with options.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(options.out, rows)
 
 
 if __name__ == "__main__":

@@ -40,16 +40,16 @@ def evaluate(
     run = read_run(run_dir, checkpoint)
     model, images = run.model(), data.load_split(run.config, split)
     images = images if count is None else images.first(count)
+    dense = bool(model.posterior.has_density)
+    if samples is not None and not dense:
+        raise ConfigError("--samples needs a posterior with a density, and this is a point.")
     found: dict[str, Any] = {"split": split, "images": len(images), "seed": seed}
     found["protocol"] = model.likelihood.protocol(run.config.binarize)
-    dense = bool(model.posterior.has_density)
     terms = evaluation.evaluate(model, ELBO(beta=float(dense)), images, seed)
     found |= {name: terms[name] for name in ("distortion", "rate") if name in terms}
     if dense:
         found["loss"] = terms["loss"]
     if samples is not None:
-        if not dense:
-            raise ConfigError("--samples needs a posterior with a density, and this is a point.")
         found |= {"samples": samples, **_likelihood(model, images, samples, seed)}
     announce_text(json.dumps(found, allow_nan=False))
 
