@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
         run / "samples" / "epoch-0002.png": (238, 238),
         run / "reconstructions.png": (238, 58),
         run / "real-and-generated.png": (244, 254),
-        run / "loss.png": (1440, 504),
+        run / "loss.png": (1440, 500),
         folder / "latent.png": (1008, 840),
     }.items():
         with Image.open(name) as picture:
