@@ -45,7 +45,7 @@ def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
                     means = curves[f"{split}_{term}"]
                     axes.plot(curves["epoch"], means, style, color=color, **_dots(curves))
         axes.set(title=term, xlabel="epoch", ylabel="nats per image")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         _soften(axes)
     lines = [Line2D([], [], color="black", ls=ls, label=split) for split, ls in styles.items()]
     names = [

@@ -149,11 +149,11 @@ def why_over(config: Config, history: Sequence[Epoch]) -> str | None:
     """Why nothing is left to train after these epochs; None if something is."""
     best, done = find_best(config, history), len(history)
     if done >= config.epochs:
-        return f"{done} epochs are done"
+        return f"all {done} epochs are done" if done > 1 else "its one epoch is done"
     if best and config.patience and done - best.number >= config.patience:
         return (
             f"the validation loss was lowest after epoch {best.number} "
-            f"and no lower in the {done - best.number} epochs since"
+            f"and has been no lower up to epoch {done}"
         )
     return None
 

@@ -8,7 +8,8 @@ trains its epoch after them.) All train the same network on the same images:
 
     floor      the float32 matrix products of forward and backward pass, into preallocated outputs
     by hand    the loop written out, without parts, distributions or a generator
-    vaecli     `vaecli.fit`, the public generator
+    composed   the same loop around vaecli's model and objective: what their composition costs
+    vaecli     `vaecli.fit`, the public generator, which also names its noise and looks for NaN
     compiled   the same with --compile, where there is a compiler
     evaluation of the test images, 10,000 for 60,000 of training
     textbook   the loop of most tutorials, in a process of its own
@@ -81,9 +82,9 @@ class Plain:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [p for pair in self.weights for p in pair]
 
-    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Distortion and rate in nats, summed over images x, shape `(B, 784)`."""
-        h = x
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss of images x, and the sums of loss, distortion and rate over them."""
+        h = x = x.flatten(1)
         for weight, bias in self.weights[: self.half - 1]:
             h = F.linear(h, weight, bias).relu()
         mean, log_var = F.linear(h, *self.weights[self.half - 1]).chunk(2, dim=-1)
@@ -92,22 +93,33 @@ class Plain:
             h = F.linear(h, weight, bias).relu()
         logits = F.linear(h, *self.weights[-1])
         distortion = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
-        return distortion, 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()
+        rate = 0.5 * (mean.square() + log_var.exp() - log_var - 1).sum()
+        total = distortion + rate
+        return total / len(x), torch.stack([total, distortion, rate]).detach()
 
 
-def by_hand(layers: Sizes, train: vaecli.Images, batch_size: int) -> Iterator[None]:
-    """The recipe without vaecli's parts, with vaecli's optimizer."""
-    model = Plain(layers)
+class Composed:
+    """The same of vaecli's parts."""
+
+    def __init__(self, config: vaecli.Config, train: vaecli.Images) -> None:
+        self.state = vaecli.start(config, train)
+        self.parameters = self.state.model.parameters
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        terms = self.state.objective(self.state.model, x)
+        return terms.loss, torch.stack(tuple(terms.logged.values())) * len(x)
+
+
+def written_out(model: Plain | Composed, train: vaecli.Images, batch_size: int) -> Iterator[None]:
+    """The recipe in a loop of its own, with vaecli's optimizer."""
     optimizer = Adam(model.parameters(), 1e-3)
     while True:
         sums = torch.zeros(3)
         for index in torch.randperm(len(train)).split(batch_size):
-            x = train.x[index].float().div_(255).flatten(1)
-            distortion, rate = model.terms(x)
-            loss = (distortion + rate) / len(x)
+            loss, terms = model(train.x[index].float().div_(255))
             loss.backward()
             optimizer.step()
-            sums += torch.stack([distortion + rate, distortion, rate]).detach()
+            sums += terms
             yield
 
 
@@ -156,7 +168,8 @@ def loops(
     state = vaecli.start(config, train)
     turns = {
         "floor": floor(layers, batch_size),
-        "by hand": by_hand(layers, train, batch_size),
+        "by hand": written_out(Plain(layers), train, batch_size),
+        "composed": written_out(Composed(config, train), train, batch_size),
         "vaecli": through_vaecli(state, train),
     }
     if can_compile():

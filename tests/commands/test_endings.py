@@ -143,7 +143,10 @@ def test_patience_ends_a_run_and_more_of_it_goes_on_exactly(cli, digits, tmp_pat
     done = len(rows(run))
     assert done < 12
     assert record(run)["status"] == "completed"
-    assert f"lowest after epoch {done - 1} and no lower in the 1 " in record(run)["reason"]
+    assert (
+        f"lowest after epoch {done - 1} and has been no lower up to epoch {done}"
+        in record(run)["reason"]
+    )
     assert "Ended early: the validation loss" in first.err
     again = cli("train", "--resume", run)
     assert (again.status, again.out) == (0, f"{run}\n")

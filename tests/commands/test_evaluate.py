@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 
 import pytest
 import torch
 
 import vaecli
 from tests.conftest import bars
+from vaecli import checkpoint
 from vaecli.evaluation import log_likelihood
 
 CONFIG = vaecli.Config(latent_dim=1, network="mlp:width=8,depth=1", epochs=30, lr=1e-2)
@@ -83,3 +85,12 @@ def test_a_point_has_no_likelihood(cli, digits, tmp_path):
     done = cli("evaluate", "-r", tmp_path / "run", "--samples", 5)
     assert done.status == 2
     assert "needs a posterior with a density" in done.err
+
+
+def test_a_score_that_is_no_number_is_not_printed(cli, trained, tmp_path):
+    tensors, header = checkpoint.load(trained / "checkpoints/last.safetensors")
+    wild = {n: t.fill_(1e30) if n.startswith("model.likelihood") else t for n, t in tensors.items()}
+    checkpoint.save(tmp_path / "wild.safetensors", wild, header)
+    done = cli("evaluate", "-r", tmp_path / "wild.safetensors")
+    assert (done.status, done.out) == (5, "")
+    assert re.fullmatch(r"Error: The distortion of .* is (inf|nan)\.\n", done.err)

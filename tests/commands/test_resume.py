@@ -108,7 +108,7 @@ def test_a_finished_run_is_already_complete_and_stays_as_it_is(cli, run_dir):
     for options in ([], ["--epochs", 1]):
         done = cli("train", "--resume", run_dir, *options)
         assert (done.status, done.out) == (0, f"{run_dir}\n")
-        assert "already complete: 2 epochs are done; extend it with --epochs N" in done.err
+        assert "already complete: all 2 epochs are done; extend it with --epochs N" in done.err
     assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
 
 

@@ -1,12 +1,13 @@
 """`vaecli evaluate`."""
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import defaults
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingDiverged
 from .options import Checkpoint, RunDir, Seed, Split, announce_text, read_run
 from .screen import resolve
 
@@ -51,6 +52,8 @@ def evaluate(
         found["loss"] = terms["loss"]
     if samples is not None:
         found |= {"samples": samples, **_likelihood(model, images, samples, seed)}
+    if wild := [name for name, v in found.items() if isinstance(v, float) and not isfinite(v)]:
+        raise TrainingDiverged(f"The {wild[0]} of {run.checkpoint} is {found[wild[0]]}.")
     announce_text(json.dumps(found, allow_nan=False))
 
 

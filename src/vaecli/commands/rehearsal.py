@@ -29,11 +29,11 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
     run.check(state, images, changed)
     disk, epochs = run.expected_size(state), state.config.epochs - len(state.history)
     epoch = _seconds_of_an_epoch(state, images)
-    memory = resources.peak_memory() or 0
+    memory, plural = resources.peak_memory() or 0, "s" * (epochs != 1)
     return (
         f"{state.parameters:,} parameters on {state.model.device}.\n"
-        f"About {clock(epoch * epochs)} for {epochs} epochs of {epoch:.1f} s, pictures aside, "
-        f"{memory / 1e6:,.0f} MB of memory and {disk / 1e6:,.0f} MB of disk.\n"
+        f"About {clock(epoch * epochs)} for {epochs} epoch{plural} of {epoch:.1f} s, "
+        f"pictures aside, {memory / 1e6:,.0f} MB of memory and {disk / 1e6:,.0f} MB of disk.\n"
         "Nothing was written."
     )
 

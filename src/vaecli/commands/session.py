@@ -130,12 +130,12 @@ def _catch_up(run: "Run", state: "State", pictures: Pictures) -> None:
 
 
 def _summary(run: "Run", state: "State", images: "Splits") -> str:
-    record = run.record
+    record, plural = run.record, "s" * (run.record.threads != 1)
     counts = [f"{len(images.train):,} training", f"{len(images.test):,} test images"]
     if images.validation:
         counts.insert(1, f"{len(images.validation):,} validation")
     return (
-        f"Training {run.folder} on {record.device} ({record.threads} threads): "
+        f"Training {run.folder} on {record.device} ({record.threads} thread{plural}): "
         f"{record.parameters:,} parameters, {', '.join(counts[:-1])} and {counts[-1]}, "
         f"{state.config.batch_size} in a batch.\n"
         f"Protocol: {state.model.likelihood.protocol(state.config.binarize)}."
