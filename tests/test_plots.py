@@ -105,10 +105,11 @@ def test_a_name_is_drawn_as_it_is(name, recwarn):
     assert len(recwarn) == 0
 
 
-def test_one_epoch_is_visible():
+def test_one_epoch_is_visible_and_has_one_tick():
     one = {name: values[:1] for name, values in CURVES.items()}
     bare = {name: [float("nan")] for name in CURVES} | {"epoch": [1.0]}
     assert ink(plots.losses({"run": one})) > ink(plots.losses({"run": bare}))
+    assert plots.losses({"run": one}, ".svg").count(b'id="xtick_') == 3  # one for each panel
 
 
 def test_labels_that_would_cover_each_other_part_and_others_stay():

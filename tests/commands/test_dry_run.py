@@ -40,6 +40,7 @@ def test_a_dry_run_of_a_resume_checks_the_run_and_leaves_it(cli, run_dir, digits
     before = files(run_dir)
     done = cli("train", "--resume", run_dir, "--epochs", 5, "--dry-run")
     assert " for 3 epochs of " in done.out
+    assert " for 1 epoch of " in cli("train", "--resume", run_dir, "--epochs", 3, "--dry-run").out
     assert files(run_dir) == before
     vaecli.open(run_dir).note(data={"train": "0" * 64, "test": "0" * 64})
     assert cli("train", "--resume", run_dir, "--epochs", 5, "--dry-run").status == 2
