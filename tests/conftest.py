@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vaecli import commands
-from vaecli.data import Images
+from vaecli.data.images import Images
 
 SIZE = 8  # pixels on each side
 TINY = ("--network", "mlp:width=16,depth=1", "--latent-dim", "3", "--batch-size", "32")

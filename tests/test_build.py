@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli import training
-from vaecli.build import build, complete, device, optimizer
-from vaecli.config import Config
-from vaecli.errors import ConfigError
+from vaecli.config.build import build, complete, optimizer
+from vaecli.config.config import Config
+from vaecli.system.devices import device
+from vaecli.system.errors import ConfigError
+from vaecli.training.state import start
 
 SHAPE = (1, 8, 8)
 
@@ -48,7 +49,7 @@ def test_complete_writes_out_every_option():
 
 def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
     config = Config(objective="betatc", network="mlp:width=4,depth=1", device="cpu")
-    assert training.start(config, bars(12)).objective.images == 12
+    assert start(config, bars(12)).objective.images == 12
     assert build(config, SHAPE)[1].images == 0  # as a checkpoint without data is opened
 
 

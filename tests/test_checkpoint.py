@@ -4,8 +4,8 @@ import struct
 import pytest
 import torch
 
-from vaecli import checkpoint
-from vaecli.errors import RunError
+from vaecli.run import checkpoint
+from vaecli.system.errors import RunError
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7, dtype=torch.int64)}
 

@@ -7,10 +7,10 @@ import torch
 
 import vaecli
 from tests.conftest import TINY, bars
-from vaecli import classification
 from vaecli import run as runs
-from vaecli.config import Config
-from vaecli.training import start
+from vaecli.config.config import Config
+from vaecli.evaluation import classification
+from vaecli.training.state import start
 
 
 def clouds(spread, count=60, classes=3):

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vaecli.build import TABLES
-from vaecli.config import Config, choose, lookup, read, schema, spell
-from vaecli.errors import ConfigError
+from vaecli.config.build import TABLES
+from vaecli.config.config import Config, read
+from vaecli.config.presets import PRESETS, resolve
+from vaecli.config.spec import choose, lookup, schema, spell
 from vaecli.parts.networks import MLP, NETWORKS
-from vaecli.presets import PRESETS, resolve
+from vaecli.system.errors import ConfigError
 
 
 def test_the_defaults_are_the_recipe_of_the_report():

@@ -6,8 +6,8 @@ import pytest
 
 import vaecli
 from vaecli import run as runs
-from vaecli.config import Config
-from vaecli.errors import ConfigError, DataError
+from vaecli.config.config import Config
+from vaecli.system.errors import ConfigError, DataError
 
 
 def test_names_count_up_and_are_never_shared(tmp_path, monkeypatch):

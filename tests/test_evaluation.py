@@ -2,10 +2,12 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli.build import build
-from vaecli.config import Config
-from vaecli.embeddings import embed
-from vaecli.evaluation import Means, chunks, evaluate, evaluating
+from vaecli.config.build import build
+from vaecli.config.config import Config
+from vaecli.evaluation.batches import chunks, evaluating
+from vaecli.evaluation.bounds import evaluate
+from vaecli.evaluation.embeddings import embed
+from vaecli.evaluation.means import Means
 from vaecli.objectives import Terms
 
 SHAPE = (1, 8, 8)

@@ -8,11 +8,11 @@ import torch
 from torch.distributions import kl_divergence
 
 from tests.conftest import bars
-from vaecli.build import build
-from vaecli.config import Config
-from vaecli.errors import ConfigError
+from vaecli.config.build import build
+from vaecli.config.config import Config
 from vaecli.parts.posteriors import POSTERIORS
 from vaecli.parts.priors import PRIORS
+from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
 CONFIG = Config(latent_dim=2, network="mlp:width=16,depth=1")

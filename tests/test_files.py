@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from vaecli import files
-from vaecli.errors import ConfigError, ResourceError
+from vaecli.system import files
+from vaecli.system.errors import ConfigError, ResourceError
 
 
 def test_a_file_is_replaced_whole(tmp_path):

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 import vaecli
 from tests.conftest import bars, idx
-from vaecli import checkpoint
-from vaecli.build import TABLES, complete
-from vaecli.config import choose, read
-from vaecli.data.idx import read as read_idx
-from vaecli.errors import VaecliError
-from vaecli.presets import resolve
-from vaecli.run import names
+from vaecli.config.build import TABLES, complete
+from vaecli.config.config import read
+from vaecli.config.presets import resolve
+from vaecli.config.spec import choose
+from vaecli.data.readers.idx import read as read_idx
+from vaecli.run import checkpoint, names
+from vaecli.system.errors import VaecliError
 
 fuzz = settings(
     max_examples=int(os.environ.get("VAECLI_FUZZ", "40")),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vaecli import images
+from vaecli.pictures import grids as images
 
 GAP = 2
 

@@ -16,15 +16,18 @@ TESTS = Path(__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 # A module imports only from rows above its own.
 ROWS = [
-    "errors defaults",
-    "files resources config epoch seeds",
-    "parts images plots checkpoint optimizers",
+    "system",
+    "parts",
     "model",
-    "objectives data presets",
-    "build",
+    "objectives",
+    "config",
+    "data",
     "evaluation",
-    "training embeddings classification",
+    "training",
     "run",
+    "pictures",
+    "experiments",
+    "terminal",
     "commands",
 ]
 HEIGHT = {name: row for row, names in enumerate(ROWS) for name in names.split()}

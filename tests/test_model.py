@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli.build import build
-from vaecli.config import Config
+from vaecli.config.build import build
+from vaecli.config.config import Config
 from vaecli.model import VAE
 from vaecli.parts.distributions import DiagonalNormal
 

@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from vaecli.optimizers import OPTIMIZERS, factor
+from vaecli.parts.optimizers import OPTIMIZERS
+from vaecli.training.schedules import factor
 
 REFERENCE = {
     "adam": torch.optim.Adam,

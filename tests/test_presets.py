@@ -9,11 +9,10 @@ import torch
 import vaecli
 from tests.commands.test_process import arguments
 from tests.conftest import bars
-from vaecli import checkpoint
 from vaecli import run as runs
-from vaecli.config import Config
-from vaecli.presets import PRESETS, resolve
-from vaecli.run import names
+from vaecli.config.config import Config
+from vaecli.config.presets import PRESETS, resolve
+from vaecli.run import checkpoint, names
 
 TRAIN, TEST = bars(96), bars(32, seed=1)
 NETWORKS = ("mlp:width=16,depth=1", "conv:width=4")

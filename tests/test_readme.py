@@ -10,9 +10,9 @@ import vaecli
 from tests.conftest import write_idx
 from vaecli.commands import app
 from vaecli.commands.parts import paper
-from vaecli.config import Config
-from vaecli.errors import VaecliError
-from vaecli.presets import PRESETS, resolve
+from vaecli.config.config import Config
+from vaecli.config.presets import PRESETS, resolve
+from vaecli.system.errors import VaecliError
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ import torch
 
 import vaecli
 from vaecli import run as runs
-from vaecli.config import Config
-from vaecli.errors import RunError, TrainingDiverged
+from vaecli.config.config import Config
 from vaecli.run import names, record
+from vaecli.system.errors import RunError, TrainingDiverged
 
 MEANS = {"loss": 1.0, "distortion": 1.0, "rate": 0.0}
 EPOCH = {"number": 1, "train": MEANS, "test": MEANS, "train_seconds": 1.0, "test_seconds": 1.0}
@@ -115,7 +115,7 @@ def test_a_run_without_a_checkpoint_yet_says_so(tmp_path):
 
 
 def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):
-    from vaecli import checkpoint
+    from vaecli.run import checkpoint
 
     tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     header.pop("format")
@@ -208,7 +208,7 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
     ],
 )
 def test_a_header_that_cannot_be_built_from_is_refused(run_dir, key, value):
-    from vaecli import checkpoint
+    from vaecli.run import checkpoint
 
     tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     checkpoint.save(run_dir / names.CHECKPOINT, tensors, {**header, key: value})
@@ -221,7 +221,7 @@ def test_a_header_that_cannot_be_built_from_is_refused(run_dir, key, value):
 )
 def test_a_false_header_cannot_ask_for_memory(run_dir, false):
     """Its sizes are compared with the tensors before anything so large is made."""
-    from vaecli import checkpoint
+    from vaecli.run import checkpoint
 
     tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     header["config"].update(false)
@@ -231,7 +231,7 @@ def test_a_false_header_cannot_ask_for_memory(run_dir, false):
 
 
 def test_a_checkpoint_with_numbers_that_are_not_finite_is_refused(run_dir):
-    from vaecli import checkpoint
+    from vaecli.run import checkpoint
 
     tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
     tensors["model.posterior.head.bias"][0] = float("nan")

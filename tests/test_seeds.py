@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vaecli.seeds import generator, reseed, seeded, stream
+from vaecli.system.seeds import generator, reseed, seeded, stream
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import vaecli
 from tests.conftest import bars
-from vaecli import resources
+from vaecli.system import machine
 
 CONFIG = vaecli.Config(
     latent_dim=2, network="mlp:width=16,depth=1", epochs=2, batch_size=32, test_images=8
@@ -90,8 +90,8 @@ def test_two_processors_of_one_core_are_one(tmp_path, monkeypatch):
         (tmp_path / f"cpu{n}" / "topology" / "thread_siblings_list").write_text(siblings + "\n")
     for own, wanted in (({0, 1, 2, 3}, 2), ({0, 2}, 1), ({1, 2}, 2)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, own=own: own, raising=False)
-        assert resources.cores(tmp_path) == wanted
-    assert resources.cores(tmp_path / "missing") == (os.cpu_count() or 1)
+        assert machine.cores(tmp_path) == wanted
+    assert machine.cores(tmp_path / "missing") == (os.cpu_count() or 1)
 
 
 def test_densities_are_not_computed_in_bf16():
@@ -114,7 +114,7 @@ def test_bf16_trains_to_about_the_same_loss():
 
 @pytest.mark.slow
 def test_compiled_training_is_the_same_training():
-    if not resources.can_compile():
+    if not machine.can_compile():
         pytest.skip("no C++ compiler")
     found = []
     for compiled in (False, True):
@@ -128,7 +128,7 @@ def test_compiled_training_is_the_same_training():
 def test_without_a_compiler_training_goes_on_with_one_warning(cli, digits, tmp_path, monkeypatch):
     from tests.commands.test_process import arguments
 
-    monkeypatch.setattr(resources, "can_compile", lambda: False)
+    monkeypatch.setattr(machine, "can_compile", lambda: False)
     done = cli(*arguments(digits, tmp_path / "run", "-q", "--epochs", 1, "--compile"))
     assert done.status == 0
     assert done.err.count("no C++ compiler that works") == 1
@@ -147,7 +147,7 @@ def test_what_torch_cannot_compile_trains_with_one_warning(cli, digits, tmp_path
 
 @pytest.mark.slow
 def test_a_compiler_that_fails_is_no_compiler(tmp_path):
-    script = "from vaecli import resources; print(resources.can_compile())"
+    script = "from vaecli.system import machine; print(machine.can_compile())"
     fake = tmp_path / "c++"
     fake.write_text("#!/bin/sh\nexit 1\n")
     fake.chmod(0o755)

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli.config import Config
-from vaecli.errors import TrainingDiverged
-from vaecli.evaluation import evaluate
-from vaecli.training import Epoch, Step, fit, start
+from vaecli.config.config import Config
+from vaecli.evaluation.bounds import evaluate
+from vaecli.system.errors import TrainingDiverged
+from vaecli.training.epoch import Epoch
+from vaecli.training.loop import Step, fit
+from vaecli.training.state import start
 
 CONFIG = Config(latent_dim=3, network="mlp:width=16,depth=1", epochs=3, batch_size=32, lr=1e-2)
 TRAIN, TEST = bars(100), bars(40, seed=1)
@@ -46,7 +48,7 @@ def test_every_optimizer_trains(optimizer):
 
 def test_the_loop_is_plain_gradient_descent_on_every_image():
     """The same epoch written out by hand, with torch's own optimizer."""
-    from vaecli.seeds import generator, stream
+    from vaecli.system.seeds import generator, stream
 
     state = start(CONFIG, TRAIN)
     reference = start(CONFIG, TRAIN)

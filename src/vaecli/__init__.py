@@ -6,30 +6,34 @@ The names below are resolved when first used, so that `import vaecli` does not w
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .system.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from .config import Config as Config
-    from .data import Images as Images
-    from .data import load as load
-    from .epoch import Epoch as Epoch
+    from .config.config import Config as Config
+    from .data.images import Images as Images
+    from .data.splits import load as load
     from .model import VAE as VAE
     from .model import Draw as Draw
     from .run import Run as Run
     from .run import open as open
-    from .training import Step as Step
-    from .training import fit as fit
-    from .training import start as start
+    from .training.epoch import Epoch as Epoch
+    from .training.loop import Step as Step
+    from .training.loop import fit as fit
+    from .training.state import start as start
 
-__version__ = "0.1.0"
-
-_NAMES = {
-    "config": ["Config"],
-    "data": ["Images", "load"],
-    "model": ["VAE", "Draw"],
-    "run": ["Run", "open"],
-    "epoch": ["Epoch"],
-    "training": ["Step", "fit", "start"],
+_HOMES = {
+    "Config": "config.config",
+    "Images": "data.images",
+    "load": "data.splits",
+    "VAE": "model",
+    "Draw": "model",
+    "Run": "run",
+    "open": "run",
+    "Epoch": "training.epoch",
+    "Step": "training.loop",
+    "fit": "training.loop",
+    "start": "training.state",
 }
-_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

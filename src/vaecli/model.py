@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.nn import functional
 
-from .errors import ConfigError
 from .parts.distributions import Delta
 from .parts.likelihoods import Likelihood
+from .system.errors import ConfigError
 
 T = TypeVar("T")
 

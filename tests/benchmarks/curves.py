@@ -21,8 +21,8 @@ from matplotlib.figure import Figure  # noqa: E402
 import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
 from tests.benchmarks.speed import Other  # noqa: E402
-from vaecli.presets import resolve  # noqa: E402
-from vaecli.resources import keep_memory  # noqa: E402
+from vaecli.config.presets import resolve  # noqa: E402
+from vaecli.training.runtime import keep_memory  # noqa: E402
 
 SEED_RECIPE = 99.0  # nats: the test loss of the default recipe after 50 epochs, of the README
 COLORS = {"textbook loop": "#94a4a2", "pythae": "#ffa90e", "vae": "#3f90da", "vae-fast": "#bd1f01"}

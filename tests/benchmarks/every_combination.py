@@ -16,12 +16,12 @@ import torch
 
 import vaecli
 from tests.conftest import bars
-from vaecli.config import Config
-from vaecli.errors import VaecliError
+from vaecli.config.config import Config
 from vaecli.objectives import OBJECTIVES
 from vaecli.parts.likelihoods import LIKELIHOODS
 from vaecli.parts.posteriors import POSTERIORS
 from vaecli.parts.priors import PRIORS
+from vaecli.system.errors import VaecliError
 
 TRAIN, TEST = bars(24), bars(6, seed=1)
 

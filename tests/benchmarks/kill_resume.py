@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from vaecli import checkpoint
+from vaecli.run import checkpoint
 
 # In the child: die inside the N-th fsync, which is that of a file not yet renamed.
 DIE_IN_FSYNC = """

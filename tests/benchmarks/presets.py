@@ -37,8 +37,8 @@ import vaecli  # noqa: E402
 from tests.test_layers import count_code  # noqa: E402
 from tests.tools import classifier  # noqa: E402
 from tests.tools.two_samples import energy_distance  # noqa: E402
-from vaecli.build import TABLES  # noqa: E402
-from vaecli.presets import PRESETS, resolve  # noqa: E402
+from vaecli.config.build import TABLES  # noqa: E402
+from vaecli.config.presets import PRESETS, resolve  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
 
 COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")

@@ -20,7 +20,7 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
-from vaecli.data import idx
+from vaecli.data.readers import idx
 
 
 class Encoder(BaseEncoder):  # type: ignore[misc]

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from tests.benchmarks import write_csv
 from tests.conftest import idx
-from vaecli.data import EMBEDDED
-from vaecli.data.idx import KINDS, NAMES, read_split
+from vaecli.data.readers.idx import KINDS, NAMES, read_split
+from vaecli.data.readers.named import EMBEDDED
 
 IMAGE = 28 * 28  # bytes
 BEYOND = 250e6  # bytes that training may take beyond torch and 1.2 times the data

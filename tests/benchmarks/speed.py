@@ -40,11 +40,12 @@ torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
-from vaecli.evaluation import evaluate, log_likelihood  # noqa: E402
+from vaecli.evaluation.bounds import evaluate, log_likelihood  # noqa: E402
 from vaecli.objectives.importance import ROWS  # noqa: E402
-from vaecli.optimizers import Adam  # noqa: E402
-from vaecli.resources import can_compile, keep_memory  # noqa: E402
-from vaecli.training import State  # noqa: E402
+from vaecli.parts.optimizers import Adam  # noqa: E402
+from vaecli.system.machine import can_compile  # noqa: E402
+from vaecli.training.runtime import keep_memory  # noqa: E402
+from vaecli.training.state import State  # noqa: E402
 
 Sizes = list[tuple[int, int]]
 NETWORKS: dict[str, Sizes] = {

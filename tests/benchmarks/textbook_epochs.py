@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
-from vaecli.data import idx
+from vaecli.data.readers import idx
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):

@@ -11,8 +11,8 @@ from PIL import Image
 
 import vaecli
 from tests.conftest import TINY, bars
-from vaecli import images
-from vaecli.seeds import seeded
+from vaecli.pictures import grids as images
+from vaecli.system.seeds import seeded
 
 CPU = torch.device("cpu")
 

@@ -11,16 +11,16 @@ from tests.commands.test_endings import record, rows
 from tests.commands.test_process import arguments
 from tests.commands.test_resume import tensors
 from tests.conftest import bars
-from vaecli import checkpoint
-from vaecli.errors import TrainingDiverged
 from vaecli.objectives import Terms
+from vaecli.run import checkpoint
+from vaecli.system.errors import TrainingDiverged
 
 
 def poison(monkeypatch, epoch, until=math.inf):
     """Let the loss be NaN in `epoch`, for the first `until` times that it comes."""
-    from vaecli import training
+    from vaecli.training import loop
 
-    real, seen = training.fit, []
+    real, seen = loop.fit, []
 
     def fit(state, *images):
         objective = state.objective
@@ -35,7 +35,7 @@ def poison(monkeypatch, epoch, until=math.inf):
         state.objective = Spy(objective, sick)
         yield from real(state, *images)
 
-    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(loop, "fit", fit)
     return seen
 
 
@@ -112,9 +112,9 @@ def test_a_diverged_run_may_be_resumed_with_rollback(cli, digits, tmp_path, monk
 
 
 def test_divergence_on_the_held_out_images_is_noticed(monkeypatch):
-    from vaecli import training
+    from vaecli.training import loop
 
     state = vaecli.start(vaecli.Config(network="mlp:width=4", latent_dim=2), bars(8))
-    monkeypatch.setattr(training, "evaluate", lambda *arguments: {"loss": math.inf})
+    monkeypatch.setattr(loop, "evaluate", lambda *arguments: {"loss": math.inf})
     with pytest.raises(TrainingDiverged, match=r"held-out images after epoch 1 at learning rate"):
         list(vaecli.fit(state, bars(8), bars(8)))

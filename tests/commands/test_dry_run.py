@@ -9,8 +9,8 @@ import pytest
 import vaecli
 from tests.commands.test_process import arguments
 from tests.conftest import bars, write_idx
-from vaecli import resources
-from vaecli.errors import ResourceError
+from vaecli.system import machine
+from vaecli.system.errors import ResourceError
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -97,19 +97,19 @@ def test_the_estimate_of_disk_covers_what_a_run_writes(cli, digits, tmp_path):
 
 def test_data_that_do_not_fit_the_memory_are_not_read(cli, tmp_path, monkeypatch):
     data = write_idx(tmp_path / "data")
-    monkeypatch.setattr(resources, "available_memory", lambda: 96 * 64 - 1)
+    monkeypatch.setattr(machine, "available_memory", lambda: 96 * 64 - 1)
     done = cli(*arguments(data, tmp_path / "run"))
     assert (done.status, done.out) == (6, "")
     assert "train-images-idx3-ubyte.gz needs 0 MB of memory, and 0 MB are left" in done.err
-    monkeypatch.setattr(resources, "available_memory", lambda: 96 * 64)
+    monkeypatch.setattr(machine, "available_memory", lambda: 96 * 64)
     assert cli(*arguments(data, tmp_path / "run", "-q", "--epochs", 1)).status == 0
 
 
 def test_the_memory_that_is_left_is_read_from_the_system(monkeypatch, tmp_path):
-    there = resources.available_memory()
+    there = machine.available_memory()
     if there is not None:  # Linux
         assert 2**20 < there < 2**50
-    resources.require_memory(1, "a byte")
-    monkeypatch.setattr(resources, "available_memory", lambda: 5)
+    machine.require_memory(1, "a byte")
+    monkeypatch.setattr(machine, "available_memory", lambda: 5)
     with pytest.raises(ResourceError, match=r"needs 1,152,921,504,607 MB"):
-        resources.require_memory(2**60, "everything")
+        machine.require_memory(2**60, "everything")

@@ -10,10 +10,11 @@ import vaecli
 from tests.commands.test_process import arguments
 from tests.commands.test_resume import assert_same_run, tensors
 from tests.conftest import bars
-from vaecli import checkpoint
 from vaecli import run as runs
-from vaecli.errors import ConfigError
-from vaecli.training import Epoch, find_best, why_over
+from vaecli.run import checkpoint
+from vaecli.system.errors import ConfigError
+from vaecli.training.early_stopping import find_best, why_over
+from vaecli.training.epoch import Epoch
 
 FAST = ("-q", "--lr", "0.03", "--validation", 32)
 
@@ -209,7 +210,7 @@ def test_changed_data_need_leave(cli, run_dir, digits):
 
 
 def test_seconds_of_a_duration():
-    from vaecli.config import seconds
+    from vaecli.config.config import seconds
 
     cases = {"2h": 7200, "90m": 5400, "1h30m": 5400, "45s": 45, "45": 45, "1d": 86400}
     assert {text: seconds(text) for text in cases} == cases

@@ -9,8 +9,8 @@ import torch
 
 import vaecli
 from tests.conftest import bars
-from vaecli import checkpoint
-from vaecli.evaluation import log_likelihood
+from vaecli.evaluation.bounds import log_likelihood
+from vaecli.run import checkpoint
 
 CONFIG = vaecli.Config(latent_dim=1, network="mlp:width=8,depth=1", epochs=30, lr=1e-2)
 DATA = bars(64)
@@ -50,9 +50,9 @@ def test_the_estimate_rises_from_the_bound_to_the_likelihood(model):
 
 @pytest.mark.parametrize("rows", [7, 40, 1000])
 def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows):
-    from vaecli import evaluation
+    from vaecli.evaluation import bounds
 
-    monkeypatch.setattr(evaluation, "ROWS", rows)
+    monkeypatch.setattr(bounds, "ROWS", rows)
     seen, done = [], []
     hook = model.likelihood.decoder.register_forward_hook(lambda *a: seen.append(len(a[2])))
     found = log_likelihood(model, DATA.first(5), 20, 0, done.append)

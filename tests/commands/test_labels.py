@@ -12,11 +12,11 @@ from PIL import Image
 import vaecli
 from tests.commands.test_process import arguments
 from tests.conftest import bars
-from vaecli import images
-from vaecli.data import Images
-from vaecli.embeddings import fitted
-from vaecli.errors import ConfigError
-from vaecli.presets import resolve
+from vaecli.config.presets import resolve
+from vaecli.data.images import Images
+from vaecli.evaluation.latent_density import fitted
+from vaecli.pictures import grids as images
+from vaecli.system.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -219,8 +219,8 @@ def test_beta_is_written_into_the_objective(cli, digits, tmp_path):
 
 
 def test_parts_lists_and_explains(cli):
-    from vaecli.build import TABLES
-    from vaecli.presets import PRESETS
+    from vaecli.config.build import TABLES
+    from vaecli.config.presets import PRESETS
 
     listed = cli("parts").out
     for name in [*PRESETS, *(name for table in TABLES.values() for name in table)]:
@@ -236,9 +236,9 @@ def test_parts_lists_and_explains(cli):
 
 def test_every_part_names_its_paper_or_is_a_layer():
     """What `vaecli parts NAME` prints comes from the class itself."""
-    from vaecli.build import TABLES
     from vaecli.commands.parts import references, summary
-    from vaecli.config import schema
+    from vaecli.config.build import TABLES
+    from vaecli.config.spec import schema
 
     for kind, table in TABLES.items():
         for name, part in table.items():
@@ -252,7 +252,7 @@ def test_every_part_names_its_paper_or_is_a_layer():
 
 def test_every_preset_has_the_paper_that_one_of_its_parts_cites():
     from vaecli.commands.parts import paper
-    from vaecli.presets import PRESETS
+    from vaecli.config.presets import PRESETS
 
     for name, preset in PRESETS.items():
         title, url = paper(name)

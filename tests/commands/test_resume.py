@@ -14,13 +14,12 @@ import torch
 import vaecli
 from tests.commands.test_process import arguments, posix, start, wait_for
 from tests.conftest import TINY, bars
-from vaecli import checkpoint
 from vaecli import run as runs
-from vaecli.config import Config
-from vaecli.errors import ConfigError, RunError
-from vaecli.run import names, resume
-from vaecli.training import Step, fit
-from vaecli.training import start as begin
+from vaecli.config.config import Config
+from vaecli.run import checkpoint, names, resume
+from vaecli.system.errors import ConfigError, RunError
+from vaecli.training.loop import Step, fit
+from vaecli.training.state import start as begin
 
 CONFIG = Config(latent_dim=3, network="mlp:width=16,depth=1", epochs=3, batch_size=32, lr=1e-2)
 TRAIN, TEST = bars(100), bars(40, seed=1)

@@ -10,8 +10,10 @@ from PIL import Image
 
 from tests.commands.test_process import arguments
 from tests.conftest import TINY, bars
-from vaecli import checkpoint, files, images
-from vaecli.errors import ResourceError
+from vaecli.pictures import grids as images
+from vaecli.run import checkpoint
+from vaecli.system import files
+from vaecli.system.errors import ResourceError
 
 
 def test_train_prints_the_run_directory_and_the_next_commands(cli, digits, tmp_path):
@@ -180,7 +182,7 @@ def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monke
 
 def test_the_pictures_follow_the_seed(cli, digits, tmp_path):
     import vaecli
-    from vaecli.seeds import seeded
+    from vaecli.system.seeds import seeded
 
     run = tmp_path / "run"
     cli(*arguments(digits, run, "--epochs", 1, "--seed", 3, "-q"))

@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from tests.conftest import bars, idx, write_idx
-from vaecli.config import Config
-from vaecli.data import Images, load, load_split
-from vaecli.embeddings import embed
-from vaecli.errors import ConfigError, DataError
-from vaecli.training import fit, start
+from vaecli.config.config import Config
+from vaecli.data.images import Images
+from vaecli.data.splits import load, load_split
+from vaecli.evaluation.embeddings import embed
+from vaecli.system.errors import ConfigError, DataError
+from vaecli.training.loop import fit
+from vaecli.training.state import start
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from tests.tools import make_mnist
-from vaecli.config import Config
-from vaecli.data import EMBEDDED, load
+from vaecli.config.config import Config
+from vaecli.data.readers.named import EMBEDDED
+from vaecli.data.splits import load
 
 
 @pytest.mark.parametrize("name", make_mnist.MD5)

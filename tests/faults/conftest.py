@@ -113,10 +113,10 @@ class Terminal:
 # Code for a child: the loop pauses after every batch and epoch, as on a slow machine.
 SLOW = """
 import time
-from vaecli import training
-def slow(*arguments, fit=training.fit):
+from vaecli.training import loop
+def slow(*arguments, fit=loop.fit):
     for event in fit(*arguments):
         yield event
         time.sleep({seconds})
-training.fit = slow
+loop.fit = slow
 """

@@ -13,8 +13,7 @@ import torch
 
 from tests.commands.test_process import posix
 from tests.faults.conftest import assert_clean, assert_refused, contents
-from vaecli import checkpoint
-from vaecli.run import names
+from vaecli.run import checkpoint, names
 
 UNSAFE = ("weights_only", "pickle", "unsafe", "torch.load", "trust")
 

@@ -14,8 +14,7 @@ import vaecli
 from tests.commands.test_process import arguments, posix
 from tests.conftest import TINY, bars, idx, write_idx
 from tests.faults.conftest import assert_clean, assert_refused, contents, hurt
-from vaecli import checkpoint
-from vaecli.run import names
+from vaecli.run import checkpoint, names
 
 FILES = [f"{s}-{k}-ubyte" for s in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
 

@@ -8,8 +8,7 @@ from tests.commands.test_process import arguments, posix
 from tests.commands.test_resume import assert_same_run
 from tests.conftest import vaecli
 from tests.faults.conftest import assert_clean, hurt, lines_of_epochs
-from vaecli import checkpoint
-from vaecli.run import names
+from vaecli.run import checkpoint, names
 
 pytestmark = [posix, pytest.mark.slow]
 
@@ -29,14 +28,14 @@ os.fsync = fsync
 """
 DIE_AFTER_BATCH = """
 import os
-from vaecli import training
-def deadly(*arguments, fit=training.fit, batches=0):
+from vaecli.training import loop
+def deadly(*arguments, fit=loop.fit, batches=0):
     for event in fit(*arguments):
         batches += isinstance(event, training.Step)
         if batches == {number}:
             os.kill(os.getpid(), 9)
         yield event
-training.fit = deadly
+loop.fit = deadly
 """
 
 

@@ -11,8 +11,7 @@ import pytest
 import vaecli
 from tests.commands.test_process import arguments, posix, wait_for
 from tests.faults.conftest import SLOW, Terminal, assert_clean, begin, contents, end
-from vaecli import checkpoint
-from vaecli.run import names
+from vaecli.run import checkpoint, names
 
 pytestmark = [posix, pytest.mark.slow]
 
@@ -20,24 +19,24 @@ pytestmark = [posix, pytest.mark.slow]
 STUCK = """
 import time
 from pathlib import Path
-from vaecli import training
-def stuck(*arguments, fit=training.fit):
+from vaecli.training import loop
+def stuck(*arguments, fit=loop.fit):
     for event in fit(*arguments):
         if isinstance(event, training.Step) and (event.epoch, event.batch) == (2, 3):
             Path({mark!r}).touch()
             time.sleep(1000)
         yield event
-training.fit = stuck
+loop.fit = stuck
 """
 SLOW_EVALUATION = """
 import time
 from pathlib import Path
-from vaecli import training
-def slow(*arguments, evaluate=training.evaluate):
+from vaecli.training import loop
+def slow(*arguments, evaluate=loop.evaluate):
     Path({mark!r}).touch()
     time.sleep(0.5)
     return evaluate(*arguments)
-training.evaluate = slow
+loop.evaluate = slow
 """
 
 

@@ -10,18 +10,18 @@ from torch.nn.functional import logsigmoid, one_hot
 
 from tests.conftest import bars
 from tests.tools.two_samples import energy_distance
-from vaecli.build import build
-from vaecli.config import Config
-from vaecli.errors import ConfigError
-from vaecli.evaluation import evaluate
+from vaecli.config.build import build
+from vaecli.config.config import Config
+from vaecli.evaluation.bounds import evaluate
 from vaecli.model import VAE
 from vaecli.objectives.adversarial import Adversarial
 from vaecli.objectives.vaegan import VAEGAN
-from vaecli.optimizers import Adam
 from vaecli.parts.distributions import Delta, DiagonalNormal
 from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
 from vaecli.parts.networks import MLP
+from vaecli.parts.optimizers import Adam
 from vaecli.parts.priors import PRIORS, Prior, StandardNormal
+from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
 SIZE = {"latent_dim": 2, "network": "mlp:width=16,depth=1"}

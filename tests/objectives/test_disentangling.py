@@ -7,12 +7,12 @@ from torch.nn.functional import softplus
 
 from tests.conftest import bars
 from tests.objectives.made import X, draw, gradients, make, seeded
-from vaecli.evaluation import evaluate
+from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives import disentangling
 from vaecli.objectives.disentangling import DIP, BetaTC, Factor, aggregate, permuted
 from vaecli.objectives.elbo import ELBO
-from vaecli.optimizers import Adam
 from vaecli.parts.distributions import DiagonalNormal
+from vaecli.parts.optimizers import Adam
 
 
 def correlated(n, correlation=0.8):

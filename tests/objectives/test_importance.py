@@ -7,7 +7,7 @@ from torch import testing
 from tests.conftest import bars
 from tests.objectives.made import Learned, Normal, X, draw, gradients, make, seeded
 from tests.test_model import evidence
-from vaecli.evaluation import evaluate
+from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives import importance
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.importance import IWAE, PIWAE, DReG, Renyi, mean_bound

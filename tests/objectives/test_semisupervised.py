@@ -10,12 +10,13 @@ from torch.distributions import Normal, kl_divergence
 
 from tests.conftest import bars
 from vaecli import run as runs
-from vaecli.build import build
-from vaecli.config import Config
-from vaecli.errors import ConfigError
-from vaecli.evaluation import evaluate
+from vaecli.config.build import build
+from vaecli.config.config import Config
+from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives.semisupervised import M2
-from vaecli.training import Step, fit, start
+from vaecli.system.errors import ConfigError
+from vaecli.training.loop import Step, fit
+from vaecli.training.state import start
 
 SHAPE, CLASSES = (1, 8, 8), 3
 CONFIG = Config(

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from tests.objectives.made import NETWORK, SHAPE, C, Learned, Shared, X, fixed, make, seeded
-from vaecli.config import choose
-from vaecli.errors import ConfigError
+from vaecli.config.spec import choose
 from vaecli.objectives import OBJECTIVES
 from vaecli.parts.posteriors import Dirac, Gaussian
+from vaecli.system.errors import ConfigError
 
 UNLABELLED = set(OBJECTIVES) - {"m2"}  # which has tests of its own
 SPECS = [

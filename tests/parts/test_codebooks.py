@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from vaecli.errors import ConfigError
 from vaecli.parts.codebooks import Codewords, Quantizer
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import Quantized
+from vaecli.system.errors import ConfigError
 
 from .laws import SHAPE
 

@@ -3,10 +3,10 @@ import torch
 from torch.autograd.functional import jacobian
 
 from tests.parts.laws import assert_samples_agree, plane, probabilities
-from vaecli.errors import ConfigError
 from vaecli.parts import flows
 from vaecli.parts.distributions import DiagonalNormal
 from vaecli.parts.flows import Warped
+from vaecli.system.errors import ConfigError
 
 MAKERS = {
     "couplings": lambda dim: flows.real_nvp(dim, 2, 4, 16),

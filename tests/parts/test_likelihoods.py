@@ -5,11 +5,12 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaecli.build import build
-from vaecli.config import Config, choose
-from vaecli.errors import ConfigError
+from vaecli.config.build import build
+from vaecli.config.config import Config
+from vaecli.config.spec import choose
 from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
 from vaecli.parts.networks import MLP
+from vaecli.system.errors import ConfigError
 
 SHAPE = (2, 2, 2)
 SPECS = [

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.build import build
-from vaecli.config import Config, choose
-from vaecli.errors import ConfigError
+from vaecli.config.build import build
+from vaecli.config.config import Config
+from vaecli.config.spec import choose
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
 from vaecli.parts.likelihoods import Bernoulli
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, join
 from vaecli.parts.posteriors import Gaussian
+from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
 SMALL = {"mlp": "mlp:width=8,depth=2", "conv": "conv:width=4", "resnet": "resnet:width=4"}

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
-from vaecli.errors import ConfigError
 from vaecli.parts.distributions import DiagonalNormal
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import POSTERIORS
+from vaecli.system.errors import ConfigError
 
 DENSITIES = [n for n, part in POSTERIORS.items() if part.has_density and part.space != "codes"]
 SHALLOW = {"planar": {"depth": 3}}

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
-from vaecli.errors import ConfigError
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import POSTERIORS
 from vaecli.parts.priors import PRIORS
+from vaecli.system.errors import ConfigError
 
 PARTNERS = {"codes": "quantized", "sphere": "vmf"}  # gaussian, for all others
 DENSITIES = [name for name, part in PRIORS.items() if part.space != "codes"]

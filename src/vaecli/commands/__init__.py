@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
-from ..errors import ConfigError, Interrupted, VaecliError
+from ..system.errors import ConfigError, Interrupted, VaecliError
+from ..system.version import __version__
 from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
 from .options import say
 

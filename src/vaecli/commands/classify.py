@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .. import defaults
-from ..errors import ConfigError
+from ..config import defaults
+from ..system.errors import ConfigError
 from .options import Checkpoint, RunDir, Seed, read_run
 
 EXAMPLES = [
@@ -33,14 +33,15 @@ def classify(
     """
     import torch
 
-    from .. import classification, data
-    from ..embeddings import embed
+    from ..data import splits
+    from ..evaluation import classification
+    from ..evaluation.embeddings import embed
 
     run = read_run(run_dir, checkpoint)
     if run.config.conditional:
         raise ConfigError(f"{run.folder} is given the labels: name a run without --conditional.")
-    train = data.load_split(run.config, "train").hide(labels, seed)
-    known, test = train.at(train.labelled), data.load_split(run.config, "test")
+    train = splits.load_split(run.config, "train").hide(labels, seed)
+    known, test = train.at(train.labelled), splits.load_split(run.config, "test")
     model = run.model()
     learnt, unseen = (torch.from_numpy(embed(model, images).mean) for images in (known, test))
     layer = classification.fit(learnt, known.labels, known.classes)

@@ -32,7 +32,8 @@ def embed(
     .npz holds index, label, mean and log_var; .csv index, label and the means z1, z2, ...;
     .npy the means.
     """
-    from .. import data, embeddings
+    from ..data import splits
+    from ..evaluation import embeddings
     from ..run import names
 
     run = read_run(run_dir, checkpoint)
@@ -40,12 +41,12 @@ def embed(
     if output is not None or plot is None:
         table = place(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
     if plot is not None:
-        from .. import plots
+        from ..pictures import latent_map, style
 
-        picture = place(plot, run, plot.name, plots.ENDINGS)
-    latents = embeddings.embed(run.model(), data.load_split(run.config, split))
+        picture = place(plot, run, plot.name, style.ENDINGS)
+    latents = embeddings.embed(run.model(), splits.load_split(run.config, split))
     if table:
         deliver(latents.encode(table[1]), table[0])
     if picture:
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
-        deliver(plots.latents(latents.mean, latents.label, title, picture[1]), picture[0])
+        deliver(latent_map.latents(latents.mean, latents.label, title, picture[1]), picture[0])

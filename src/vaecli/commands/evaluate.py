@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import defaults
-from ..errors import ConfigError, TrainingDiverged
+from ..config import defaults
+from ..system.errors import ConfigError, TrainingDiverged
 from .options import Checkpoint, RunDir, Seed, Split, announce_text, read_run
 from .screen import resolve
 
 if TYPE_CHECKING:
-    from ..data import Images
+    from ..data.images import Images
     from ..model import VAE
 
 EXAMPLES = ["vaecli evaluate", "vaecli evaluate --samples 5000 -n 1000"]
@@ -35,18 +35,19 @@ def evaluate(
     Prints one line of JSON, in nats per image: distortion, rate and their sum, the negative bound;
     with --samples nll, the importance-weighted estimate of -log p(x), and its standard error.
     """
-    from .. import data, evaluation
+    from ..data import splits
+    from ..evaluation import bounds
     from ..objectives.elbo import ELBO
 
     run = read_run(run_dir, checkpoint)
-    model, images = run.model(), data.load_split(run.config, split)
+    model, images = run.model(), splits.load_split(run.config, split)
     images = images if count is None else images.first(count)
     dense = bool(model.posterior.has_density)
     if samples is not None and not dense:
         raise ConfigError("--samples needs a posterior with a density, and this is a point.")
     found: dict[str, Any] = {"split": split, "images": len(images), "seed": seed}
     found["protocol"] = model.likelihood.protocol(run.config.binarize)
-    terms = evaluation.evaluate(model, ELBO(beta=float(dense)), images, seed)
+    terms = bounds.evaluate(model, ELBO(beta=float(dense)), images, seed)
     found |= {name: terms[name] for name in ("distortion", "rate") if name in terms}
     if dense:
         found["loss"] = terms["loss"]
@@ -62,7 +63,7 @@ def _likelihood(model: "VAE", images: "Images", samples: int, seed: int) -> dict
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..evaluation import log_likelihood
+    from ..evaluation.bounds import log_likelihood
 
     off = resolve("auto") != "bar"
     with Progress(console=Console(stderr=True), transient=True, disable=off) as progress:

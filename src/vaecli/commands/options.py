@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 
 import typer
 
-from ..config import Config, Doc
-from ..errors import ConfigError, ResourceError
+from ..config.config import Config, Doc
+from ..system.errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -179,7 +179,7 @@ def place(chosen: Path | None, run: "Run", name: str, endings: Collection[str]) 
 
 def deliver(content: bytes, path: Path) -> None:
     """Write a result to its file and print the file's path, or write it to stdout for `-`."""
-    from .. import files
+    from ..system import files
 
     if str(path) != "-":
         files.write(path, content)

@@ -22,9 +22,9 @@ def parts(
 
     Options, their types and defaults, and papers are read from the code of the parts.
     """
-    from ..build import TABLES
-    from ..config import lookup
-    from ..presets import PRESETS
+    from ..config.build import TABLES
+    from ..config.presets import PRESETS
+    from ..config.spec import lookup
 
     if name is None:
         announce_text(_overview())
@@ -40,8 +40,8 @@ def parts(
 
 def paper(name: str) -> tuple[str, str]:
     """Title (authors, year) and URL of a preset's paper, from the docstring of a part."""
-    from ..build import TABLES
-    from ..presets import PRESETS, resolve
+    from ..config.build import TABLES
+    from ..config.presets import PRESETS, resolve
 
     config = resolve({"preset": name})
     ours = [table[getattr(config, kind).partition(":")[0]] for kind, table in TABLES.items()]
@@ -61,8 +61,8 @@ def references(part: Callable[..., Any]) -> list[str]:
 
 
 def _overview() -> str:
-    from ..build import TABLES
-    from ..presets import PRESETS
+    from ..config.build import TABLES
+    from ..config.presets import PRESETS
 
     presets = {name: paper(name)[0] for name in PRESETS}
     lines = ["presets, by vaecli train --preset NAME", *_columns(presets)]
@@ -84,7 +84,7 @@ def summary(part: Callable[..., Any]) -> str:
 
 def _explain(kind: str, name: str, part: Callable[..., Any]) -> str:
     """The part's docstring, with type and default of every option."""
-    from ..config import schema
+    from ..config.spec import schema
 
     options = schema(part)
 
@@ -106,7 +106,7 @@ def _type(annotation: Any) -> str:
 
 
 def _explain_preset(name: str) -> str:
-    from ..presets import PRESETS
+    from ..config.presets import PRESETS
 
     changes = [
         f"--{option.replace('_', '-')}" + ("" if value is True else f" {value}")

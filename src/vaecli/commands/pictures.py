@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .. import defaults
+from ..config import defaults
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..data import Images
+    from ..data.images import Images
     from ..model import VAE
     from ..run import Run
 
@@ -53,30 +53,31 @@ class Pictures:
         self._draw(names.LOSS_PLOT, self._losses)
 
     def _samples(self, count: int) -> "Tensor":
-        from ..evaluation import evaluating
-        from ..seeds import seeded
+        from ..evaluation.batches import evaluating
+        from ..system.seeds import seeded
 
         with seeded(self.model.device, self.seed, "samples"), evaluating(self.model):
             return self.model.sample(count)
 
     def _beside(self, real: "Tensor") -> bytes:
-        from .. import images
+        from ..pictures import grids as images
 
         both = {"real": images.grid(real, 4), "generated": images.grid(self._samples(HALF), 4)}
         return images.encode(images.beside(both))
 
     def _reconstructed(self, first: "Images") -> bytes:
-        from .. import evaluation, images
+        from ..evaluation import decoding
+        from ..pictures import grids as images
 
-        return images.encode(images.pairs(*evaluation.reconstruct(self.model, first)))
+        return images.encode(images.pairs(*decoding.reconstruct(self.model, first)))
 
     def _losses(self) -> bytes:
-        from .. import plots
+        from ..pictures import loss_curves
 
-        return plots.losses({str(self.run.folder): self.run.losses()})
+        return loss_curves.losses({str(self.run.folder): self.run.losses()})
 
     def _draw(self, name: str, make: Callable[[], bytes]) -> None:
-        from .. import files
+        from ..system import files
 
         try:
             files.write(self.run.folder / name, make())
@@ -85,13 +86,13 @@ class Pictures:
 
 
 def _grid(x: "Tensor") -> bytes:
-    from .. import images
+    from ..pictures import grids as images
 
     return images.encode(images.grid(x))
 
 
 def _first(images: "Images", count: int) -> "Tensor":
-    from ..seeds import seeded
+    from ..system.seeds import seeded
 
     with seeded(images.x.device, "pictures"):
         return images.at(slice(count)).pixels(slice(None))

@@ -16,11 +16,11 @@ def plot_loss(
 
     Works on a run that still trains. Repeat -r to draw several runs into one picture.
     """
-    from .. import plots
+    from ..pictures import loss_curves, style
     from ..run import names
 
     chosen = run_dir or []
     opened = [read_run(folder) for folder in chosen] or [read_run(None)]
-    path, ending = place(output, opened[0], names.LOSS_PLOT, plots.ENDINGS)
+    path, ending = place(output, opened[0], names.LOSS_PLOT, style.ENDINGS)
     curves = {str(run.folder): run.losses() for run in opened}
-    deliver(plots.losses(curves, ending), path)
+    deliver(loss_curves.losses(curves, ending), path)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .. import defaults
+from ..config import defaults
 from .options import Checkpoint, RunDir, Split, deliver, output_option, place, read_run
 
 EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
@@ -30,12 +30,14 @@ def reconstruct(
     Saves a row of images and under it their reconstructions, from the posterior means, and from
     their labels where the model is conditional.
     """
-    from .. import data, evaluation, images
+    from ..data import splits
+    from ..evaluation import decoding
+    from ..pictures import grids as images
     from ..run import names
 
     run = read_run(run_dir, checkpoint)
     path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
     model = run.model()
-    found = data.load_split(run.config, split)
+    found = splits.load_split(run.config, split)
     first = found.first(count or min(defaults.RECONSTRUCTIONS, len(found)))
-    deliver(images.encode(images.pairs(*evaluation.reconstruct(model, first)), ending), path)
+    deliver(images.encode(images.pairs(*decoding.reconstruct(model, first)), ending), path)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from .screen import clock
 
 if TYPE_CHECKING:
-    from ..data import Splits
+    from ..data.splits import Splits
     from ..run import Run
-    from ..training import State
+    from ..training.state import State
 
 LIMIT = 3.0  # seconds of batches at most
 
@@ -24,12 +24,12 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
         images: What it would train on.
         changed: They may be others than those that the run was begun on.
     """
-    from .. import resources
+    from ..system import machine
 
     run.check(state, images, changed)
     disk, epochs = run.expected_size(state), state.config.epochs - len(state.history)
     epoch = _seconds_of_an_epoch(state, images)
-    memory, plural = resources.peak_memory() or 0, "s" * (epochs != 1)
+    memory, plural = machine.peak_memory() or 0, "s" * (epochs != 1)
     return (
         f"{state.parameters:,} parameters on {state.model.device}.\n"
         f"About {clock(epoch * epochs)} for {epochs} epoch{plural} of {epoch:.1f} s, "
@@ -40,8 +40,9 @@ def report(run: "Run", state: "State", images: "Splits", changed: bool) -> str:
 
 def _seconds_of_an_epoch(state: "State", images: "Splits") -> float:
     """By a whole epoch if that is short, else by the median batch and a part of the test images."""
-    from ..evaluation import evaluate
-    from ..training import Epoch, fit
+    from ..evaluation.bounds import evaluate
+    from ..training.epoch import Epoch
+    from ..training.loop import fit
 
     batches, total = [time.perf_counter()], 0
     for event in fit(state, *images):

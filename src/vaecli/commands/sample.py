@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from .. import defaults
-from ..errors import ConfigError
+from ..config import defaults
+from ..system.errors import ConfigError
 from . import options
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def sample(
 
     They are decoded from draws of the prior and saved as one grid of pixel means.
     """
-    from .. import images
+    from ..pictures import grids as images
     from ..run import names
-    from ..seeds import seeded
+    from ..system.seeds import seeded
 
     run = options.read_run(run_dir, checkpoint)
     path, ending = options.place(output, run, names.SAMPLES, images.ENDINGS)
@@ -79,17 +79,18 @@ def _latents(
         return _style(run, model, style_of).expand(n, -1)
     if not fit:
         return model.sample_latent(n, c)
-    from .. import data, embeddings
+    from ..data import splits
+    from ..evaluation import embeddings, latent_density
 
-    z = embeddings.embed(model, data.load_split(run.config, "train"))
-    return embeddings.fitted(z.mean, embeddings.FITS[fit]).sample((n,))
+    z = embeddings.embed(model, splits.load_split(run.config, "train"))
+    return latent_density.fitted(z.mean, latent_density.FITS[fit]).sample((n,))
 
 
 def _style(run: "Run", model: "VAE", index: int) -> "Tensor":
     """The posterior mean of a test image, shape `(1, D)`."""
-    from .. import data
+    from ..data import splits
 
-    images = data.load_split(run.config, "test")
+    images = splits.load_split(run.config, "test")
     if not model.context:
         raise ConfigError("--style-of changes labels, but the model is not conditional.")
     if index >= len(images):

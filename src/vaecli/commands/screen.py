@@ -7,11 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
-from ..errors import VaecliError
+from ..system.errors import VaecliError
 from .options import Mode, say
 
 if TYPE_CHECKING:
-    from ..training import Epoch, Step
+    from ..training.epoch import Epoch
+    from ..training.loop import Step
 
 REFRESH = 0.5  # seconds between two looks at the running means, each of which waits for the device
 COLUMNS = (("loss", 9), ("distortion", 11), ("rate", 7))  # of a split, with their widths

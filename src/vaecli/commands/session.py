@@ -5,17 +5,17 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..errors import TrainingDiverged
+from ..system.errors import TrainingDiverged
 from .options import say
 from .pictures import Pictures
 from .screen import Screen
 from .stopping import Stopping
 
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..data import Splits
+    from ..config.config import Config
+    from ..data.splits import Splits
     from ..run import Run
-    from ..training import State
+    from ..training.state import State
 
 
 def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
@@ -25,18 +25,22 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
     # Before the first tensor operation: threads that exist already would not take it up. Adam's
     # averages of pixels that are always black decay into denormals, which are slow.
     torch.set_flush_denormal(True)
-    from .. import build, data, resources, training
+    from ..config import build
+    from ..data import splits
+    from ..system import machine
+    from ..training import runtime
+    from ..training.state import start
 
-    torch.set_num_threads(config.threads or min(torch.get_num_threads(), resources.cores()))
+    torch.set_num_threads(config.threads or min(torch.get_num_threads(), machine.cores()))
     config = build.complete(config)
-    images = data.load(config)
-    resources.keep_memory()  # from here on: what reading took is given back
-    state = training.start(config, images.train)
+    images = splits.load(config)
+    runtime.keep_memory()  # from here on: what reading took is given back
+    state = start(config, images.train)
     if config.compile and not state.objective.compiles:
         say(
             f"Warning: torch cannot compile {config.objective}: training goes on without --compile."
         )
-    elif config.compile and not resources.can_compile():
+    elif config.compile and not machine.can_compile():
         say("Warning: torch found no C++ compiler that works: training goes on without --compile.")
         state.config = replace(config, compile=False)
     run.restore(state)
@@ -48,7 +52,7 @@ def train_on(
 ) -> None:
     """Train to the end, after going back if need be; then draw what was learnt."""
     from .. import run as runs
-    from ..training import why_over
+    from ..training.early_stopping import why_over
 
     config = state.config
     with run.recording():
@@ -77,8 +81,10 @@ def _go_on(
     run: "Run", state: "State", images: "Splits", screen: Screen, stopping: Stopping
 ) -> None:
     """Train from where the state is until nothing is left to train, or to a reason to stop."""
-    from ..config import seconds
-    from ..training import Epoch, fit, why_over
+    from ..config.config import seconds
+    from ..training.early_stopping import why_over
+    from ..training.epoch import Epoch
+    from ..training.loop import fit
 
     config = state.config
     limit = seconds(config.max_time) if config.max_time else math.inf
@@ -103,7 +109,8 @@ def _go_back(
     run: "Run", state: "State", images: "Splits", error: TrainingDiverged, screen: Screen
 ) -> "State":
     """The state of the last checkpoint with half the learning rate; else raise the error."""
-    from ..training import ROLLBACKS, start
+    from ..training.divergence import ROLLBACKS
+    from ..training.state import start
 
     run.show_divergence(state)
     if state.config.on_nan == "stop" or state.rollbacks == ROLLBACKS:

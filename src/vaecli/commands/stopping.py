@@ -5,7 +5,7 @@ import time
 from types import FrameType
 from typing import Any, Self
 
-from ..errors import Interrupted, TimeOver
+from ..system.errors import Interrupted, TimeOver
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is not known to Windows
 

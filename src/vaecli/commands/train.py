@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import ConfigError, TimeOver
+from ..system.errors import ConfigError, TimeOver
 from . import options
 from .screen import Screen
 from .session import prepare, train_on
 from .stopping import Stopping
 
 if TYPE_CHECKING:
-    from ..config import Config
+    from ..config.config import Config
     from ..run import Run
 
 EXAMPLES = [
@@ -77,8 +77,8 @@ def _choose(
     overwrite: bool,
 ) -> tuple["Config", "Run | None"]:
     """What to train, and the run to go on with, if there is one."""
-    from .. import presets
-    from ..config import read
+    from ..config import presets
+    from ..config.config import read
     from ..run.resume import changed
 
     if resume not in (None, "auto"):
@@ -123,7 +123,7 @@ def _is_complete(run: "Run", config: "Config") -> bool:
     """Whether nothing is left to train, which is then said."""
     if run.record.status != "completed":
         return False
-    from ..training import why_over
+    from ..training.early_stopping import why_over
 
     if not (reason := why_over(config, run.history())):
         return False

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from ..config import Layers, Units, Weight
-from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import join
 from ..parts.priors import Prior
+from ..parts.ranges import Layers, Units, Weight
+from ..system.errors import ConfigError
 from .critic import fool, judge, latent_critic, slope
 from .objective import END, Context, Objective, Terms, frozen, score
 

@@ -6,10 +6,10 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
-from ..config import Layers, Units, Weight
 from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
+from ..parts.ranges import Layers, Units, Weight
 from .critic import judge, latent_critic
 from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
 

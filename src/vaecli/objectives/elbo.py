@@ -4,9 +4,9 @@ import math
 
 from torch import Tensor
 
-from ..config import Weight
-from ..errors import ConfigError
 from ..model import VAE
+from ..parts.ranges import Weight
+from ..system.errors import ConfigError
 from .objective import END, Context, Objective, Terms, prior_fit, score
 
 

@@ -7,10 +7,10 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from ..config import Count
 from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
+from ..parts.ranges import Count
 from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
 
 ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..config import Count, Weight
 from ..model import VAE
+from ..parts.ranges import Count, Weight
 from .objective import END, Context, Objective, Terms, prior_fit, score
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, times the width of N(0, I)

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.func import functional_call
 
-from ..errors import ConfigError
 from ..model import VAE, Draw
 from ..parts.posteriors import Gaussian, Posterior
+from ..system.errors import ConfigError
 
 Context = Tensor | None
 END = math.inf  # of training, by when every schedule has run

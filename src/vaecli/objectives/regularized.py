@@ -5,10 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..config import Weight
-from ..errors import ConfigError
 from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
+from ..parts.ranges import Weight
+from ..system.errors import ConfigError
 from .objective import END, Context, Objective, Terms, prior_fit, score
 
 

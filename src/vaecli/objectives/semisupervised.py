@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
 
-from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import Headed, Network
+from ..system.errors import ConfigError
 from .objective import END, Context, Objective, Terms
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..config import Weight
-from ..errors import ConfigError
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
 from ..parts.networks import Headed, Network
+from ..parts.ranges import Weight
+from ..system.errors import ConfigError
 from .critic import fool, judge, slope
 from .objective import END, Context, Objective, Terms, frozen, score
 

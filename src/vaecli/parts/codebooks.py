@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..system.errors import ConfigError
 from .distributions import Unchecked
 
 MEMORY = 0.9  # of the average use of a code, for each batch

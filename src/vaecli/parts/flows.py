@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..errors import ConfigError
+from ..system.errors import ConfigError
 from .distributions import Unchecked, bounded_normal
 from .latents import LatentNet, beside
 

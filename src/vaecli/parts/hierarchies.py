@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from ..system.errors import ConfigError
 from .distributions import DiagonalNormal, bounded_normal
 from .latents import LatentNet
 

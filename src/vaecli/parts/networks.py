@@ -15,9 +15,9 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
-from ..config import Layers, Units
-from ..errors import ConfigError
+from ..system.errors import ConfigError
 from .layers import ActivationName, BiasMap, NormName, Style
+from .ranges import Layers, Units
 
 
 class Encoder(nn.Module):

@@ -10,12 +10,12 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..config import Count, Layers, Units
 from . import flows
 from .codebooks import Quantizer
 from .distributions import Chain, Delta, bounded_normal
 from .hierarchies import Levels, TopDown, level_sizes, merge
 from .networks import Encoder
+from .ranges import Count, Layers, Units
 from .spheres import LARGEST_CONCENTRATION, VonMisesFisher, require_sphere
 
 Space = Literal["real", "sphere", "codes"]  # R^D, the unit sphere in it, or vectors of a codebook

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import register_kl
 
-from ..errors import ConfigError
+from ..system.errors import ConfigError
 from .distributions import Unchecked
 
 LARGEST_CONCENTRATION = 1e5

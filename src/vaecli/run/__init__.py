@@ -5,9 +5,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from .. import defaults
-from ..config import Config
-from ..errors import RunError, VaecliError
+from ..config import defaults
+from ..config.config import Config
+from ..system.errors import RunError, VaecliError
 from . import directory, names, record, resume
 from .run import Run as Run
 

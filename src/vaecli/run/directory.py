@@ -7,8 +7,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from .. import defaults
-from ..errors import ConfigError, RunError
+from ..config import defaults
+from ..system.errors import ConfigError, RunError
 from . import names, record, resume
 
 FULL = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..config import Config
-from ..epoch import Epoch
-from ..errors import ConfigError, RunError
+from ..config.config import Config
+from ..system.errors import ConfigError, RunError
+from ..training.epoch import Epoch
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..system.errors import RunError
 
 SPLITS, SECONDS = ("train", "valid", "test"), ("train_seconds", "test_seconds")
 TERMS = ("loss", "distortion", "rate")

@@ -8,8 +8,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .. import __version__, files
-from ..errors import RunError
+from ..system import files
+from ..system.errors import RunError
+from ..system.version import __version__
 from . import names
 
 

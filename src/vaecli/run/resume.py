@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from ..config import Config
-from ..errors import ConfigError, RunError
+from ..config.config import Config
+from ..system.errors import ConfigError, RunError
 from . import names, record
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def held(folder: Path) -> Iterator[None]:
 
 def is_unfinished(run: "Run", config: Config) -> bool:
     """Whether the run was begun with this configuration, has not ended, and nobody trains it."""
-    from ..build import complete
+    from ..config.build import complete
 
     try:
         if run.record.status in ("completed", "diverged"):
@@ -74,7 +74,7 @@ def changed(run: "Run", chosen: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: It may not.
     """
-    from ..build import complete
+    from ..config.build import complete
 
     old = complete(run.config)
     new = complete(Config.checked(asdict(old) | dict(chosen)))

@@ -12,10 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__, defaults, files, resources
-from ..config import Config
-from ..config import read as read_config
-from ..errors import ConfigError, Interrupted, RunError, TimeOver, TrainingDiverged
+from ..config import defaults
+from ..config.config import Config
+from ..config.config import read as read_config
+from ..system import files, machine
+from ..system.errors import ConfigError, Interrupted, RunError, TimeOver, TrainingDiverged
+from ..system.version import __version__
 from . import directory, losses, names, record, resume
 from .header import Header
 from .record import Record
@@ -23,9 +25,10 @@ from .record import Record
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..data import Splits
+    from ..data.splits import Splits
     from ..model import VAE
-    from ..training import Epoch, State
+    from ..training.epoch import Epoch
+    from ..training.state import State
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Run:
 
     @cached_property
     def _contents(self) -> tuple[dict[str, "Tensor"], Header]:
-        from .. import checkpoint
+        from . import checkpoint
 
         if not self.checkpoint.exists() and self._stands():
             raise RunError(f"{self.folder} has no checkpoint yet: its first epoch has not ended.")
@@ -68,7 +71,8 @@ class Run:
         """The trained model, on the CPU, in evaluation mode."""
         import torch
 
-        from .. import build, checkpoint
+        from ..config import build
+        from . import checkpoint
 
         tensors, header = self._contents
         own = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
@@ -113,7 +117,7 @@ class Run:
                 f"The data are not those that {self.folder} was begun on: restore them, start "
                 "another run, or go on with these by --allow-data-change."
             )
-        resources.require_disk(self.folder, self.expected_size(state))
+        machine.require_disk(self.folder, self.expected_size(state))
         return data
 
     def begin(self, state: "State", data: dict[str, str]) -> None:
@@ -153,7 +157,7 @@ class Run:
 
     def save(self, state: "State") -> None:
         """Write the checkpoint, then what goes with its newest epoch."""
-        from ..training import HINT
+        from ..training.divergence import HINT
 
         for name, tensor in state.tensors().items():
             if not tensor.isfinite().all():
@@ -166,7 +170,7 @@ class Run:
 
         The row comes last, so that it never stands for an epoch that is lost.
         """
-        from ..training import find_best
+        from ..training.early_stopping import find_best
 
         if not (done := len(state.history)):
             return
@@ -181,7 +185,7 @@ class Run:
 
     def _write_checkpoint(self, name: str, state: "State", only: str = "") -> None:
         """The tensors whose names begin with `only`, under a header."""
-        from .. import checkpoint
+        from . import checkpoint
 
         header = {
             "vaecli": __version__,
@@ -215,7 +219,7 @@ class Run:
 
     def restore(self, state: "State") -> None:
         """Put a new state to where the checkpoint left training; without one it stays new."""
-        from .. import checkpoint
+        from . import checkpoint
 
         if not self.checkpoint.exists():
             return

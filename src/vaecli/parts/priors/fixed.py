@@ -8,11 +8,11 @@ from annotated_types import Ge, Le
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
-from ...config import Components
-from ...errors import ConfigError
+from ...system.errors import ConfigError
 from .. import distributions, posteriors
 from ..codebooks import Codewords
 from ..distributions import DiagonalNormal
+from ..ranges import Components
 from ..spheres import UniformSphere, require_sphere
 from .prior import Prior
 

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from ...config import Components, Layers, Units
-from ...errors import ConfigError
+from ...system.errors import ConfigError
 from .. import flows, posteriors
 from ..distributions import Chain, bounded_normal
 from ..hierarchies import Levels, TopDown, level_sizes
 from ..posteriors import Ladder, Posterior
+from ..ranges import Components, Layers, Units
 from .fixed import StandardNormal
 from .prior import Prior
 

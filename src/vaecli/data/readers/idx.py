@@ -15,12 +15,18 @@ from typing import BinaryIO, cast
 import torch
 from torch import Tensor
 
-from .. import resources
-from ..errors import DataError
+from ...system import machine
+from ...system.errors import DataError
 
 NAMES = {"train": "train", "test": "t10k"}  # split: how its file names begin
+
+
 KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
+
+
 DEFLATE_RATIO = 1032  # no gzip file grows more: https://zlib.net/zlib_tech.html
+
+
 STEP = 1 << 20  # bytes
 
 
@@ -91,7 +97,7 @@ def _read_bytes(file: BinaryIO, path: Path, expected: int, limit: int) -> Tensor
     header = "expected by its header"
     if expected > limit:
         raise DataError(f"{path} is short: {expected:,} bytes {header}, at most {limit:,} found.")
-    resources.require_memory(expected, str(path))
+    machine.require_memory(expected, str(path))
     content = bytearray(expected)
     view, filled = memoryview(content), 0
     while filled < expected and (count := file.readinto(view[filled : filled + STEP])):  # type: ignore[attr-defined]

@@ -14,11 +14,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from . import files
-from .errors import RunError
+from ..system import files
+from ..system.errors import RunError
 
 FORMAT = 1  # counts up when an older vaecli could not read a checkpoint
+
+
 KEY = "vaecli"  # one key only: with several, the file's bytes differ from process to process
+
 
 Tensors = dict[str, Tensor]
 

@@ -8,11 +8,17 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .errors import ConfigError
+from ..system.errors import ConfigError
 
 ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+
+
 GAP = 2  # pixels between images
+
+
 GREY = 96  # of the gaps: told from black and from white
+
+
 ONE_ROW = 10  # images that still make one row
 
 

@@ -1,11 +1,3 @@
-"""Optimizers by torch's fused kernels: one call updates every parameter.
-
-They do the arithmetic of `torch.optim.Adam`, `AdamW` and `SGD`, and a test holds them to it. The
-classes of torch import its compiler when the first one is made (1.4 s, 150 MB) and take longer for
-a step, which a small network notices. `step` drops the gradients, which is quicker than zeroing.
-"""
-
-import math
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -13,7 +5,7 @@ import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
-from .config import Weight
+from .ranges import Weight
 
 
 class Adam:
@@ -135,19 +127,7 @@ def named(name: str, tensors: list[Tensor]) -> dict[str, Tensor]:
     return {f"{name}.{i}": tensor for i, tensor in enumerate(tensors)}
 
 
-def factor(schedule: str, warmup: float, part: float) -> float:
-    """What the learning rate is multiplied by when this part of the training, 0 to 1, is done.
-
-    References:
-        SGDR: Stochastic Gradient Descent with Warm Restarts (Loshchilov & Hutter, 2017),
-            https://arxiv.org/abs/1608.03983, for the cosine
-        Accurate, Large Minibatch SGD (Goyal et al., 2017), https://arxiv.org/abs/1706.02677, for
-            the warm-up
-    """
-    grown = min(1.0, part / warmup) if warmup else 1.0
-    cosine = (1 + math.cos(math.pi * part)) / 2
-    return grown * {"constant": 1.0, "linear": 1 - part, "cosine": cosine}[schedule]
-
-
 Optimizer = Adam | SGD
+
+
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}

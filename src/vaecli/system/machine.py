@@ -1,15 +1,11 @@
-"""What the machine has: disk, memory, cores and a compiler, asked about before work begins."""
+"""Checks of disk, memory, cores and compiler."""
 
-import ctypes
 import os
 import shutil
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from .errors import ResourceError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
 
 def require_disk(folder: Path, size: int) -> None:
@@ -48,18 +44,6 @@ def cores(there: Path = Path("/sys/devices/system/cpu")) -> int:
         return len({(there / f"cpu{n}/topology/thread_siblings_list").read_text() for n in own})
     except (OSError, AttributeError):  # not Linux
         return os.cpu_count() or 1
-
-
-def keep_memory() -> None:
-    """Let the C library keep what is freed for the next batch, which takes as much again.
-
-    GNU's gives it back to the system, page by page: 500 page faults in a step of the default model,
-    a tenth of the time of a network with one hidden layer. Other libraries are left alone.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(M_TRIM_THRESHOLD, 1 << 30)
-        library.mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most that it takes
 
 
 def can_compile() -> bool:

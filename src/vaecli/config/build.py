@@ -1,5 +1,3 @@
-"""From a configuration to modules: the only place where names meet classes."""
-
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,16 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .config import Config, choose, lookup, spell
-from .errors import ConfigError
-from .model import VAE
-from .objectives import OBJECTIVES, Objective
-from .optimizers import OPTIMIZERS, Optimizer
-from .parts.likelihoods import LIKELIHOODS
-from .parts.networks import NETWORKS
-from .parts.posteriors import POSTERIORS
-from .parts.priors import PRIORS
-from .seeds import seeded
+from ..model import VAE
+from ..objectives import OBJECTIVES, Objective
+from ..parts.likelihoods import LIKELIHOODS
+from ..parts.networks import NETWORKS
+from ..parts.optimizers import OPTIMIZERS, Optimizer
+from ..parts.posteriors import POSTERIORS
+from ..parts.priors import PRIORS
+from ..system.errors import ConfigError
+from ..system.seeds import seeded
+from .config import Config
+from .spec import choose, lookup, spell
 
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "posterior": POSTERIORS,
@@ -121,18 +120,6 @@ def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
     parameters = [*model.parameters(), *objective.parameters()]
     made: Optimizer = _make(config, "optimizer", parameters=parameters, lr=config.lr)
     return made
-
-
-def device(name: str) -> torch.device:
-    """The device of this name; `auto` is cuda, then mps, then cpu, whichever there is first."""
-    there = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-    there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
-    if name == "auto":
-        return torch.device(there[0])
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in there:
-        raise ConfigError(f"--device {name}: this machine has {', '.join(there)}.")
-    return torch.device(wanted)
 
 
 def _make(config: Config, kind: str, **offered: Any) -> Any:

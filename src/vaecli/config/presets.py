@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .config import Config, lookup
+from .config import Config
+from .spec import lookup
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ def preset(paper: str, **changes: Any) -> Preset:
 
 
 PLANE: dict[str, Any] = {"posterior": "dirac", "latent_dim": 2}  # of an adversarial autoencoder
+
+
 PRESETS = {
     "vae": preset("1312.6114"),
     "vae-fast": preset(  # found by tests.benchmarks.recipes

@@ -1,0 +1,1 @@
+"""One module per file format: a path and a split to pixels and labels."""

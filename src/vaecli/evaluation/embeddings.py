@@ -1,0 +1,61 @@
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..data.images import Images
+from ..model import VAE
+from ..system.seeds import seeded
+from .batches import chunks, evaluating
+
+ENDINGS = (".npz", ".csv", ".npy")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The posterior of every image of a split.
+
+    Attributes:
+        label: Classes from 0, shape `(N,)`.
+        mean: Posterior means, shape `(N, D)`.
+        log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf of a point mass.
+    """
+
+    label: NDArray[np.uint8]
+    mean: NDArray[np.float32]
+    log_var: NDArray[np.float32]
+
+    def encode(self, ending: str) -> bytes:
+        """The bytes of a file with one of the `ENDINGS`.
+
+        `.npz` holds the arrays index, label, mean and log_var; `.csv` has the columns index, label
+        and z1 to zD, the means; `.npy` is the array of the means.
+        """
+        buffer, index = io.BytesIO(), np.arange(len(self.label))
+        if ending == ".npz":
+            np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
+        elif ending == ".npy":
+            np.save(buffer, self.mean)
+        else:
+            text = io.TextIOWrapper(buffer, "utf-8", write_through=True)
+            writer = csv.writer(text, lineterminator="\n")
+            names = [f"z{d + 1}" for d in range(self.mean.shape[1])]
+            writer.writerow(["index", "label", *names])
+            for i, label, mean in zip(index, self.label, self.mean, strict=True):
+                writer.writerow([i, label, *mean])
+        return buffer.getvalue()
+
+
+def embed(model: VAE, images: Images) -> Embeddings:
+    """Encode all images, given their labels if the model is conditional."""
+    means, log_vars = [], []
+    with seeded(model.device, "embeddings"), evaluating(model):
+        for x, c in chunks(images, model.device):
+            q = model.encode(x, c)
+            means.append(q.mean.cpu())
+            log_vars.append(q.variance.log().cpu())
+    mean, log_var = torch.cat(means).numpy(), torch.cat(log_vars).numpy()
+    return Embeddings(images.labels.cpu().numpy(), mean, log_var)

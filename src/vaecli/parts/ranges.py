@@ -1,0 +1,22 @@
+"""Allowed ranges of the options of parts."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from annotated_types import Ge, Le, Lt
+
+if TYPE_CHECKING:
+    pass
+
+Count = Annotated[int, Ge(1), Lt(2**31)]  # what torch can index
+
+
+Units = Annotated[int, Ge(1), Le(1_000_000)]  # in a hidden layer
+
+
+Layers = Annotated[int, Ge(1), Le(1000)]
+
+
+Components = Annotated[int, Ge(1), Le(100_000)]  # of a mixture
+
+
+Weight = Annotated[float, Ge(0)]  # of a term in a loss

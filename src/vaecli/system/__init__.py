@@ -1,0 +1,3 @@
+"""Errors, files, seeds, devices and the machine: nothing here knows what a VAE is.
+
+Every other room may take everything."""
