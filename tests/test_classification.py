@@ -68,7 +68,7 @@ def test_a_model_that_is_given_the_labels_is_refused(cli, digits, tmp_path):
     config = Config(
         conditional=True, data_dir=str(digits), network=options["network"], latent_dim=3
     )
-    run = runs.create(config, tmp_path / "run")
+    run = create(config, tmp_path / "run")
     run.save(start(config, bars(96)))
     done = cli("classify", "-r", run.folder)
     assert (done.status, done.out) == (2, "")

@@ -44,7 +44,7 @@ def test_there_are_thirty_presets_that_differ_in_more_than_a_number():
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_trains_and_comes_back_from_its_checkpoint(name, tmp_path):
     state = trained(name, NETWORKS[0])
-    run = runs.create(state.config, tmp_path / "run")
+    run = create(state.config, tmp_path / "run")
     run.save(state)
     tensors, _ = checkpoint.load(run.folder / names.CHECKPOINT)
     for name, tensor in state.tensors().items():

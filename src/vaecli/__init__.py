@@ -14,33 +14,53 @@ if TYPE_CHECKING:
     from .data.splits import load as load
     from .model import VAE as VAE
     from .model import Draw as Draw
-    from .run import Run as Run
-    from .run import open as open
+    from .run.find import open_run as open
+    from .run.run import Run as Run
     from .training.epoch import Epoch as Epoch
     from .training.loop import Step as Step
     from .training.loop import fit as fit
+    from .training.runtime import setup_runtime as setup_runtime
     from .training.state import start as start
 
+__all__ = [
+    "VAE",
+    "Config",
+    "Draw",
+    "Epoch",
+    "Images",
+    "Run",
+    "Step",
+    "__version__",
+    "fit",
+    "load",
+    "open",
+    "setup_runtime",
+    "start",
+]
+
+# Public name: the module that has it, and its name there.
 _HOMES = {
-    "Config": "config.config",
-    "Images": "data.images",
-    "load": "data.splits",
-    "VAE": "model",
-    "Draw": "model",
-    "Run": "run",
-    "open": "run",
-    "Epoch": "training.epoch",
-    "Step": "training.loop",
-    "fit": "training.loop",
-    "start": "training.state",
+    "Config": ("config.config", "Config"),
+    "Images": ("data.images", "Images"),
+    "load": ("data.splits", "load"),
+    "VAE": ("model", "VAE"),
+    "Draw": ("model", "Draw"),
+    "Run": ("run.run", "Run"),
+    "open": ("run.find", "open_run"),
+    "Epoch": ("training.epoch", "Epoch"),
+    "Step": ("training.loop", "Step"),
+    "fit": ("training.loop", "fit"),
+    "start": ("training.state", "start"),
+    "setup_runtime": ("training.runtime", "setup_runtime"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'vaecli' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    module, attribute = _HOMES[name]
+    return getattr(import_module(f".{module}", __name__), attribute)
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, "__version__"])
+    return __all__

@@ -189,7 +189,7 @@ def test_checkpoints_and_pictures_come_at_their_cadence(cli, digits, tmp_path):
         (lone / name).write_bytes((run / name).read_bytes())
     fourth = (run / "checkpoints/epoch-0004.safetensors").read_bytes()
     (lone / "checkpoints/last.safetensors").write_bytes(fourth)
-    runs.open(lone).note(status="interrupted")
+    vaecli.open(lone).note(status="interrupted")
     assert cli("train", "-q", "--resume", lone).status == 0
     assert all(torch.equal(t, tensors(run)[name]) for name, t in tensors(lone).items())
     numbered = run / "checkpoints/epoch-0004.safetensors"

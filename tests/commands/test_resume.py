@@ -51,7 +51,7 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, optimi
     config = replace(CONFIG, optimizer=optimizer, lr=1e-3)
     whole = begin(config, TRAIN)
     list(fit(whole, TRAIN, TEST))
-    run = runs.create(config, tmp_path / "run")
+    run = create(config, tmp_path / "run")
     first = begin(config, TRAIN)
     steps = 0
     for event in fit(first, TRAIN, TEST):
@@ -70,7 +70,7 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, optimi
 
 
 def test_a_restored_state_shares_nothing_with_the_file(tmp_path):
-    run = runs.create(CONFIG, tmp_path / "run")
+    run = create(CONFIG, tmp_path / "run")
     state = begin(CONFIG, TRAIN)
     events = fit(state, TRAIN, TEST)
     next(events)
@@ -85,7 +85,7 @@ def test_a_restored_state_shares_nothing_with_the_file(tmp_path):
 
 def test_without_a_checkpoint_a_run_starts_at_epoch_1(cli, digits, trained, tmp_path):
     config = Config.checked(json.loads((trained / "config.json").read_text()))
-    run = runs.create(config, tmp_path / "run")
+    run = create(config, tmp_path / "run")
     done = cli("train", "-q", "--resume", run.folder)
     assert done == (0, f"{run.folder}\n", "")
     assert_same_run(run.folder, trained)

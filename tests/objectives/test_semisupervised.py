@@ -222,7 +222,7 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
     config = replace(CONFIG, labels=50, binarize="dynamic")
     whole, first, second = (start(config, train) for _ in range(3))
     list(fit(whole, train, TEST))
-    run = runs.create(config, tmp_path / "run")
+    run = create(config, tmp_path / "run")
     events = (e for e in fit(first, train, TEST) if isinstance(e, Step))
     for _ in range(stop):
         next(events)

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from ..config import defaults
-from ..system.errors import ConfigError
-from .options import Checkpoint, RunDir, Seed, read_run
+from ..terminal.options import Checkpoint, RunDir, Seed
 
 EXAMPLES = [
     "vaecli classify --labels 100",
@@ -21,30 +20,24 @@ def classify(
     labels: Annotated[
         int,
         typer.Option(
-            help="Training images whose label is used, as many of each class.", metavar="N", min=1
+            help="Labelled training images to use, equally many per class.", metavar="N", min=1
         ),
     ] = 100,
     seed: Seed = defaults.SEED,
 ) -> None:
     """Classify images by their latents, from few labels (M1).
 
-    Logistic regression on the posterior means of the labelled training images, which the seed
-    draws. Prints one line of JSON; test_error is a fraction of the test images.
+    Fits a logistic regression to the posterior means of the labelled training images, which the
+    seed chooses. Prints one line of JSON; test_error is a fraction of the test images.
     """
-    import torch
-
-    from ..data import splits
-    from ..evaluation import classification
-    from ..evaluation.embeddings import embed
+    from ..data.splits import load_split
+    from ..evaluation.classification import latent_test_error
+    from ..terminal.inputs import read_run
+    from ..terminal.output import print_result
 
     run = read_run(run_dir, checkpoint)
-    if run.config.conditional:
-        raise ConfigError(f"{run.folder} is given the labels: name a run without --conditional.")
-    train = splits.load_split(run.config, "train").hide(labels, seed)
-    known, test = train.at(train.labelled), splits.load_split(run.config, "test")
-    model = run.model()
-    learnt, unseen = (torch.from_numpy(embed(model, images).mean) for images in (known, test))
-    layer = classification.fit(learnt, known.labels, known.classes)
-    wrong = classification.error(layer, unseen, test.labels)
-    found = {"labels": labels, "seed": seed, "test_images": len(test), "test_error": wrong}
-    print(json.dumps(found, allow_nan=False))
+    train = load_split(run.config, "train")
+    test = load_split(run.config, "test")
+    error = latent_test_error(run.model(), train, test, labels, seed)
+    result = {"labels": labels, "seed": seed, "test_images": len(test), "test_error": error}
+    print_result(json.dumps(result, allow_nan=False))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Checkpoint, RunDir, Split, deliver, output_option, place, read_run
+from ..terminal.options import Checkpoint, RunDir, Split, output_option
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -23,30 +23,36 @@ def embed(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Picture of the latents, coloured by label: .png, .pdf, .svg.", show_default=False
+            help="Picture of the latents, coloured by label: .png, .pdf, .svg.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Encode images to latents; save or plot them.
+    """Encode images to latents, and save or plot them.
 
-    .npz holds index, label, mean and log_var; .csv index, label and the means z1, z2, ...;
-    .npy the means.
+    .npz holds index, label, mean and log_var; .csv index, label and the means z1, z2, ...; .npy the
+    means.
     """
-    from ..data import splits
+    from ..data.splits import load_split
     from ..evaluation import embeddings
     from ..run import names
+    from ..terminal.inputs import read_run
+    from ..terminal.output import output_path, write_result
 
     run = read_run(run_dir, checkpoint)
-    table = picture = None
+    table = None
     if output is not None or plot is None:
-        table = place(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
+        table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
+    picture = None
     if plot is not None:
-        from ..pictures import latent_map, style
+        from ..pictures import latent_map, style  # matplotlib takes 0.7 s to import
 
-        picture = place(plot, run, plot.name, style.ENDINGS)
-    latents = embeddings.embed(run.model(), splits.load_split(run.config, split))
+        picture = output_path(plot, run, plot.name, style.ENDINGS)
+    latents = embeddings.embed(run.model(), load_split(run.config, split))
     if table:
-        deliver(latents.encode(table[1]), table[0])
+        path, ending = table
+        write_result(latents.encode(ending), path)
     if picture:
+        path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
-        deliver(latent_map.latents(latents.mean, latents.label, title, picture[1]), picture[0])
+        write_result(latent_map.latents(latents.mean, latents.label, title, ending), path)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
-from .options import announce_text
+from ..terminal.output import print_result as announce_text
 
 EXAMPLES = ["vaecli parts", "vaecli parts iwae", "vaecli parts mlp"]
 
@@ -41,7 +41,8 @@ def parts(
 def paper(name: str) -> tuple[str, str]:
     """Title (authors, year) and URL of a preset's paper, from the docstring of a part."""
     from ..config.build import TABLES
-    from ..config.presets import PRESETS, resolve
+    from ..config.presets import PRESETS
+    from ..config.presets import config_from_layers as resolve
 
     config = resolve({"preset": name})
     ours = [table[getattr(config, kind).partition(":")[0]] for kind, table in TABLES.items()]

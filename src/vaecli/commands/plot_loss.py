@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from .options import RUN_DIR, deliver, output_option, place, read_run
+from ..terminal.options import RUN_DIR, output_option
 
 EXAMPLES = ["vaecli plot-loss", "vaecli plot-loss -r runs/mnist-vae-1 -r runs/mnist-vae-2 -o 2.pdf"]
 
@@ -12,15 +12,16 @@ def plot_loss(
     run_dir: Annotated[list[Path] | None, RUN_DIR] = None,
     output: Annotated[Path | None, output_option("loss.png in the run directory")] = None,
 ) -> None:
-    """Plot loss, distortion and rate per epoch.
+    """Plot loss, distortion and rate per epoch, also of a run that still trains.
 
-    Works on a run that still trains. Repeat -r to draw several runs into one picture.
+    Repeat -r to plot several runs in one picture.
     """
     from ..pictures import loss_curves, style
     from ..run import names
+    from ..terminal.inputs import read_run
+    from ..terminal.output import output_path, write_result
 
-    chosen = run_dir or []
-    opened = [read_run(folder) for folder in chosen] or [read_run(None)]
-    path, ending = place(output, opened[0], names.LOSS_PLOT, style.ENDINGS)
-    curves = {str(run.folder): run.losses() for run in opened}
-    deliver(loss_curves.losses(curves, ending), path)
+    runs = [read_run(folder) for folder in run_dir] if run_dir else [read_run(None)]
+    path, ending = output_path(output, runs[0], names.LOSS_PLOT, style.ENDINGS)
+    curves = {str(run.folder): run.losses() for run in runs}
+    write_result(loss_curves.losses(curves, ending), path)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..config import defaults
-from .options import Checkpoint, RunDir, Split, deliver, output_option, place, read_run
+from ..terminal.options import Checkpoint, RunDir, Split, output_option
 
 EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
 
@@ -17,27 +17,28 @@ def reconstruct(
     split: Split = "test",
     count: Annotated[
         int | None,
-        typer.Option(
-            "--count", "-n", help="Images to take, from the first on. [default: 8]", min=1
-        ),
+        typer.Option("--count", "-n", help="Images, from the first on. [default: 8]", min=1),
     ] = None,
     output: Annotated[
         Path | None, output_option("reconstructions.png in the run directory")
     ] = None,
 ) -> None:
-    """Encode and decode images.
+    """Encode and decode images, and save them with their reconstructions as one PNG grid.
 
-    Saves a row of images and under it their reconstructions, from the posterior means, and from
-    their labels where the model is conditional.
+    Each row of images has their reconstructions from the posterior means under it. A conditional
+    model is given the true labels.
     """
-    from ..data import splits
+    from ..data.splits import load_split
     from ..evaluation import decoding
-    from ..pictures import grids as images
+    from ..pictures import grids
     from ..run import names
+    from ..terminal.inputs import read_run
+    from ..terminal.output import output_path, write_result
 
     run = read_run(run_dir, checkpoint)
-    path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
+    path, ending = output_path(output, run, names.RECONSTRUCTIONS, grids.ENDINGS)
     model = run.model()
-    found = splits.load_split(run.config, split)
-    first = found.first(count or min(defaults.RECONSTRUCTIONS, len(found)))
-    deliver(images.encode(images.pairs(*decoding.reconstruct(model, first)), ending), path)
+    images = load_split(run.config, split)
+    first = images.first(count or min(defaults.RECONSTRUCTIONS, len(images)))
+    picture = grids.pairs(*decoding.reconstruct(model, first))
+    write_result(grids.encode(picture, ending), path)

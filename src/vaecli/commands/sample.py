@@ -1,17 +1,12 @@
 """`vaecli sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
+
+import typer
 
 from ..config import defaults
-from ..system.errors import ConfigError
-from . import options
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..model import VAE
-    from ..run import Run
+from ..terminal.options import Checkpoint, RunDir, Seed, output_option
 
 EXAMPLES = [
     "vaecli sample -n 64 -o grid.png",
@@ -21,79 +16,49 @@ EXAMPLES = [
 
 
 def sample(
-    run_dir: options.RunDir = None,
-    checkpoint: options.Checkpoint = None,
-    count: options.Count = defaults.SAMPLES,
-    label: options.Label = None,
-    style_of: options.StyleOf = None,
-    fit: options.Fit = None,
-    output: Annotated[
-        Path | None, options.output_option("samples.png in the run directory")
+    run_dir: RunDir = None,
+    checkpoint: Checkpoint = None,
+    count: Annotated[
+        int, typer.Option("--count", "-n", help="Images to sample.", min=1)
+    ] = defaults.SAMPLES,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class to sample; all: one row each. [default: cycle through classes]",
+            metavar="K|all",
+            show_default=False,
+        ),
     ] = None,
-    columns: options.Columns = None,
-    seed: options.Seed = defaults.SEED,
+    style_of: Annotated[
+        int | None,
+        typer.Option(
+            help="Decode the latent of test image INDEX with the chosen labels.",
+            metavar="INDEX",
+            min=0,
+        ),
+    ] = None,
+    fit: Annotated[
+        Literal["gaussian", "mixture"] | None,
+        typer.Option(help="Sample a density fitted to the training latents, not the prior."),
+    ] = None,
+    output: Annotated[Path | None, output_option("samples.png in the run directory")] = None,
+    columns: Annotated[
+        int | None,
+        typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
+    ] = None,
+    seed: Seed = defaults.SEED,
 ) -> None:
-    """Draw images from a trained model.
+    """Sample images from a trained model and save them as one PNG grid.
 
-    They are decoded from draws of the prior and saved as one grid of pixel means.
+    Latents are drawn from the prior; the pictures are the pixel means decoded from them.
     """
-    from ..pictures import grids as images
+    from ..evaluation.decoding import sample_images
+    from ..pictures import grids
     from ..run import names
-    from ..system.seeds import seeded
+    from ..terminal.inputs import read_run
+    from ..terminal.output import output_path, write_result
 
-    run = options.read_run(run_dir, checkpoint)
-    path, ending = options.place(output, run, names.SAMPLES, images.ENDINGS)
-    model = run.model()
-    labels, row = _labels(model, label, count)
-    with seeded(model.device, seed, "samples"):
-        z = _latents(run, model, len(labels), labels, style_of, fit)
-        x = model.decode(z, model.one_hot(labels) if model.context else None)
-    options.deliver(images.encode(images.grid(x, columns or row), ending), path)
-
-
-def _labels(model: "VAE", label: str | None, count: int) -> tuple["Tensor", int | None]:
-    """The label of every image, shape `(n,)`, and how many of them make a row, if that is given."""
-    import torch
-
-    classes = model.context
-    if label is None:
-        return torch.arange(count) % max(classes, 1), None
-    if not classes:
-        raise ConfigError("--label: the model is not conditional. Train one with --conditional.")
-    if label == "all":
-        row = -(-count // classes)
-        return torch.arange(classes).repeat_interleave(row), row
-    if label not in map(str, range(classes)):
-        raise ConfigError(f"--label {label}: choose all or one of 0 to {classes - 1}.")
-    return torch.full((count,), int(label)), None
-
-
-def _latents(
-    run: "Run", model: "VAE", n: int, labels: "Tensor", style_of: int | None, fit: str | None
-) -> "Tensor":
-    """Latents, shape `(n, D)`: of the prior, of one image, or of a density fitted to many."""
-    c = model.one_hot(labels) if model.context else None
-    if style_of is not None and fit:
-        raise ConfigError("--style-of takes the latent of an image, --fit draws latents: use one.")
-    if style_of is not None:
-        return _style(run, model, style_of).expand(n, -1)
-    if not fit:
-        return model.sample_latent(n, c)
-    from ..data import splits
-    from ..evaluation import embeddings, latent_density
-
-    z = embeddings.embed(model, splits.load_split(run.config, "train"))
-    return latent_density.fitted(z.mean, latent_density.FITS[fit]).sample((n,))
-
-
-def _style(run: "Run", model: "VAE", index: int) -> "Tensor":
-    """The posterior mean of a test image, shape `(1, D)`."""
-    from ..data import splits
-
-    images = splits.load_split(run.config, "test")
-    if not model.context:
-        raise ConfigError("--style-of changes labels, but the model is not conditional.")
-    if index >= len(images):
-        raise ConfigError(f"--style-of {index}: there are {len(images):,} test images, from 0 on.")
-    part = images.at(slice(index, index + 1))
-    return model.embed(part.pixels(slice(None)), part.context(slice(None)))
+    run = read_run(run_dir, checkpoint)
+    path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
+    images, row = sample_images(run.model(), run.config, count, label, style_of, fit, seed)
+    write_result(grids.encode(grids.grid(images, columns or row), ending), path)

@@ -1,20 +1,18 @@
 """`vaecli train`."""
 
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..system.errors import ConfigError, TimeOver
-from . import options
-from .screen import Screen
-from .session import prepare, train_on
-from .stopping import Stopping
+from ..terminal import config_options
+from ..terminal.completion import complete_run
+from ..terminal.config_options import DISPLAY, FIRST, MODEL, RUN
+from ..terminal.options import option
 
 if TYPE_CHECKING:
-    from ..config.config import Config
-    from ..run import Run
+    from ..experiments.resume import Plan
 
 EXAMPLES = [
     "vaecli train --epochs 50",
@@ -25,109 +23,150 @@ EXAMPLES = [
 ]
 
 
-@options.takes(options.settings())
+@config_options.takes_config
 def train(
     context: typer.Context,
-    beta: options.Beta = None,
-    run_dir: options.NewRunDir = None,
-    overwrite: options.Overwrite = False,
-    resume: options.Resume = None,
-    allow_data_change: options.DataChange = False,
-    dry_run: options.DryRun = False,
-    config_file: options.ConfigFile = None,
-    progress: options.Progress = "auto",
-    quiet: options.Quiet = False,
-    **settings: Any,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-dir",
+            "-r",
+            help="Directory to write. [default: the next free runs/<data>-<preset>-<n>]",
+            show_default=False,
+            rich_help_panel=FIRST,
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        option(
+            "--resume",
+            help="Resume RUN; auto: the newest unfinished run of these options, else a new one.",
+            metavar="RUN|auto",
+            rich_help_panel=FIRST,
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    beta: Annotated[
+        float | None,
+        option(
+            "--beta",
+            help="Set beta of the objective; for elbo, the KL weight.",
+            metavar="X",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the run in --run-dir.", rich_help_panel=RUN),
+    ] = False,
+    allow_data_change: Annotated[
+        bool,
+        typer.Option(
+            "--allow-data-change",
+            help="Resume on images other than those before.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check everything, estimate time, memory and disk; write nothing.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="JSON file of options, such as a run's config.json.",
+            metavar="FILE",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    progress: Annotated[
+        Literal["auto", "bar", "plain", "none"],
+        option(
+            "--progress",
+            help="How progress is shown; auto: a bar on a terminal.",
+            rich_help_panel=DISPLAY,
+        ),
+    ] = "auto",
+    quiet: Annotated[
+        bool,
+        typer.Option(
+            "--quiet",
+            "-q",
+            help="Print only warnings, errors and the result.",
+            rich_help_panel=DISPLAY,
+        ),
+    ] = False,
+    **fields: Any,
 ) -> None:
-    """Train a model and write its run directory.
+    """Train a model and write its run directory: checkpoints, pictures and a loss log.
 
-    It gets the checkpoint, pictures and a loss log, and its path is printed.
-
-    A flag wins over its environment variable (VAECLI_EPOCHS and so on), this over --config.
+    Prints the path of the run directory. Flags override environment variables (VAECLI_EPOCHS and so
+    on), which override --config.
     """
-    from .. import run as runs
+    from ..experiments.resume import make_plan
+    from ..terminal.output import print_path, print_stderr
+    from ..training.runtime import setup_runtime
 
-    chosen = options.given(context, [*settings, "beta"])
-    config, found = _choose(chosen, config_file, resume, run_dir, overwrite)
-    if found and _is_complete(found, config):
+    setup_runtime()  # before the first tensor: resuming reads a checkpoint
+    options = config_options.explicit_options(context, [*fields, "beta"])
+    plan = make_plan(options, config_file, resume, run_dir, overwrite)
+    reason = plan.complete_reason()
+    if plan.run and reason:
+        print_stderr(reason)
+        print_path(plan.run.folder)
         return
+    setup_runtime(plan.config.threads)
     if dry_run:
-        run = found or runs.planned(run_dir, overwrite)
-        _rehearse(run, config, allow_data_change)
+        _print_estimate(plan, run_dir, overwrite, allow_data_change)
         return
-    with ExitStack() as stack:
-        stopping = stack.enter_context(Stopping())
-        with nullcontext(found) if found else runs.starting(config, run_dir, overwrite) as run:
-            stack.enter_context(run.hold())
-            state, images = prepare(run, config)
-            run.begin(state, run.check(state, images, allow_data_change))
-        screen = stack.enter_context(Screen(progress, quiet, run.log, config.epochs))
-        try:
-            train_on(run, state, images, screen, stopping)
-        except TimeOver as over:
-            screen.say(str(over))
-    options.announce(run.folder)
+    _train(plan, run_dir, overwrite, allow_data_change, progress, quiet)
 
 
-def _choose(
-    chosen: dict[str, Any],
-    config_file: Path | None,
-    resume: str | None,
+def _print_estimate(
+    plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool
+) -> None:
+    from ..experiments.dry_run import estimate
+    from ..terminal.messages import dry_run_report
+    from ..terminal.output import print_result, print_stderr
+
+    result = estimate(plan, run_dir, overwrite, allow_data_change)
+    for notice in result.notices:
+        print_stderr(f"Warning: {notice.text}")
+    print_result(dry_run_report(result))
+
+
+def _train(
+    plan: "Plan",
     run_dir: Path | None,
     overwrite: bool,
-) -> tuple["Config", "Run | None"]:
-    """What to train, and the run to go on with, if there is one."""
-    from ..config import presets
-    from ..config.config import read
-    from ..run.resume import changed
+    allow_data_change: bool,
+    mode: Literal["auto", "bar", "plain", "none"],
+    quiet: bool,
+) -> None:
+    from ..experiments.prepare import start_run
+    from ..experiments.stopping import StopRequest
+    from ..experiments.train import train_run
+    from ..terminal.messages import next_commands, training_summary
+    from ..terminal.output import print_path
+    from ..terminal.progress import Progress
 
-    if resume not in (None, "auto"):
-        if run_dir or config_file or overwrite:
-            raise ConfigError("--resume RUN goes without --run-dir, --config and --overwrite.")
-        run = _open_last(resume)
-        return changed(run, presets.spell_beta(chosen, run.config.objective)), run
-    layers = [] if config_file is None else [read(config_file)]
-    config = presets.resolve(*layers, chosen)
-    found = _find(run_dir, config) if resume else None
-    chosen = presets.spell_beta(chosen, config.objective)
-    return (changed(found, chosen) if found else config), found
-
-
-def _rehearse(run: "Run", config: "Config", changed: bool) -> None:
-    """Print what training would take."""
-    from .rehearsal import report
-
-    print(report(run, *prepare(run, config), changed))
-
-
-def _open_last(path: str) -> "Run":
-    """The run to go on with, refused if `path` is another checkpoint than its last."""
-    from .. import run as runs
-
-    run = runs.open(path, "last")
-    if run != runs.open(run.folder, "last"):
-        raise ConfigError(f"--resume goes on from the last checkpoint: name the run {run.folder}.")
-    return run
-
-
-def _find(run_dir: Path | None, config: "Config") -> "Run | None":
-    """The run that `--resume auto` goes on with, if there is one."""
-    from .. import run as runs
-
-    if run_dir is None:
-        return runs.find_unfinished(config)
-    return runs.open(run_dir, "last") if run_dir.exists() else None
-
-
-def _is_complete(run: "Run", config: "Config") -> bool:
-    """Whether nothing is left to train, which is then said."""
-    if run.record.status != "completed":
-        return False
-    from ..training.early_stopping import why_over
-
-    if not (reason := why_over(config, run.history())):
-        return False
-    option = "--epochs" if len(run.history()) >= config.epochs else "--patience"
-    options.say(f"{run.folder} is already complete: {reason}; extend it with {option} N.")
-    options.announce(run.folder)
-    return True
+    config = plan.config
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopRequest(config))
+        started = stack.enter_context(
+            start_run(config, plan.run, run_dir, overwrite, allow_data_change)
+        )
+        run = started.writer.run
+        progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
+        progress.show(started.notices)
+        progress.say(training_summary(run, started.writer.record, started.state, started.images))
+        events = train_run(started.writer, started.state, started.images, stop)
+        progress.show(stack.enter_context(closing(events)))
+        if started.writer.record.status == "completed":
+            progress.say(next_commands(run, config.preset))
+    print_path(run.folder)

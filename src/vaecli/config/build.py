@@ -99,7 +99,7 @@ def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
         )
 
 
-def complete(config: Config) -> Config:
+def resolve(config: Config) -> Config:
     """The configuration with every option of every part, and the data's whole path, written out."""
     spelled: dict[str, Any] = {
         kind: spell(getattr(config, kind), choose(getattr(config, kind), table, kind)[1])
@@ -127,3 +127,7 @@ def _make(config: Config, kind: str, **offered: Any) -> Any:
     part, options = choose(getattr(config, kind), TABLES[kind], kind)
     taken = inspect.signature(part).parameters
     return part(**{name: value for name, value in offered.items() if name in taken}, **options)
+
+
+def monitor_of(config: Config) -> str:
+    return "distortion" if has_critic(config) else "loss"

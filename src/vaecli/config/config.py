@@ -21,7 +21,7 @@ LARGEST_FILE = 1_000_000  # bytes
 LONGEST = 10 * 365 * 24 * 3600  # seconds
 
 
-class Doc(NamedTuple):
+class OptionHelp(NamedTuple):
     """What the command line says of an option, and what stands for its value."""
 
     text: str
@@ -40,55 +40,77 @@ class Config:
     """
 
     schema_version: Literal[1] = 1  # counts up when a key changes its meaning
-    preset: Annotated[str, Doc("A published model; vaecli parts lists them.", "NAME")] = "vae"
-    posterior: Annotated[str, Doc("q(z|x), as name:option=value,...", "SPEC")] = "gaussian"
-    prior: Annotated[str, Doc("p(z), in the same form.", "SPEC")] = "normal"
-    likelihood: Annotated[str, Doc("p(x|z), in the same form.", "SPEC")] = "bernoulli"
-    objective: Annotated[str, Doc("What is minimised, in the same form.", "SPEC")] = "elbo"
-    conditional: Annotated[bool, Doc("Give every part the label of its image.")] = False
-    labels: Annotated[Count | None, Doc("Use N labels, as many of each class.", "N")] = None
-    epochs: Annotated[Count, Doc("Passes over the training images, 1 or more.")] = 50
-    batch_size: Annotated[Count, Doc("Images in a batch, 1 or more.")] = 128
-    lr: Annotated[float, Gt(0), Doc("Learning rate, above 0.")] = 1e-3
+    preset: Annotated[str, OptionHelp("A published model; vaecli parts lists them.", "NAME")] = (
+        "vae"
+    )
+    posterior: Annotated[str, OptionHelp("q(z|x), as name:option=value,...", "SPEC")] = "gaussian"
+    prior: Annotated[str, OptionHelp("p(z), in the same form.", "SPEC")] = "normal"
+    likelihood: Annotated[str, OptionHelp("p(x|z), in the same form.", "SPEC")] = "bernoulli"
+    objective: Annotated[str, OptionHelp("What is minimised, in the same form.", "SPEC")] = "elbo"
+    conditional: Annotated[bool, OptionHelp("Give every part the label of its image.")] = False
+    labels: Annotated[Count | None, OptionHelp("Use N labels, as many of each class.", "N")] = None
+    epochs: Annotated[Count, OptionHelp("Passes over the training images, 1 or more.")] = 50
+    batch_size: Annotated[Count, OptionHelp("Images in a batch, 1 or more.")] = 128
+    lr: Annotated[float, Gt(0), OptionHelp("Learning rate, above 0.")] = 1e-3
     lr_schedule: Annotated[
         Literal["constant", "linear", "cosine"],
-        Doc("How the learning rate falls, to 0 at the end of the last epoch."),
+        OptionHelp("How the learning rate falls, to 0 at the end of the last epoch."),
     ] = "constant"
-    warmup: Annotated[
-        float, Ge(0), Lt(1), Doc("Part of the training in which the learning rate grows.", "PART")
+    lr_warmup: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        OptionHelp("Part of the training in which the learning rate grows.", "PART"),
     ] = 0.0
-    optimizer: Annotated[str, Doc("adam, adamw or sgd, as name:option=value,...", "SPEC")] = "adam"
-    latent_dim: Annotated[Count, Doc("Latent dimensions, 1 or more.")] = 20
-    network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
+    optimizer: Annotated[
+        str, OptionHelp("adam, adamw or sgd, as name:option=value,...", "SPEC")
+    ] = "adam"
+    latent_dim: Annotated[Count, OptionHelp("Latent dimensions, 1 or more.")] = 20
+    network: Annotated[str, OptionHelp("Network, as name:option=value,...", "SPEC")] = (
         "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
     )
-    data: Annotated[str, Doc("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")] = (
-        "mnist"
+    data: Annotated[
+        str, OptionHelp("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")
+    ] = "mnist"
+    data_dir: Annotated[str | None, OptionHelp("Folder of MNIST-format files to read.", "DIR")] = (
+        None
     )
-    data_dir: Annotated[str | None, Doc("Folder of MNIST-format files to read.", "DIR")] = None
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
-        Doc(
+        OptionHelp(
             "Make pixels black or white: at random (dynamic), or if brighter than half (threshold)."
         ),
     ] = "none"
-    train_images: Annotated[Count | None, Doc("Use the first N training images only.", "N")] = None
-    test_images: Annotated[Count | None, Doc("Use the first N test images only.", "N")] = None
-    validation: Annotated[Count | None, Doc("Hold out the last N training images.", "N")] = None
-    patience: Annotated[Count | None, Doc("End N epochs after the best one.", "N")] = None
-    max_time: Annotated[str | None, Doc("Stop after 2h, 90m or 1h30m; resumable.", "TIME")] = None
-    seed: Annotated[int, Ge(0), Lt(2**64), Doc("Seed of the random numbers, 0 or more.")] = 0
-    device: Annotated[str, Doc("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
-    threads: Annotated[Count | None, Doc("Processor threads; else one for each core.", "N")] = None
-    compile: Annotated[bool, Doc("Compile the objective: faster after half a minute.")] = False
+    train_images: Annotated[
+        Count | None, OptionHelp("Use the first N training images only.", "N")
+    ] = None
+    test_images: Annotated[Count | None, OptionHelp("Use the first N test images only.", "N")] = (
+        None
+    )
+    validation: Annotated[Count | None, OptionHelp("Hold out the last N training images.", "N")] = (
+        None
+    )
+    patience: Annotated[Count | None, OptionHelp("End N epochs after the best one.", "N")] = None
+    max_time: Annotated[
+        str | None, OptionHelp("Stop after 2h, 90m or 1h30m; resumable.", "TIME")
+    ] = None
+    seed: Annotated[int, Ge(0), Lt(2**64), OptionHelp("Seed of the random numbers, 0 or more.")] = 0
+    device: Annotated[str, OptionHelp("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
+    threads: Annotated[
+        Count | None, OptionHelp("Processor threads; else one for each core.", "N")
+    ] = None
+    compile: Annotated[bool, OptionHelp("Compile the objective: faster after half a minute.")] = (
+        False
+    )
     precision: Annotated[
-        Literal["float32", "bf16"], Doc("Of products; bf16 wants a processor that is made for it.")
+        Literal["float32", "bf16"],
+        OptionHelp("Of products; bf16 wants a processor that is made for it."),
     ] = "float32"
-    save_every: Annotated[Count | None, Doc("Keep a checkpoint every N epochs.", "N")] = None
-    sample_every: Annotated[Count, Doc("Draw samples every N epochs.", "N")] = 1
+    save_every: Annotated[Count | None, OptionHelp("Keep a checkpoint every N epochs.", "N")] = None
+    sample_every: Annotated[Count, OptionHelp("Draw samples every N epochs.", "N")] = 1
     on_nan: Annotated[
         Literal["stop", "rollback"],
-        Doc(
+        OptionHelp(
             "If the loss is no number: stop, or go back and halve the learning rate, up to 3 times."
         ),
     ] = "stop"
@@ -108,12 +130,17 @@ class Config:
                 option = "--" + name.replace("_", "-")
                 raise ConfigError(f"{option} {value}: {_reason(error)}.") from None
         if self.max_time is not None:
-            seconds(self.max_time)
+            parse_duration(self.max_time)
         if self.patience and not self.validation:
             raise ConfigError("--patience needs --validation N, the images to judge by.")
 
+    def to_json(self) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        return asdict(self)
+
     @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> Self:
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
         """The configuration with these values, or a `ConfigError` about the first wrong one."""
         for name in values:
             lookup(cls.__dataclass_fields__, name, "configuration key")
@@ -130,7 +157,7 @@ def _adapters() -> dict[str, "TypeAdapter[Any]"]:
     return {name: TypeAdapter(hint, config=strict) for name, hint in hints.items()}
 
 
-def seconds(duration: str) -> float:
+def parse_duration(duration: str) -> float:
     """`"1h30m"` to 5400.0; the units are d, h, m and s, and a plain number is of seconds."""
     units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", duration, re.ASCII)
     if len(duration) > 20 or not units or not any(units.groups()):
@@ -141,7 +168,7 @@ def seconds(duration: str) -> float:
     return float(time)
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_options_file(path: Path) -> dict[str, Any]:
     """The values in a JSON file such as a run's config.json."""
     try:
         if not path.is_file():

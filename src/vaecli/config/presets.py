@@ -35,7 +35,7 @@ PRESETS = {
         epochs=8,
         lr=5e-3,
         lr_schedule="linear",
-        warmup=0.05,
+        lr_warmup=0.05,
         optimizer="adam:beta2=0.98",
         network="mlp:activation=silu,bias=data",
     ),
@@ -100,17 +100,17 @@ PRESETS = {
 }
 
 
-def resolve(*layers: Mapping[str, Any]) -> Config:
+def config_from_layers(*layers: Mapping[str, Any]) -> Config:
     """One configuration from layers of options, later ones first, over the preset they name."""
     given: dict[str, Any] = {}
     for layer in layers:
         given |= layer
     preset = lookup(PRESETS, str(given.get("preset", Config.preset)), "preset")
     chosen = {**preset.changes, **given}
-    return Config.checked(spell_beta(chosen, str(chosen.get("objective", Config.objective))))
+    return Config.from_values(with_beta(chosen, str(chosen.get("objective", Config.objective))))
 
 
-def spell_beta(chosen: Mapping[str, Any], objective: str) -> dict[str, Any]:
+def with_beta(chosen: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """The chosen options with `beta`, if it is one, written into the objective's spec."""
     rest = {name: value for name, value in chosen.items() if name != "beta"}
     if chosen.get("beta") is not None:

@@ -49,6 +49,7 @@ class Objective(nn.Module, abc.ABC):
     needs_density: bool = True
     reads_labels: bool = False
     has_critic: bool = False
+    monitor: str = "loss"
     compiles: bool = True
     largest: int = 1000
 

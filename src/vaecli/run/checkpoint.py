@@ -1,7 +1,7 @@
-"""Checkpoints: tensors and one JSON header in a safetensors file, whole or refused.
+"""Save and load checkpoints: tensors and one JSON header in a safetensors file.
 
 The format holds no code, so that opening a stranger's checkpoint runs none. The header carries a
-SHA-256 over itself and every tensor.
+SHA-256 of itself and every tensor.
 """
 
 import hashlib
@@ -16,12 +16,11 @@ from torch import Tensor
 
 from ..system import files
 from ..system.errors import RunError
+from . import migrate
 
-FORMAT = 1  # counts up when an older vaecli could not read a checkpoint
-
-
+FORMAT = 2  # rises when an older vaecli cannot read a checkpoint
+READABLE_BY = "0.2.0"  # the oldest vaecli that reads this format
 KEY = "vaecli"  # one key only: with several, the file's bytes differ from process to process
-
 
 Tensors = dict[str, Tensor]
 
@@ -32,17 +31,17 @@ def save(path: Path, tensors: Tensors, header: dict[str, Any]) -> None:
     Args:
         path: Usually ends in .safetensors.
         tensors: By name, from any device.
-        header: What JSON can hold; the keys `format` and `sha256` are added.
+        header: What JSON can hold; `format`, `readable_by` and `sha256` are added.
     """
-    # Cloned, since the format refuses tensors that share memory.
-    tensors = {name: t.detach().cpu().clone().contiguous() for name, t in tensors.items()}
-    header = {**header, "format": FORMAT}
+    # Cloned, since safetensors refuses tensors that share memory.
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    header = {**header, "format": FORMAT, "readable_by": READABLE_BY}
     header["sha256"] = _digest(tensors, header)
     files.write(path, serialize(tensors, metadata={KEY: json.dumps(header, allow_nan=False)}))
 
 
 def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """The tensors, on the CPU, and the header of a checkpoint.
+    """The tensors, on the CPU, and the header of a checkpoint, in today's format.
 
     Raises:
         RunError: The file is missing, of another program, of a newer vaecli, or damaged.
@@ -63,24 +62,29 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
         raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise RunError(f"{path} holds numbers that are not finite, in {name}.")
-    return tensors, header
+            raise RunError(f"{path} holds NaN or infinite numbers, in {name}.")
+    return migrate.upgrade(tensors, header)
 
 
-def compare(expected: Tensors, tensors: Tensors, path: Path, but: str = "") -> None:
-    """Refuse the tensors of the checkpoint at `path` unless names and shapes are as expected.
+def check_shapes(expected: Tensors, tensors: Tensors, path: Path, ignored: str = "") -> None:
+    """Raise `RunError` unless the tensors have the expected names and shapes.
 
-    The shape of the tensor called `but` is free.
+    Args:
+        expected: Tensors of a model made from the checkpoint's own configuration.
+        tensors: Those in the checkpoint.
+        path: Of the checkpoint.
+        ignored: Name of a tensor whose shape is free.
     """
-    wanted = {name: tuple(t.shape) for name, t in expected.items() if name != but}
-    found = {name: tuple(t.shape) for name, t in tensors.items() if name != but}
-    if wanted != found:
-        names = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
-        first = "; ".join(
-            f"{n}: expected {wanted.get(n, 'nothing')}, found {found.get(n, 'nothing')}"
-            for n in names[:3]
-        )
-        raise RunError(f"{path} does not fit its own configuration ({first}).")
+    wanted = {name: tuple(t.shape) for name, t in expected.items() if name != ignored}
+    found = {name: tuple(t.shape) for name, t in tensors.items() if name != ignored}
+    if wanted == found:
+        return
+    names = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
+    first = "; ".join(
+        f"{n}: expected {wanted.get(n, 'nothing')}, found {found.get(n, 'nothing')}"
+        for n in names[:3]
+    )
+    raise RunError(f"{path} does not fit its own configuration ({first}).")
 
 
 def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
@@ -90,13 +94,13 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         same = json.dumps(header, allow_nan=False) == metadata[KEY]
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a vaecli checkpoint: it has no vaecli header.") from None
-    if version != FORMAT:
-        written = header.get("vaecli", "another version")
+    if type(version) is not int or version not in (*migrate.OLD_FORMATS, FORMAT):
+        needed = header.get("readable_by") or header.get("vaecli") or "a newer version"
         raise RunError(
-            f"{path} has format {version!r}, but this vaecli reads {FORMAT}: "
-            f"it needs vaecli >= {written!r}."
+            f"{path} has format {version!r}, which this vaecli does not read: "
+            f"it needs vaecli >= {needed!r}."
         )
-    if not same:  # as with the last of many digits, which changes no number
+    if not same:  # a changed last digit may read as the same number
         raise RunError(f"Checksum mismatch in {path}: its header is damaged.")
     return dict(header)
 

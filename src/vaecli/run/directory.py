@@ -1,4 +1,4 @@
-"""Folders that are made for a run, and removed only if they held one."""
+"""Run directories made and replaced. Only what held a run is ever removed."""
 
 import os
 import re
@@ -9,24 +9,26 @@ from pathlib import Path
 
 from ..config import defaults
 from ..system.errors import ConfigError, RunError
-from . import names, record, resume
+from . import names
+from .lock import run_lock
+from .record import read_record
 
-FULL = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."
+NOT_EMPTY = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."
 
 
 def make(folder: Path | None, name: str) -> Path:
-    """An empty run directory: `folder`, or else the next free `runs/<name>-<n>`.
+    """Make an empty run directory: `folder`, by default the next free `runs/<name>-<n>`.
 
     Raises:
-        ConfigError: It cannot be made, or holds something else.
+        ConfigError: It cannot be made, or is not empty.
     """
     try:
         if folder is None:
-            folder = _next_free(Path(defaults.RUNS), name)
+            folder = _make_next_free(Path(defaults.RUNS), name)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise ConfigError(FULL.format(folder))
+                raise ConfigError(NOT_EMPTY.format(folder))
         for inner in (names.CHECKPOINTS, names.EPOCHS):
             (folder / inner).mkdir()
     except OSError as error:
@@ -36,26 +38,26 @@ def make(folder: Path | None, name: str) -> Path:
 
 
 def check(folder: Path | None, overwrite: bool) -> None:
-    """Raise what `make` and `set_aside` would raise, as far as can be seen without writing."""
-    place = (folder or Path(defaults.RUNS)).absolute()
+    """Raise the errors of `make` and `move_aside` that can be foreseen without writing."""
+    target = (folder or Path(defaults.RUNS)).absolute()
     if folder is not None and folder.is_dir() and any(folder.iterdir()):
         if not overwrite:
-            raise ConfigError(FULL.format(folder))
+            raise ConfigError(NOT_EMPTY.format(folder))
         _refuse_foreign(folder)
-    there = next(path for path in (place, *place.parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"Cannot make the run directory {place}: {there} cannot be written to.")
+    existing = next(path for path in (target, *target.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"Cannot make the run directory {target}: {existing} is not writable.")
 
 
-def tidy(folder: Path) -> None:
+def remove_temporary_files(folder: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote."""
     for place in (folder, folder / names.CHECKPOINTS, folder / names.EPOCHS):
         for path in place.glob(".tmp-*"):
             path.unlink(missing_ok=True)
 
 
-def _next_free(root: Path, name: str) -> Path:
-    """Made by an exclusive mkdir, so that two runs started at once never share one."""
+def _make_next_free(root: Path, name: str) -> Path:
+    """Uses an exclusive mkdir, so that two runs that start at once never share a folder."""
     root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -68,11 +70,11 @@ def _next_free(root: Path, name: str) -> Path:
             return folder
 
 
-def set_aside(folder: Path | None) -> Path | None:
-    """Rename a run directory that is to be replaced; refuse what could be anything else.
+def move_aside(folder: Path | None) -> Path | None:
+    """Rename a run directory that is to be replaced; refuse what is no run directory.
 
     Returns:
-        Where it is now, or None if there was none.
+        Its new path; None if there was nothing at `folder`.
     """
     if folder is None:
         raise ConfigError("--overwrite needs --run-dir, the run to replace.")
@@ -82,34 +84,43 @@ def set_aside(folder: Path | None) -> Path | None:
         _refuse_foreign(folder)
         target = folder.resolve()
         aside = target.with_name(f".{target.name}-replaced-{secrets.token_hex(4)}")
-        with resume.held(folder):
+        with run_lock(folder):
             target.rename(aside)
         (aside / names.LOCK).unlink(missing_ok=True)
     except (OSError, RunError) as error:
-        raise ConfigError(f"--overwrite does not remove {folder}: {error}") from error
+        raise ConfigError(f"--overwrite refuses to delete {folder}: {error}") from error
     return aside
 
 
 def _refuse_foreign(folder: Path) -> None:
     """Raise unless a folder holds a run of vaecli and nothing else."""
+    refusal = f"--overwrite refuses to delete {folder}"
     here = Path.cwd()
-    ours = [here, *here.parents]
-    with suppress(RuntimeError):  # a user of a container may have no home
-        ours += [Path.home(), *Path.home().parents]
-    if folder.is_symlink() or folder.resolve() in ours:
-        raise ConfigError(f"--overwrite does not remove {folder}: it is no ordinary run directory.")
+    protected = [here, *here.parents]
+    with suppress(RuntimeError):  # the user of a container may have no home
+        protected += [Path.home(), *Path.home().parents]
+    if folder.is_symlink() or folder.resolve() in protected:
+        raise ConfigError(f"{refusal}: it is not an ordinary run directory.")
     if not folder.is_dir():
-        raise ConfigError(f"--overwrite does not remove {folder}: it is no directory.")
+        raise ConfigError(f"{refusal}: it is not a directory.")
     inside = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
-    foreign = sorted(n for n in inside if n not in names.ALL and not re.fullmatch(names.PATTERN, n))
+    foreign = [
+        name for name in inside if name not in names.ALL and not re.fullmatch(names.PATTERN, name)
+    ]
     if foreign:
-        raise ConfigError(f"--overwrite does not remove {folder}: {foreign[0]} is not vaecli's.")
+        raise ConfigError(f"{refusal}: vaecli did not write {min(foreign)}.")
     if inside:
-        record.read(folder)
+        read_record(folder)
 
 
 def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:
-    """Remove the directory that was made, and give the one set aside its name again."""
+    """Remove the directory that was made, and rename the one that was moved aside back.
+
+    Args:
+        made: The new directory, if it was made.
+        aside: Where the replaced directory is, if there was one.
+        folder: The path asked for; None if vaecli chose it under runs/.
+    """
     if made is not None:
         shutil.rmtree(made)
         if folder is None:
@@ -119,7 +130,7 @@ def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:
         aside.rename(folder)
 
 
-def forget(aside: Path | None) -> None:
-    """Remove the directory that was set aside: another has replaced it."""
+def delete_replaced(aside: Path | None) -> None:
+    """Remove the directory that was moved aside: another one has replaced it."""
     if aside is not None:
         shutil.rmtree(aside)

@@ -1,4 +1,4 @@
-"""The JSON header of a checkpoint: what it must hold before anything is built from it."""
+"""The JSON header of a checkpoint, checked before anything is built from it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +15,7 @@ Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: their prod
 
 
 class Position(BaseModel):
-    """Where in its epoch training stopped, as `training.State.position` says it."""
+    """How far the epoch in progress was; see `training.State.position`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,11 +27,20 @@ class Position(BaseModel):
 
 
 class Header(BaseModel):
-    """What `Run.save` writes beside the tensors."""
+    """What `RunWriter` writes beside the tensors.
+
+    Attributes:
+        format: Rises when an older vaecli cannot read a checkpoint.
+        readable_by: The oldest version of vaecli that reads this format.
+        vaecli: The version that wrote the checkpoint.
+        shape: Of the images, (C, H, W).
+        classes: Number of labels; 0 for none.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1]
+    format: Literal[2]
+    readable_by: str
     vaecli: str
     config: dict[str, Any]
     shape: tuple[Size, Size, Size]
@@ -40,14 +49,19 @@ class Header(BaseModel):
     position: Position
 
     @classmethod
-    def checked(cls, values: dict[str, Any], path: Path) -> Self:
-        """The header of the checkpoint at `path`, or a `RunError` about its first flaw."""
+    def from_values(cls, values: dict[str, Any], path: Path) -> Self:
+        """The header of the checkpoint at `path`.
+
+        Raises:
+            RunError: About its first mistake.
+        """
         try:
             header = cls.model_validate(values)
-            Config.checked(header.config)
-            means = [m for e in header.history for m in (e.train, e.test, e.valid or e.train)]
-            if not all("loss" in m for m in means):
-                raise ConfigError("an epoch of its history has no loss.")
+            Config.from_values(header.config)
+            for epoch in header.history:
+                for means in (epoch.train, epoch.test, epoch.valid or epoch.train):
+                    if "loss" not in means:
+                        raise ConfigError("an epoch of its history has no loss.")
         except ConfigError as error:
             raise RunError(f"{path} has a broken header: {error}") from None
         except ValidationError as error:

@@ -1,13 +1,42 @@
-"""What the files and folders inside a run directory are called."""
+"""Names of the files and folders in a run directory."""
 
-CONFIG, RECORD, LOSSES, LOG, LOCK = "config.json", "run.json", "losses.csv", "train.log", ".lock"
-CHECKPOINTS, EPOCHS = "checkpoints", "samples"  # folders
-CHECKPOINT, BEST = f"{CHECKPOINTS}/last.safetensors", f"{CHECKPOINTS}/best.safetensors"
-EPOCH_CHECKPOINT, EPOCH_SAMPLES = "checkpoints/epoch-{:04d}.safetensors", "samples/epoch-{:04d}.png"
-DATA_PICTURE, SAMPLES, REAL_AND_GENERATED = "data.png", "samples.png", "real-and-generated.png"
-RECONSTRUCTIONS, EMBEDDINGS, LOSS_PLOT = "reconstructions.png", "embeddings.npz", "loss.png"
+CONFIG = "config.json"
+RECORD = "run.json"
+LOSSES = "losses.csv"
+LOG = "train.log"
+LOCK = ".lock"
 
-ALL = {CONFIG, RECORD, LOSSES, LOG, LOCK, CHECKPOINTS, EPOCHS, CHECKPOINT, BEST}
-ALL |= {DATA_PICTURE, SAMPLES, REAL_AND_GENERATED, RECONSTRUCTIONS, EMBEDDINGS, LOSS_PLOT}
-# The others that vaecli writes.
+CHECKPOINTS = "checkpoints"  # a folder
+CHECKPOINT = f"{CHECKPOINTS}/last.safetensors"
+BEST = f"{CHECKPOINTS}/best.safetensors"
+EPOCH_CHECKPOINT = "checkpoints/epoch-{:04d}.safetensors"
+
+EPOCHS = "samples"  # a folder
+EPOCH_SAMPLES = "samples/epoch-{:04d}.png"
+
+DATA_PICTURE = "data.png"
+SAMPLES = "samples.png"
+REAL_AND_GENERATED = "real-and-generated.png"
+RECONSTRUCTIONS = "reconstructions.png"
+EMBEDDINGS = "embeddings.npz"
+LOSS_PLOT = "loss.png"
+
+ALL = {
+    CONFIG,
+    RECORD,
+    LOSSES,
+    LOG,
+    LOCK,
+    CHECKPOINTS,
+    CHECKPOINT,
+    BEST,
+    EPOCHS,
+    DATA_PICTURE,
+    SAMPLES,
+    REAL_AND_GENERATED,
+    RECONSTRUCTIONS,
+    EMBEDDINGS,
+    LOSS_PLOT,
+}
+# Further files that vaecli writes, as a regular expression.
 PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]+"

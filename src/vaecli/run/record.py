@@ -1,4 +1,4 @@
-"""run.json: how a run was made and how it fared."""
+"""run.json: how a run was made and how it ended."""
 
 import platform
 import sys
@@ -13,52 +13,66 @@ from ..system.errors import RunError
 from ..system.version import __version__
 from . import names
 
+Status = Literal["running", "completed", "interrupted", "diverged", "failed"]
+
 
 class Record(BaseModel):
-    """What run.json says."""
+    """The contents of run.json.
+
+    Attributes:
+        reason: Why training ended early, if it did.
+        device: Known once torch is loaded, as are `threads` and `parameters`.
+        data: SHA-256 of each split.
+        pid: Process that trains this run or trained it last, on `host`.
+        rollbacks: How often training went back to a checkpoint after it diverged.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = 1
-    status: Literal["running", "completed", "interrupted", "diverged", "failed"]
-    reason: str | None = None  # why it stopped early
+    status: Status
+    reason: str | None = None
     argv: list[str]
     versions: dict[str, str]
-    device: str | None = None  # this and the next are known once torch is there
+    device: str | None = None
     threads: int | None = None
     seed: int
-    data: dict[str, str] = {}  # the SHA-256 of each split
+    data: dict[str, str] = {}
     parameters: int | None = None
-    pid: int | None = None  # of the process that trains or trained last
+    pid: int | None = None
     host: str | None = None
     resumes: int = 0
-    rollbacks: int = 0  # of trainings that diverged
+    rollbacks: int = 0
     epochs_done: int = 0
     started: datetime
     ended: datetime | None = None
 
 
-def begin(folder: Path, seed: int) -> None:
-    """Write the record of a run that this process begins."""
-    versions = {"vaecli": __version__, "python": platform.python_version()}
-    now = datetime.now(UTC)
-    write(
-        folder, Record(status="running", argv=sys.argv, versions=versions, seed=seed, started=now)
+def new_record(seed: int) -> Record:
+    """The record of a run that this process starts now."""
+    return Record(
+        status="running",
+        argv=sys.argv,
+        versions={"vaecli": __version__, "python": platform.python_version()},
+        seed=seed,
+        started=datetime.now(UTC),
     )
 
 
-def read(folder: Path) -> Record:
-    """The record in a folder.
+def read_record(folder: Path) -> Record:
+    """The record in a run directory.
 
     Raises:
-        RunError: It is missing or not vaecli's.
+        RunError: It is missing, or vaecli did not write it.
     """
+    path = folder / names.RECORD
     try:
-        return Record.model_validate_json((folder / names.RECORD).read_bytes())
+        return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise RunError(f"{folder / names.RECORD} is missing or not written by vaecli.") from error
+        raise RunError(f"{path} is missing or not written by vaecli.") from error
 
 
-def write(folder: Path, record: Record) -> None:
-    """Replace the record in a folder."""
-    files.write(folder / names.RECORD, (record.model_dump_json(indent=2) + "\n").encode())
+def write_record(folder: Path, record: Record) -> None:
+    """Replace the record in a run directory."""
+    text = record.model_dump_json(indent=2) + "\n"
+    files.write(folder / names.RECORD, text.encode())

@@ -1,22 +1,44 @@
-"""Finite means, or an error with advice."""
+"""Checks that training metrics are finite, with advice where they are not."""
 
 import math
 
 from ..evaluation.means import Means
 from ..system.errors import TrainingDiverged
-from .epoch import Epoch as Epoch
 
-HINT = "Try a lower --lr, or --on-nan rollback."
-
-
-ROLLBACKS = 3  # times at most that training goes back and halves the learning rate
+DIVERGENCE_ADVICE = "Try a lower --lr, or --on-nan rollback."
+MAX_ROLLBACKS = 3
 
 
-def _finite(means: Means, epoch: int, lr: float) -> dict[str, float]:
-    """The means, or `TrainingDiverged` with the first batch and term that are not finite."""
+def require_finite_means(means: Means, epoch: int, learning_rate: float) -> dict[str, float]:
+    """The means by name.
+
+    Raises:
+        TrainingDiverged: A metric was NaN or infinite. The message names the first such batch and
+            the last of its metrics that was.
+    """
     if int(means.finite) == means.batches:
         return means.read()
     values = dict(zip(means.names, means.last.tolist(), strict=True))
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
-    where = f"in batch {int(means.finite) + 1} of epoch {epoch} at learning rate {lr:g}"
-    raise TrainingDiverged(f"Training diverged: {bad[-1]} became {values[bad[-1]]} {where}. {HINT}")
+    not_finite = [name for name, value in values.items() if not math.isfinite(value)]
+    name = not_finite[-1]
+    raise TrainingDiverged(
+        f"Training diverged: {name} became {values[name]} in batch {int(means.finite) + 1} of "
+        f"epoch {epoch} at learning rate {learning_rate:g}. {DIVERGENCE_ADVICE}"
+    )
+
+
+def require_finite_evaluation(
+    metrics: dict[str, float], epoch: int, learning_rate: float
+) -> dict[str, float]:
+    """The metrics of held-out images, unchanged.
+
+    Raises:
+        TrainingDiverged: One of them is NaN or infinite.
+    """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"Training diverged: {name} of held-out images is {value} after epoch {epoch} "
+                f"at learning rate {learning_rate:g}. {DIVERGENCE_ADVICE}"
+            )
+    return metrics

@@ -1,29 +1,41 @@
-"""Which epoch is best, and whether training is over."""
+"""Which epoch is best, and why training ends.
+
+The test set never decides: only validation metrics do.
+"""
 
 from collections.abc import Sequence
 
-from ..config import build
 from ..config.config import Config
 from .epoch import Epoch
 
 
-def find_best(config: Config, history: Sequence[Epoch]) -> Epoch | None:
-    """The first epoch with the lowest validation loss, if there are validation images.
+def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
+    """The first epoch with the lowest validation metric; None without a validation set.
 
-    The loss of a game says nothing: where there is a critic, the distortion is the judge.
+    Args:
+        history: The finished epochs.
+        monitor: Metric that decides, `Objective.monitor`: the loss, or the distortion where a
+            discriminator plays, since an adversarial loss does not measure quality.
     """
-    judge = "distortion" if build.has_critic(config) else "loss"
-    return min((e for e in history if e.valid), key=lambda e: e.valid[judge], default=None)
+    validated = [epoch for epoch in history if epoch.valid]
+    return min(validated, key=lambda epoch: epoch.valid[monitor], default=None)
 
 
-def why_over(config: Config, history: Sequence[Epoch]) -> str | None:
-    """Why nothing is left to train after these epochs; None if something is."""
-    best, done = find_best(config, history), len(history)
+def stop_reason(config: Config, history: Sequence[Epoch], monitor: str) -> str | None:
+    """Why training is over after these epochs; None if it goes on.
+
+    Args:
+        config: Has the number of epochs and the patience.
+        history: The finished epochs.
+        monitor: Metric that decides, `Objective.monitor`.
+    """
+    done = len(history)
     if done >= config.epochs:
-        return f"all {done} epochs are done" if done > 1 else "its one epoch is done"
+        return "its one epoch is done" if done == 1 else f"all {done} epochs are done"
+    best = best_epoch(history, monitor)
     if best and config.patience and done - best.number >= config.patience:
         return (
-            f"the validation loss was lowest after epoch {best.number} "
-            f"and has been no lower up to epoch {done}"
+            f"the validation {monitor} was lowest after epoch {best.number} "
+            f"and not lower up to epoch {done}"
         )
     return None

@@ -1,4 +1,4 @@
-"""What there is to say of one epoch, without torch: a table of losses need not wait for it."""
+"""Metrics of one epoch. It imports no torch, so that plotting a table of losses need not wait."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -8,18 +8,18 @@ from annotated_types import Ge
 
 @dataclass(frozen=True)
 class Epoch:
-    """After a pass over the training images.
+    """Metrics of one pass over the training images.
 
     Attributes:
         number: From 1.
-        train: Means over the pass, while the weights moved, in nats per image.
-        test: Means over the test images after it, in nats per image.
+        train: Means over the pass, while the weights changed, in nats per image.
+        test: Means over the test images after the pass, in nats per image.
         train_seconds: Wall time from the first batch to the last step.
         test_seconds: Wall time of the evaluation.
-        valid: Means over the validation images, if there are any.
+        valid: Means over the validation images; empty without a validation set.
     """
 
-    # What holds where one is read from a file.
+    # Checked where an epoch is read from a file.
     __pydantic_config__: ClassVar = {"extra": "forbid", "allow_inf_nan": False}
 
     number: Annotated[int, Ge(1)]

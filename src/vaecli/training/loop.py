@@ -1,9 +1,8 @@
-"""The training loop."""
+"""The training loop: batch, objective, backward, step, yield."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,106 +13,136 @@ from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.bounds import evaluate
 from ..evaluation.means import Means
-from ..objectives import Terms
-from ..system.errors import TrainingDiverged
 from ..system.seeds import generator, reseed
-from .divergence import HINT, _finite
-from .early_stopping import why_over
-from .epoch import Epoch as Epoch
+from .divergence import require_finite_evaluation, require_finite_means
+from .early_stopping import stop_reason
+from .epoch import Epoch
 from .state import State
 
 
 @dataclass(frozen=True)
 class Step:
-    """After a batch: where training is.
+    """How far training is after a batch.
 
     Attributes:
         epoch: Number of the epoch, from 1.
         batch: Number of the batch in it, from 1.
         batches: Batches in an epoch.
-        lr: Learning rate of the step.
+        learning_rate: Learning rate of the step.
         means: Running means of this epoch.
     """
 
     epoch: int
     batch: int
     batches: int
-    lr: float
+    learning_rate: float
     means: Means
 
     def read(self) -> dict[str, float]:
         """Means of this epoch so far, in nats per image. Waits for the device.
 
         Raises:
-            TrainingDiverged: One of them is not finite.
+            TrainingDiverged: One of them is NaN or infinite.
         """
-        return _finite(self.means, self.epoch, self.lr)
+        return require_finite_means(self.means, self.epoch, self.learning_rate)
 
 
 def fit(
     state: State, train: Images, test: Images, validation: Images | None = None
 ) -> Iterator[Step | Epoch]:
-    """Train until the configuration is fulfilled; yield after every batch and every epoch.
+    """Train until all epochs are done or patience runs out.
 
-    Begins where the state is, be it in the middle of an epoch. Where an objective reads labels and
-    most are hidden, labelled images join every batch: by chance, few would be in any.
+    Starts where the state is, also in the middle of an epoch. Where an objective reads labels and
+    most are hidden, labelled images join every batch: few would be in any by chance.
+
+    Yields:
+        A Step after every batch, an Epoch after every epoch.
 
     Raises:
-        TrainingDiverged: A mean is not finite at the end of an epoch.
+        TrainingDiverged: A metric is NaN or infinite at the end of an epoch.
     """
-    config, model, device = state.config, state.model, state.model.device
-    train, test = train.to(device), test.to(device)
-    validation = validation and validation.to(device)
-    labelled = model.context > 0 or state.objective.reads_labels
-    rehearsed = train.labelled if state.objective.reads_labels else train.labels[:0]
-    lowered = partial(torch.autocast, device.type, torch.bfloat16)
-    precision = lowered if config.precision == "bf16" else nullcontext
-    score: Callable[..., Terms] = state.objective  # torch learns from one batch how to compile
-    while not why_over(config, state.history):
+    device = state.model.device
+    train = train.to(device)
+    test = test.to(device)
+    if validation is not None:
+        validation = validation.to(device)
+    while not stop_reason(state.config, state.history, state.objective.monitor):
         number = len(state.history) + 1
-        began = time.perf_counter() - state.seconds
-        order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
-        batches = order.to(device).split(config.batch_size)
-        model.train()
-        while state.batch < len(batches):
-            index = batches[state.batch]
-            state.batch += 1
-            state.set_rate(len(batches))
-            if 0 < len(rehearsed) < len(train):
-                index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
-            reseed(device, config.seed, "noise", number, state.batch)
-            x, c = train.pixels(index), train.context(index) if labelled else None
-            with precision():
-                terms = score(model, x, c, number - 1 + state.batch / len(batches))
-            score = state.compiled
-            terms.loss.backward()
-            state.optimizer.step()
-            state.means.add(terms, len(x))
-            state.seconds = time.perf_counter() - began
-            yield Step(number, state.batch, len(batches), state.optimizer.lr, state.means)
-        trained = _finite(state.means, number, state.optimizer.lr)
-        between = time.perf_counter()
-        tested = _evaluate(state, test)
-        valid = _evaluate(state, validation) if validation else {}
-        seconds = between - began, time.perf_counter() - between
-        state.history.append(Epoch(number, trained, tested, *seconds, valid))
-        state.batch, state.means, state.seconds = 0, Means(), 0.0
-        yield state.history[-1]
-
-
-def _draw_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:
-    """Which labelled images join a batch: all, or at random as many as a batch holds."""
-    order = torch.randperm(
-        len(labelled), generator=generator(config.seed, "labelled", epoch, batch)
-    )
-    return labelled[order[: config.batch_size].to(labelled.device)]
-
-
-def _evaluate(state: State, images: Images) -> dict[str, float]:
-    means = evaluate(state.model, state.objective, images, state.config.seed)
-    if not all(map(math.isfinite, means.values())):
-        where = f"on held-out images after epoch {len(state.history) + 1}"
-        raise TrainingDiverged(
-            f"Training diverged: {means} {where} at learning rate {state.optimizer.lr:g}. {HINT}"
+        started = time.perf_counter() - state.seconds
+        yield from _train_epoch(state, train, number, started)
+        learning_rate = state.optimizer.lr
+        train_means = require_finite_means(state.means, number, learning_rate)
+        trained = time.perf_counter()
+        held_out = [test] if validation is None else [test, validation]
+        metrics = [
+            require_finite_evaluation(
+                evaluate(state.model, state.objective, images, state.config.seed),
+                number,
+                learning_rate,
+            )
+            for images in held_out
+        ]
+        epoch = Epoch(
+            number=number,
+            train=train_means,
+            test=metrics[0],
+            train_seconds=trained - started,
+            test_seconds=time.perf_counter() - trained,
+            valid={} if validation is None else metrics[1],
         )
-    return means
+        state.finish_epoch(epoch)
+        yield epoch
+
+
+def _train_epoch(state: State, train: Images, number: int, started: float) -> Iterator[Step]:
+    """The batches of an epoch that are not done yet.
+
+    Args:
+        state: Changed by every batch.
+        train: On the device of the model.
+        number: Of the epoch, from 1.
+        started: `time.perf_counter()` at which the epoch would have started without a stop.
+    """
+    config = state.config
+    model = state.model
+    reads_labels = state.objective.reads_labels
+    conditional = model.context > 0 or reads_labels
+    labelled = train.labelled if reads_labels else None
+    order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
+    batches = order.to(model.device).split(config.batch_size)
+    precision: Callable[[], AbstractContextManager[object]] = nullcontext
+    if config.precision == "bf16":
+        precision = partial(torch.autocast, model.device.type, torch.bfloat16)
+    model.train()
+    while state.batch < len(batches):
+        index = batches[state.batch]
+        state.batch += 1
+        state.update_learning_rate(len(batches))
+        if labelled is not None and 0 < len(labelled) < len(train):
+            index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
+        reseed(model.device, config.seed, "noise", number, state.batch)
+        x = train.pixels(index)
+        c = train.context(index) if conditional else None
+        with precision():
+            epochs_done = number - 1 + state.batch / len(batches)
+            terms = state.training_objective(model, x, c, epochs_done)
+        terms.loss.backward()
+        state.optimizer.step()
+        state.steps += 1
+        state.means.add(terms, len(x))
+        state.seconds = time.perf_counter() - started
+        yield Step(number, state.batch, len(batches), state.optimizer.lr, state.means)
+
+
+def _choose_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:
+    """Indices of the labelled images that join a batch: all, or at random as many as a batch holds.
+
+    Args:
+        labelled: Indices of all labelled images, shape `(N,)`.
+        config: Has seed and batch size.
+        epoch: Number of the epoch, from 1.
+        batch: Number of the batch in it, from 1.
+    """
+    random = generator(config.seed, "labelled", epoch, batch)
+    order = torch.randperm(len(labelled), generator=random)
+    return labelled[order[: config.batch_size].to(labelled.device)]

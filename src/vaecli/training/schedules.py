@@ -1,17 +1,28 @@
-"""Schedules of the learning rate."""
+"""Learning-rate schedules."""
 
 import math
 
 
-def factor(schedule: str, warmup: float, part: float) -> float:
-    """What the learning rate is multiplied by when this part of the training, 0 to 1, is done.
+def lr_multiplier(schedule: str, warmup: float, progress: float) -> float:
+    """Factor of the learning rate at a point of the training.
 
     References:
         SGDR: Stochastic Gradient Descent with Warm Restarts (Loshchilov & Hutter, 2017),
             https://arxiv.org/abs/1608.03983, for the cosine
         Accurate, Large Minibatch SGD (Goyal et al., 2017), https://arxiv.org/abs/1706.02677, for
             the warm-up
+
+    Args:
+        schedule: constant, linear or cosine; the last two end at 0.
+        warmup: Fraction of training in which the learning rate rises from 0.
+        progress: Fraction of training that is done, 0 to 1.
     """
-    grown = min(1.0, part / warmup) if warmup else 1.0
-    cosine = (1 + math.cos(math.pi * part)) / 2
-    return grown * {"constant": 1.0, "linear": 1 - part, "cosine": cosine}[schedule]
+    rise = 1.0
+    if warmup:
+        rise = min(1.0, progress / warmup)
+    decay = {
+        "constant": 1.0,
+        "linear": 1 - progress,
+        "cosine": (1 + math.cos(math.pi * progress)) / 2,
+    }
+    return rise * decay[schedule]

@@ -1,4 +1,4 @@
-"""The state of training: all that a checkpoint holds."""
+"""The state of training: everything that a checkpoint holds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,23 +17,25 @@ from ..objectives import Objective, Terms
 from ..parts.optimizers import Optimizer
 from ..system.devices import device as select_device
 from .epoch import Epoch
-from .schedules import factor
+from .schedules import lr_multiplier
 
 
 @dataclass
 class State:
-    """All that training changes, and the configuration that it follows.
+    """Everything that training changes, and the configuration that it follows.
 
-    Random numbers need no state: their streams are named by seed, epoch and batch.
+    Random numbers need no state: each stream is named by seed, epoch and batch.
 
     Attributes:
         shape: Of the images, (C, H, W).
-        classes: Of their labels.
-        history: The epochs that are done.
-        batch: Batches done of the epoch in progress.
+        classes: Number of labels.
+        compile: Whether training compiles the objective.
+        history: The finished epochs.
+        batch: Number of finished batches of the epoch in progress.
         means: Running means of the epoch in progress.
         seconds: Training time of the epoch in progress.
-        rollbacks: How often training went back after it diverged.
+        rollbacks: How often training went back to a checkpoint after it diverged.
+        steps: Number of batches that this process has trained.
     """
 
     config: Config
@@ -42,71 +44,115 @@ class State:
     model: VAE
     objective: Objective
     optimizer: Optimizer
+    compile: bool = False
     history: list[Epoch] = field(default_factory=list)
     batch: int = 0
     means: Means = field(default_factory=Means)
     seconds: float = 0.0
     rollbacks: int = 0
+    steps: int = 0
 
     @property
     def parameters(self) -> int:
-        """How many numbers the optimizer trains."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self.optimizer.parameters)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor that training changes, by name; not copied."""
-        parts = {
+        groups = {
             "model": self.model.state_dict(),
             "objective": self.objective.state_dict(),
             "optimizer": self.optimizer.state(),
             "means": {"sums": self.means.sums, "finite": self.means.finite},
         }
-        return {f"{part}.{name}": t for part, named in parts.items() for name, t in named.items()}
+        return {
+            f"{group}.{name}": tensor
+            for group, named in groups.items()
+            for name, tensor in named.items()
+        }
 
     def position(self) -> dict[str, Any]:
-        """Where in its epoch training is, as JSON can hold it."""
-        means = {"names": self.means.names, "images": self.means.images}
-        place = {"batch": self.batch, "seconds": self.seconds, "rollbacks": self.rollbacks}
-        return {**place, **means}
+        """How far the epoch in progress is, as JSON can hold it."""
+        return {
+            "batch": self.batch,
+            "seconds": self.seconds,
+            "rollbacks": self.rollbacks,
+            "names": self.means.names,
+            "images": self.means.images,
+        }
 
     @torch.no_grad()
     def restore(
         self, tensors: dict[str, Tensor], position: dict[str, Any], history: list[Epoch]
     ) -> None:
-        """Go back to where `tensors`, `position` and `history` were read."""
+        """Go to where `tensors`, `position` and `history` were saved."""
         device = self.model.device
-        self.means = Means()  # its sums have another shape once there is a batch
+        self.means = Means()  # the shape of its sums depends on the objective
         self.means.sums = torch.zeros_like(tensors["means.sums"], device=device)
         self.means.finite = torch.zeros_like(tensors["means.finite"], device=device)
-        self.means.names, self.means.images = tuple(position["names"]), position["images"]
-        self.means.batches = self.batch = position["batch"]
-        self.seconds, self.history = position["seconds"], list(history)
+        self.means.names = tuple(position["names"])
+        self.means.images = position["images"]
+        self.means.batches = position["batch"]
+        self.batch = position["batch"]
+        self.seconds = position["seconds"]
         self.rollbacks = position["rollbacks"]
+        self.history = list(history)
         for name, tensor in self.tensors().items():
             tensor.copy_(tensors[name])
 
-    @cached_property
-    def compiled(self) -> Callable[..., Terms]:
-        """The objective for training, compiled if the configuration wants it so and torch can."""
-        if not (self.config.compile and self.objective.compiles):
-            return self.objective
-        from torch._inductor import config as inductor
+    def finish_epoch(self, epoch: Epoch) -> None:
+        """Add a finished epoch to the history; the next one starts at its first batch."""
+        self.history.append(epoch)
+        self.batch = 0
+        self.means = Means()
+        self.seconds = 0.0
 
-        inductor.fallback_random = True  # the same noise as without
+    @property
+    def training_objective(self) -> Callable[..., Terms]:
+        """The objective; if `compile` is set compiled, from the second batch on.
+
+        torch learns from the first batch how to compile.
+        """
+        if not self.compile or self.steps == 0:
+            return self.objective
+        return self._compiled_objective
+
+    @cached_property
+    def _compiled_objective(self) -> Callable[..., Terms]:
+        from torch._inductor import config as inductor  # slow to import, and rarely needed
+
+        inductor.fallback_random = True  # the same noise as without the compiler
         compiled: Callable[..., Terms] = torch.compile(self.objective)
         return compiled
 
-    def set_rate(self, batches: int) -> None:
-        """Set the learning rate of the batch in progress, of so many in an epoch."""
-        config, done = self.config, len(self.history) + (self.batch - 0.5) / batches
-        schedule = factor(config.lr_schedule, config.warmup, done / config.epochs)
-        self.optimizer.lr = config.lr * 0.5**self.rollbacks * schedule
+    def update_learning_rate(self, batches: int) -> None:
+        """Set the learning rate of the batch in progress.
+
+        Args:
+            batches: Batches in an epoch.
+        """
+        epochs_done = len(self.history) + (self.batch - 0.5) / batches
+        progress = epochs_done / self.config.epochs
+        multiplier = lr_multiplier(self.config.lr_schedule, self.config.lr_warmup, progress)
+        self.optimizer.lr = self.config.lr * 0.5**self.rollbacks * multiplier
 
 
 def start(config: Config, train: Images) -> State:
-    """A new model for images like these, on its device, before the first batch."""
+    """A new model for images like `train`, on its device, before the first batch.
+
+    Raises:
+        ConfigError: The parts do not fit each other or the images, or the device is missing.
+    """
     device = select_device(config.device)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
-    model, objective = model.to(device), objective.to(device)
-    optimizer = build.optimizer(config, model, objective)
-    return State(config, train.shape, train.classes, model, objective, optimizer)
+    model = model.to(device)
+    objective = objective.to(device)
+    return State(
+        config=config,
+        shape=train.shape,
+        classes=train.classes,
+        model=model,
+        objective=objective,
+        optimizer=build.optimizer(config, model, objective),
+        compile=config.compile and objective.compiles,
+    )

@@ -91,7 +91,7 @@ def test_the_saved_model_is_the_trained_one(tmp_path):
     config = Config(network="mlp:width=8,depth=1", latent_dim=2, epochs=1)
     state = vaecli.start(config, bars(8))
     list(vaecli.fit(state, bars(32), bars(8)))
-    run = runs.create(config, tmp_path / "run")
+    run = create(config, tmp_path / "run")
     run.save(state)
     saved = run.model().state_dict()
     for name, tensor in state.model.state_dict().items():
@@ -108,7 +108,7 @@ def test_opening_what_is_no_run_says_how_to_make_one(tmp_path):
 
 
 def test_a_run_without_a_checkpoint_yet_says_so(tmp_path):
-    run = runs.create(Config(), tmp_path / "run")
+    run = create(Config(), tmp_path / "run")
     with pytest.raises(RunError, match="has no checkpoint yet"):
         vaecli.open(run.folder).model()
     assert vaecli.open(run.folder).config == Config()
@@ -134,20 +134,20 @@ def test_the_latest_run_is_the_one_started_last(run_dir, tmp_path):
     (root / "broken" / "checkpoints").mkdir(parents=True)
     (root / "broken" / names.CHECKPOINT).write_bytes(b"")
     (root / "broken" / "run.json").write_text("{")
-    assert runs.find_latest(root) is None
+    assert find_latest_run(root) is None
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for name, day in (("b", 2), ("a", 3), ("c", 1)):
         shutil.copytree(run_dir, root / name)
         runs.Run(root / name, root / name / names.CHECKPOINT).note(started=start + timedelta(day))
     (root / "a" / names.CHECKPOINT).touch()
-    assert runs.latest(root).folder == root / "a"
+    assert latest_run(root).folder == root / "a"
     (root / "a" / names.CHECKPOINT).unlink()
-    assert runs.latest(root).folder == root / "b"
+    assert latest_run(root).folder == root / "b"
 
 
 def test_no_run_at_all_says_how_to_make_one(tmp_path):
     with pytest.raises(RunError, match=r"There is no trained run under .* vaecli train"):
-        runs.latest(tmp_path)
+        latest_run(tmp_path)
 
 
 @pytest.mark.parametrize(

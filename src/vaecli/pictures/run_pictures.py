@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
     from ..data.images import Images
     from ..model import VAE
-    from ..run import Run
+    from ..run.run import Run
 
 
 HALF = defaults.SAMPLES // 2  # images real, and as many generated
 
 
-class Pictures:
+class RunPictures:
     """Draws into a run directory. A picture that cannot be written warns and stops nothing.
 
     Args:
@@ -26,23 +26,27 @@ class Pictures:
         warn: Called with one line when a picture cannot be written.
     """
 
-    def __init__(self, run: "Run", model: "VAE", seed: int, warn: Callable[[str], None]) -> None:
-        self.run, self.model, self.seed, self.warn = run, model, seed, warn
+    def __init__(self, run: "Run", model: "VAE", seed: int) -> None:
+        self.run, self.model, self.seed = run, model, seed
+        self.texts: list[str] = []
+        self.warn = self.texts.append
 
-    def before(self, train: "Images") -> None:
+    def draw_data(self, train: "Images") -> list[str]:
         """The first training images."""
         from ..run import names
 
         self._draw(names.DATA_PICTURE, lambda: _grid(_first(train, defaults.SAMPLES)))
+        return self._taken()
 
-    def epoch(self, number: int) -> None:
+    def draw_epoch(self, number: int) -> list[str]:
         """Samples from the same latents as in every epoch, so that pictures compare."""
         from ..run import names
 
         name = names.EPOCH_SAMPLES.format(number)
         self._draw(name, lambda: _grid(self._samples(defaults.SAMPLES)))
+        return self._taken()
 
-    def after(self, test: "Images") -> None:
+    def draw_results(self, test: "Images") -> list[str]:
         """Samples, samples beside real images, reconstructions and the loss curve."""
         from ..run import names
 
@@ -51,6 +55,12 @@ class Pictures:
         first = test.at(slice(defaults.RECONSTRUCTIONS))
         self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(first))
         self._draw(names.LOSS_PLOT, self._losses)
+        return self._taken()
+
+    def _taken(self) -> list[str]:
+        found = list(self.texts)
+        self.texts.clear()
+        return found
 
     def _samples(self, count: int) -> "Tensor":
         from ..evaluation.batches import evaluating

@@ -1,4 +1,4 @@
-"""losses.csv: a row for every epoch, as text and back."""
+"""losses.csv: one row per epoch, written and read."""
 
 import csv
 import io
@@ -8,12 +8,17 @@ from typing import Any
 
 from ..system.errors import RunError
 
-SPLITS, SECONDS = ("train", "valid", "test"), ("train_seconds", "test_seconds")
+SPLITS = ("train", "valid", "test")
+SECONDS = ("train_seconds", "test_seconds")
 TERMS = ("loss", "distortion", "rate")
 
 
 def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
-    """The file for epochs given by their fields."""
+    """The file's content.
+
+    Args:
+        history: The fields of each epoch.
+    """
     rows = [_row(epoch) for epoch in history]
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -23,10 +28,10 @@ def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def decode(path: Path) -> dict[str, list[float]]:
-    """The columns of a file by name, with NaN for an empty cell.
+    """The columns to plot, by name; an empty cell is NaN.
 
     Raises:
-        RunError: It is no table of losses.
+        RunError: The file is not a table of losses.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     try:
@@ -36,27 +41,37 @@ def decode(path: Path) -> dict[str, list[float]]:
 
 
 def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """The columns by name of epochs given by their fields."""
+    """The columns to plot, by name.
+
+    Args:
+        history: The fields of each epoch.
+    """
     return _curves([_row(epoch) for epoch in history])
 
 
 def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """The columns to draw; those of validation only where they are."""
     splits = [split for split in SPLITS if split != "valid" or "valid_loss" in rows[0]]
     names = ["epoch", *(f"{split}_{term}" for split in splits for term in TERMS)]
     return {name: [float(row[name] or "nan") for row in rows] for name in names}
 
 
-def unfinished(
+def partial_epoch(
     number: int, means: Mapping[str, float], seconds: float, validated: bool
 ) -> dict[str, Any]:
-    """The fields of an epoch that ended in its training: its other columns stay empty."""
-    blank = dict.fromkeys(means, "")
+    """The fields of an epoch that ended in the middle of training; its other columns are empty.
+
+    Args:
+        number: Of the epoch, from 1.
+        means: Running means of the training images, in nats per image.
+        seconds: Training time.
+        validated: Whether the table has validation columns.
+    """
+    empty = dict.fromkeys(means, "")
     return {
         "number": number,
         "train": means,
-        "valid": blank if validated else {},
-        "test": blank,
+        "valid": empty if validated else {},
+        "test": empty,
         "train_seconds": seconds,
         "test_seconds": "",
     }
@@ -65,7 +80,8 @@ def unfinished(
 def _row(epoch: Mapping[str, Any]) -> dict[str, Any]:
     row = {"epoch": epoch["number"]}
     for split in SPLITS:
-        if means := epoch[split]:  # a posterior without a density has no rate
+        if means := epoch[split]:
+            # A deterministic posterior has no rate: the column is there, and empty.
             means = dict.fromkeys(TERMS, "") | dict(means)
         row |= {f"{split}_{name}": mean for name, mean in means.items()}
     return row | {name: epoch[name] for name in SECONDS}

@@ -12,24 +12,24 @@ from vaecli.system.errors import ConfigError, DataError
 
 def test_names_count_up_and_are_never_shared(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = [runs.create(Config()).folder.name for _ in range(3)]
+    names = [create(Config()).folder.name for _ in range(3)]
     assert names == ["mnist-vae-1", "mnist-vae-2", "mnist-vae-3"]
 
 
 def test_a_folder_with_something_in_it_is_not_taken(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(ConfigError, match="is not empty"):
-        runs.create(Config(), tmp_path)
+        create(Config(), tmp_path)
     with (
         pytest.raises(ConfigError, match=r"mine.txt is not vaecli's"),
-        runs.starting(Config(), tmp_path, overwrite=True),
+        new_run(Config(), tmp_path, overwrite=True),
     ):
         pass
     assert (tmp_path / "mine.txt").read_text() == "precious"
 
 
 def test_overwriting_replaces_a_run(run_dir):
-    with runs.starting(Config(epochs=7), run_dir, overwrite=True) as run:
+    with new_run(Config(epochs=7), run_dir, overwrite=True) as run:
         assert run.folder == run_dir
     found = {"config.json", "run.json", "checkpoints", "samples"}
     assert {p.name for p in run_dir.iterdir()} == found
@@ -45,7 +45,7 @@ def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_p
     for folder in (link, run_dir, run_dir / "samples", run_dir / ".." / "run"):
         with (
             pytest.raises(ConfigError, match="does not remove"),
-            runs.starting(Config(), folder, overwrite=True),
+            new_run(Config(), folder, overwrite=True),
         ):
             pass
     assert (run_dir / "run.json").exists()
@@ -53,7 +53,7 @@ def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_p
 
 def test_a_mistake_gives_the_overwritten_run_back(run_dir):
     before = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
-    with pytest.raises(DataError), runs.starting(Config(epochs=7), run_dir, overwrite=True):
+    with pytest.raises(DataError), new_run(Config(epochs=7), run_dir, overwrite=True):
         raise DataError("no images")
     assert {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()} == before
     assert list(run_dir.parent.iterdir()) == [run_dir]
@@ -61,7 +61,7 @@ def test_a_mistake_gives_the_overwritten_run_back(run_dir):
 
 def test_a_mistake_leaves_no_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError), runs.starting(Config(), None, overwrite=False):
+    with pytest.raises(DataError), new_run(Config(), None, overwrite=False):
         raise DataError("no images")
     assert list(tmp_path.iterdir()) == []
 
@@ -70,7 +70,7 @@ def test_a_mistake_leaves_no_directory(tmp_path, monkeypatch):
 def test_a_directory_that_cannot_be_made_is_named(tmp_path, place):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="Cannot make the run directory"):
-        runs.create(Config(), tmp_path / place)
+        create(Config(), tmp_path / place)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_overwriting_refuses_a_folder_with_anything_else_in_it(run_dir, name):
     (run_dir / name).write_text("precious")
     with (
         pytest.raises(ConfigError, match=r"is not vaecli's"),
-        runs.starting(Config(), run_dir, overwrite=True),
+        new_run(Config(), run_dir, overwrite=True),
     ):
         pass
     assert (run_dir / name).read_text() == "precious"
@@ -91,7 +91,7 @@ def test_overwriting_refuses_a_run_that_is_being_trained(run_dir):
     with (
         vaecli.open(run_dir).hold(),
         pytest.raises(ConfigError, match="is being trained by process"),
-        runs.starting(Config(), run_dir, overwrite=True),
+        new_run(Config(), run_dir, overwrite=True),
     ):
         pass
     assert (run_dir / "losses.csv").exists()

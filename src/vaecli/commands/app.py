@@ -1,0 +1,76 @@
+"""The command line: its table of commands, and what happens when one fails."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ..system.errors import ConfigError
+from ..system.version import __version__
+from ..terminal.failures import report_failure
+from ..terminal.help import GroupedCommand, examples
+from ..terminal.output import print_stderr
+from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
+
+# A command is the function that has its module's name; the order is that of `vaecli --help`.
+COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, plot_loss, parts)
+
+# Plain help: rich's panels would double the time of --help.
+app = typer.Typer(
+    name="vaecli",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for module in COMMANDS:
+    name = module.__name__.rpartition(".")[2]
+    command = app.command(cls=GroupedCommand, epilog=examples(module.EXAMPLES))
+    command(getattr(module, name))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"vaecli {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog=examples(["vaecli train --epochs 5", "vaecli sample -n 64 -o grid.png"]))
+def vaecli(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Train variational autoencoders, then sample, reconstruct, embed, evaluate and plot."""
+    if context.invoked_subcommand is None:
+        print_stderr(context.get_help())
+        raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command line; print in one or two lines what failed, and exit with its status."""
+    try:
+        _refuse_broken_text()
+        status = app(standalone_mode=False, prog_name="vaecli")
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except Exception as error:
+        status = report_failure(error)
+    sys.exit(status)
+
+
+def _refuse_broken_text() -> None:
+    """Raise for arguments that are not UTF-8: they could be neither written to JSON nor printed."""
+    variables = [value for name, value in os.environ.items() if name.startswith("VAECLI_")]
+    for text in (*sys.argv, *variables):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"{text!r} is not UTF-8 text.") from None

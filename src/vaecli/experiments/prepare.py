@@ -1,0 +1,103 @@
+"""Images and the state of training for a configuration."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config.config import Config
+from ..data.splits import Splits, load
+from ..run.create import new_run
+from ..run.run import Run
+from ..run.writer import RunWriter, check_start, restore_state
+from ..system import machine
+from ..training.runtime import keep_freed_memory
+from ..training.state import State, start
+from .events import Notice
+
+
+@dataclass
+class Prepared:
+    """All that training needs.
+
+    Attributes:
+        state: New, or as the run left it once it is restored.
+        images: The splits of the data.
+        notices: What was found on the way.
+    """
+
+    state: State
+    images: Splits
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass
+class StartedRun(Prepared):
+    """A run that is locked and about to train.
+
+    Attributes:
+        writer: Writes the run.
+    """
+
+    writer: RunWriter = field(kw_only=True)
+
+
+def prepare(config: Config) -> Prepared:
+    """Load the images and make a new model for them.
+
+    Args:
+        config: With every option of every part.
+
+    Raises:
+        DataError: The images cannot be read.
+        ConfigError: The parts do not fit each other or the images.
+        ResourceError: The images do not fit in memory.
+    """
+    images = load(config)
+    keep_freed_memory()
+    state = start(config, images.train)
+    notices = []
+    if config.compile and not state.compile:
+        notices.append(
+            Notice(f"torch cannot compile {config.objective}: --compile is ignored.", "warning")
+        )
+    elif state.compile and not machine.can_compile():
+        state.compile = False
+        notices.append(
+            Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
+        )
+    return Prepared(state, images, notices)
+
+
+@contextmanager
+def start_run(
+    config: Config,
+    existing: Run | None = None,
+    run_dir: Path | None = None,
+    overwrite: bool = False,
+    allow_data_change: bool = False,
+) -> Iterator[StartedRun]:
+    """A new run, or one that is resumed, locked while it is entered.
+
+    A new run whose start fails leaves nothing behind.
+
+    Args:
+        config: With every option of every part.
+        existing: The run to resume.
+        run_dir: Where a new run goes; by default the next free directory under runs/.
+        overwrite: Whether a new run replaces the one in `run_dir`.
+        allow_data_change: Whether the images may differ from those of the run so far.
+
+    Raises:
+        VaecliError: Training cannot start.
+    """
+    with ExitStack() as stack:
+        opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
+        with opened as run:
+            writer = stack.enter_context(RunWriter(run))
+            prepared = prepare(config)
+            state = prepared.state
+            restore_state(run, state)
+            data = check_start(run, writer.record, state, prepared.images, allow_data_change)
+            writer.begin(state, data)
+        yield StartedRun(state, prepared.images, prepared.notices, writer=writer)

@@ -1,0 +1,168 @@
+"""Which run is trained: a new one, or one that is resumed and what may change about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import presets
+from ..config.build import monitor_of, resolve
+from ..config.config import Config, read_options_file
+from ..run.find import open_run, runs_newest_first
+from ..run.lock import run_lock
+from ..run.run import Run
+from ..system.errors import ConfigError, RunError
+from ..training.early_stopping import stop_reason
+
+# Options that a resume may change. `on_nan` is one of them: a diverged run can go on that way.
+CHANGEABLE_ON_RESUME = (
+    "epochs",
+    "device",
+    "patience",
+    "max_time",
+    "threads",
+    "compile",
+    "save_every",
+    "sample_every",
+    "on_nan",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train.
+
+    Attributes:
+        config: With every option of every part.
+        run: The run to resume; None for a new one.
+    """
+
+    config: Config
+    run: Run | None = None
+
+    def complete_reason(self) -> str | None:
+        """Why nothing is left to train in the run to resume; None if something is."""
+        if self.run is None or self.run.record.status != "completed":
+            return None
+        history = self.run.history()
+        reason = stop_reason(self.config, history, monitor_of(self.config))
+        if reason is None:
+            return None
+        option = "--epochs" if len(history) >= self.config.epochs else "--patience"
+        return f"{self.run.folder} is already complete: {reason}; extend it with {option} N."
+
+
+def make_plan(
+    options: Mapping[str, Any],
+    config_file: Path | None = None,
+    resume: str | None = None,
+    run_dir: Path | None = None,
+    overwrite: bool = False,
+) -> Plan:
+    """What to train, by the options of `vaecli train`.
+
+    Args:
+        options: Fields of `Config` that were given, and `beta`.
+        config_file: JSON file of options, which `options` override.
+        resume: A run to resume, or "auto" for the newest unfinished one of the same options.
+        run_dir: Where a new run goes, or with "auto" the run to resume.
+        overwrite: Whether a new run replaces the one in `run_dir`.
+
+    Raises:
+        ConfigError: Options contradict each other, or cannot change on a resume.
+        RunError: The run to resume is missing or damaged.
+    """
+    if resume not in (None, "auto"):
+        if run_dir or config_file or overwrite:
+            raise ConfigError(
+                "--resume RUN excludes --run-dir, --config and --overwrite: leave them out."
+            )
+        return _resume(_open_last(resume), options)
+    layers = [] if config_file is None else [read_options_file(config_file)]
+    config = resolve(presets.config_from_layers(*layers, options))
+    run = _find_run(run_dir, config) if resume else None
+    if run is None:
+        return Plan(config)
+    return _resume(run, options)
+
+
+def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
+    return Plan(config_for_resume(run, options), run)
+
+
+def _open_last(path: str) -> Run:
+    """The run to resume; refused if `path` is another checkpoint than its last."""
+    run = open_run(path, "last")
+    if run != open_run(run.folder, "last"):
+        raise ConfigError(f"--resume needs the last checkpoint: name the run, {run.folder}.")
+    return run
+
+
+def _find_run(run_dir: Path | None, config: Config) -> Run | None:
+    """The run that `--resume auto` resumes, if there is one."""
+    if run_dir is not None:
+        return open_run(run_dir, "last") if run_dir.exists() else None
+    return find_unfinished(config)
+
+
+def find_unfinished(config: Config) -> Run | None:
+    """The newest unfinished run of this configuration under runs/, if there is one.
+
+    Args:
+        config: With every option of every part.
+    """
+    for run in runs_newest_first():
+        if can_resume(run, config):
+            return run
+    return None
+
+
+def can_resume(run: Run, config: Config) -> bool:
+    """Whether a run has this configuration, is unfinished, and nobody trains it.
+
+    Args:
+        run: May be damaged: it is then no candidate.
+        config: With every option of every part.
+    """
+    try:
+        if run.record.status in ("completed", "diverged"):
+            return False
+        if _unchangeable(resolve(run.config)) != _unchangeable(config):
+            return False
+        with run_lock(run.folder):
+            return True
+    except (ConfigError, RunError):
+        return False
+
+
+def _unchangeable(config: Config) -> dict[str, Any]:
+    return {
+        name: value for name, value in config.to_json().items() if name not in CHANGEABLE_ON_RESUME
+    }
+
+
+def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
+    """The configuration of a run with the given options.
+
+    Raises:
+        ConfigError: An option differs that cannot change.
+    """
+    old = resolve(run.config)
+    if not options:
+        return old
+    given = presets.with_beta(options, old.objective)
+    new = resolve(Config.from_values(old.to_json() | given))
+    for name in given:
+        before = getattr(old, name)
+        after = getattr(new, name)
+        if name not in CHANGEABLE_ON_RESUME and before != after:
+            changeable = ", ".join(_flag(key) for key in CHANGEABLE_ON_RESUME)
+            raise ConfigError(
+                f"Cannot change {_flag(name)} from {before} to {after} when resuming "
+                f"{run.folder}: only {changeable} may change."
+            )
+    return new
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

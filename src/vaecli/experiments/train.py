@@ -1,0 +1,129 @@
+"""A training run from its first epoch, or where it was stopped, to its last picture."""
+
+import shlex
+from collections.abc import Generator, Iterator
+
+from ..data.splits import Splits
+from ..pictures.run_pictures import RunPictures
+from ..run.find import open_run
+from ..run.writer import RunWriter, restore_state
+from ..system.errors import TrainingDiverged
+from ..training.divergence import MAX_ROLLBACKS
+from ..training.early_stopping import stop_reason
+from ..training.epoch import Epoch
+from ..training.loop import Step, fit
+from ..training.state import State, start
+from .events import Notice
+from .stopping import StopRequest
+
+Event = Step | Epoch | Notice
+
+
+def train_run(
+    writer: RunWriter, state: State, images: Splits, stop: StopRequest
+) -> Generator[Event, None, None]:
+    """Train to the end, save after every epoch, draw pictures, and yield what happens.
+
+    If training diverges and `on_nan` is rollback, it goes on from the last checkpoint with half the
+    learning rate, at most three times.
+
+    Args:
+        writer: Of the run, entered.
+        state: Where training starts.
+        images: To train on, and to test and validate with.
+        stop: Asked after every batch.
+
+    Raises:
+        TrainingDiverged: A metric is NaN or infinite; the last checkpoint is good.
+        Interrupted: A signal came; the checkpoint is of the current batch.
+        ResourceError: The disk is full; the last checkpoint is good.
+    """
+    with writer.record_outcome():
+        pictures = RunPictures(writer.run, state.model, state.config.seed)
+        yield from _warnings(pictures.draw_data(images.train))
+        yield from _catch_up(writer, state, pictures)
+        while True:
+            try:
+                yield from _train_epochs(writer, state, images, stop)
+                break
+            except TrainingDiverged as error:
+                state, notice = _roll_back(writer, state, images, error)
+                yield notice
+        if stop.is_due() and not _stop_reason(state):
+            advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
+            stop.raise_signal(advice)
+            text = f"Stopped: the time of --max-time is over. {advice}"
+            writer.end("interrupted", text)
+            yield Notice(text)
+            return
+        early_reason = None
+        if len(state.history) < state.config.epochs:
+            early_reason = _stop_reason(state)
+            yield Notice(f"Ended early: {early_reason}.")
+        best = open_run(writer.folder).model()
+        pictures = RunPictures(writer.run, best, state.config.seed)
+        yield from _warnings(pictures.draw_results(images.test))
+        writer.end("completed", early_reason)
+
+
+def _train_epochs(
+    writer: RunWriter, state: State, images: Splits, stop: StopRequest
+) -> Iterator[Event]:
+    """Train from where the state is, until training is over or a stop is due."""
+    pictures = RunPictures(writer.run, state.model, state.config.seed)
+    for event in fit(state, *images):
+        yield event
+        if isinstance(event, Epoch):
+            writer.save(state)
+            if event.number % state.config.sample_every == 0:
+                yield from _warnings(pictures.draw_epoch(event.number))
+            writer.update_record(epochs_done=event.number)
+            if _stop_reason(state):
+                return
+        if stop.is_due():
+            writer.save(state)
+            return
+
+
+def _stop_reason(state: State) -> str | None:
+    return stop_reason(state.config, state.history, state.objective.monitor)
+
+
+def _roll_back(
+    writer: RunWriter, state: State, images: Splits, error: TrainingDiverged
+) -> tuple[State, Notice]:
+    """The state of the last checkpoint with half the learning rate.
+
+    Raises:
+        TrainingDiverged: `error`, if no rollback is wanted or left.
+    """
+    writer.record_divergence(state)
+    if state.config.on_nan == "stop" or state.rollbacks == MAX_ROLLBACKS:
+        raise error
+    restored = start(state.config, images.train)
+    restored.compile = state.compile
+    restore_state(open_run(writer.folder, "last"), restored)
+    restored.rollbacks = state.rollbacks + 1
+    writer.update_record(rollbacks=restored.rollbacks)
+    notice = Notice(
+        f"{error} Went back to the end of epoch {len(restored.history)} and halved the learning "
+        f"rate: rollback {restored.rollbacks} of {MAX_ROLLBACKS}.",
+        "warning",
+    )
+    return restored, notice
+
+
+def _catch_up(writer: RunWriter, state: State, pictures: RunPictures) -> Iterator[Event]:
+    """Write what is missing if a process was killed between a checkpoint and the files after it."""
+    done = len(state.history)
+    if not done:
+        return
+    writer.write_epoch_files(state)
+    if state.batch == 0 and done % state.config.sample_every == 0:
+        yield from _warnings(pictures.draw_epoch(done))
+    writer.update_record(epochs_done=done)
+
+
+def _warnings(texts: list[str]) -> Iterator[Notice]:
+    for text in texts:
+        yield Notice(text, "warning")

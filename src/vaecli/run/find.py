@@ -1,0 +1,80 @@
+"""Runs on the disk: one by its path, the newest, all of them."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from ..config import defaults
+from ..system.errors import RunError
+from . import names
+from .record import read_record
+from .run import Run
+
+Which = Literal["last", "best"]
+
+
+def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
+    """The run in a directory, or the checkpoint in a file.
+
+    Args:
+        path: Of the directory or the file.
+        checkpoint: Which one of a directory to read; by default the best where there is one.
+
+    Raises:
+        RunError: The path is neither, or has no such checkpoint.
+    """
+    path = Path(path)
+    try:
+        if path.is_file():
+            folder = path.parent.parent
+            if path.parent.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
+                return Run(folder, path)
+            return Run(path.parent, path)
+        if (path / names.CONFIG).is_file():
+            return Run(path, path / _choose_checkpoint(path, checkpoint))
+        problem = "does not exist"
+        if path.exists():
+            problem = "is not a run directory: it has no config.json"
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+    raise RunError(f"{path} {problem}. Make a run with: vaecli train --run-dir {path}")
+
+
+def _choose_checkpoint(folder: Path, checkpoint: Which | None) -> str:
+    has_best = (folder / names.BEST).is_file()
+    if checkpoint == "best" and not has_best:
+        raise RunError(f"{folder} has no best checkpoint: train it with --validation N.")
+    if checkpoint == "last" or not has_best:
+        return names.CHECKPOINT
+    return names.BEST
+
+
+def latest_run(root: Path = Path(defaults.RUNS), checkpoint: Which | None = None) -> Run:
+    """The run that started last, of those under `root` that have a checkpoint.
+
+    Raises:
+        RunError: There is none.
+    """
+    run = find_latest_run(root)
+    if run is None:
+        raise RunError(f"There is no trained run under {root}/. Make one with: vaecli train")
+    return open_run(run.folder, checkpoint)
+
+
+def find_latest_run(root: Path = Path(defaults.RUNS)) -> Run | None:
+    """The run that started last, of those under `root` that have a checkpoint; None if none has."""
+    for run in runs_newest_first(root):
+        if run.checkpoint.is_file():
+            return run
+    return None
+
+
+def runs_newest_first(root: Path = Path(defaults.RUNS)) -> list[Run]:
+    """The runs under `root` by their start, whatever the times of their files."""
+    started = []
+    for path in root.glob(f"*/{names.RECORD}"):
+        folder = path.parent
+        if (folder / names.CONFIG).is_file():
+            with suppress(RunError):
+                started.append((read_record(folder).started, folder))
+    return [open_run(folder, "last") for _, folder in sorted(started, reverse=True)]

@@ -1,0 +1,227 @@
+"""RunWriter: everything that only training does to a run."""
+
+import math
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import torch
+
+from ..config import defaults
+from ..data.splits import Splits
+from ..system import files, machine
+from ..system.errors import ConfigError, Interrupted, TrainingDiverged
+from ..system.version import __version__
+from ..training.divergence import DIVERGENCE_ADVICE
+from ..training.early_stopping import best_epoch
+from ..training.state import State
+from . import checkpoint, directory, history, names
+from .create import write_config
+from .lock import run_lock
+from .record import Record, write_record
+from .run import Run
+
+
+class RunWriter:
+    """Writes one run. While it is entered it holds the run's lock and its record.
+
+    run.json is read once, when the writer is entered, and replaced from memory after that.
+
+    Attributes:
+        run: The run that is written.
+        record: What run.json says.
+
+    Raises:
+        ConfigError: On entering, if another process trains this run.
+    """
+
+    record: Record
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.folder = run.folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(run_lock(self.folder))
+            self.record = self.run.record
+            self.update_record(pid=os.getpid(), host=platform.node())
+            directory.remove_temporary_files(self.folder)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stack.close()
+
+    def update_record(self, **changes: Any) -> None:
+        """Replace run.json by one with these changes."""
+        self.record = self.record.model_copy(update=changes)
+        write_record(self.folder, self.record)
+
+    def begin(self, state: State, data: dict[str, str]) -> None:
+        """Note in run.json what is known now that training starts.
+
+        Args:
+            state: Where training starts.
+            data: SHA-256 of each split.
+        """
+        resumed = self.record.data != {}
+        if resumed:
+            write_config(self.run, state.config)
+        self.update_record(
+            status="running",
+            reason=None,
+            ended=None,
+            versions={**self.record.versions, "torch": torch.__version__},
+            device=str(state.model.device),
+            threads=torch.get_num_threads(),
+            data=data,
+            resumes=self.record.resumes + resumed,
+            rollbacks=state.rollbacks,
+            parameters=state.parameters,
+        )
+
+    def save(self, state: State) -> None:
+        """Write the last checkpoint, then what belongs to its newest epoch.
+
+        Raises:
+            TrainingDiverged: A tensor is NaN or infinite; the old checkpoint stays.
+            ResourceError: The disk is full; the old checkpoint stays.
+        """
+        for name, tensor in state.tensors().items():
+            if not tensor.isfinite().all():
+                raise TrainingDiverged(
+                    f"Training diverged: {name} is no longer finite. {DIVERGENCE_ADVICE}"
+                )
+        self._write_checkpoint(names.CHECKPOINT, state)
+        self.write_epoch_files(state)
+
+    def write_epoch_files(self, state: State) -> None:
+        """Write the other checkpoints of the newest epoch, then losses.csv.
+
+        The table comes last, so that no row stands for an epoch that is lost.
+        """
+        done = len(state.history)
+        if not done:
+            return
+        if state.batch == 0:
+            best = best_epoch(state.history, state.objective.monitor)
+            if best and best.number == done:
+                self._write_checkpoint(names.BEST, state, prefix="model.")
+            every = state.config.save_every
+            if every and done % every == 0:
+                self._write_checkpoint(names.EPOCH_CHECKPOINT.format(done), state)
+        self._write_losses([asdict(epoch) for epoch in state.history])
+
+    def record_divergence(self, state: State) -> None:
+        """Add the bad means to losses.csv, in a row that the next save removes."""
+        rows = [asdict(epoch) for epoch in state.history]
+        if means := state.means.read():
+            validated = state.config.validation is not None
+            rows.append(history.partial_epoch(len(rows) + 1, means, state.seconds, validated))
+        if rows:
+            self._write_losses(rows)
+
+    @contextmanager
+    def record_outcome(self) -> Iterator[None]:
+        """Note in run.json how the training inside ends, by its status and reason."""
+        try:
+            yield
+        except TrainingDiverged as error:
+            self.end("diverged", str(error))
+            raise
+        except (Interrupted, KeyboardInterrupt) as error:
+            self.end("interrupted", str(error))
+            raise
+        except GeneratorExit:
+            self.end("interrupted", "Whoever watched the training stopped watching.")
+            raise
+        except BaseException as error:
+            self.end("failed", repr(error))
+            raise
+
+    def end(self, status: str, reason: str | None) -> None:
+        """Note in run.json that training ended, how and why."""
+        self.update_record(status=status, reason=reason, ended=datetime.now(UTC))
+
+    def _write_losses(self, rows: list[dict[str, Any]]) -> None:
+        files.write(self.folder / names.LOSSES, history.encode(rows))
+
+    def _write_checkpoint(self, name: str, state: State, prefix: str = "") -> None:
+        """Write the tensors whose names begin with `prefix`, under a header."""
+        header = {
+            "vaecli": __version__,
+            "config": state.config.to_json(),
+            "shape": state.shape,
+            "classes": state.classes,
+            "history": [asdict(epoch) for epoch in state.history],
+            "position": state.position(),
+        }
+        tensors = {key: tensor for key, tensor in state.tensors().items() if key.startswith(prefix)}
+        checkpoint.save(self.folder / name, tensors, header)
+
+
+def restore_state(run: Run, state: State) -> None:
+    """Set a new state to where the checkpoint of a run left training.
+
+    Without a checkpoint the state stays new.
+
+    Raises:
+        RunError: The checkpoint is damaged, or of another model.
+    """
+    if not run.has_checkpoint():
+        return
+    tensors, header = run.contents
+    checkpoint.check_shapes(state.tensors(), tensors, run.checkpoint, ignored="means.sums")
+    state.restore(tensors, header.position.model_dump(), header.history)
+
+
+def check_start(
+    run: Run, record: Record | None, state: State, images: Splits, allow_data_change: bool = False
+) -> dict[str, str]:
+    """The SHA-256 of each split, if training can go on from `state` with these images.
+
+    Args:
+        run: Need not exist yet.
+        record: What its run.json says, if it exists.
+        state: Where training starts.
+        images: What it trains on.
+        allow_data_change: They may differ from those the run was trained on before.
+
+    Raises:
+        ConfigError: They differ, and may not.
+        ResourceError: The disk has no room for what the run will write.
+    """
+    data = {
+        split: split_images.fingerprint()
+        for split, split_images in images._asdict().items()
+        if split_images
+    }
+    before = {} if record is None else record.data
+    if before not in ({}, data) and not allow_data_change:
+        raise ConfigError(
+            f"The data differ from those {run.folder} was trained on: restore them, start a new "
+            "run, or add --allow-data-change."
+        )
+    machine.require_disk(run.folder, required_disk(run, state))
+    return data
+
+
+def required_disk(run: Run, state: State) -> int:
+    """Bytes that the remaining epochs may add to the disk, at most."""
+    config = state.config
+    epochs = config.epochs - len(state.history)
+    checkpoints = 1 if run.has_checkpoint() else 2  # a new one is whole before the old one goes
+    if config.validation:
+        checkpoints += 1
+    if config.save_every:
+        checkpoints += epochs // config.save_every
+    pictures = 4 + epochs // config.sample_every
+    checkpoint_size = sum(tensor.nbytes for tensor in state.tensors().values())
+    picture_size = defaults.SAMPLES * math.prod(state.shape)
+    return checkpoints * checkpoint_size + pictures * picture_size

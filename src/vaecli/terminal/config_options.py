@@ -1,0 +1,117 @@
+"""The fields of `Config` as options of `vaecli train`, and which of them were given."""
+
+from collections.abc import Callable, Iterable, Iterator
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+import typer
+
+from ..config.config import Config, OptionHelp
+from .completion import TABLES, complete_part, complete_preset
+from .options import option
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+# The groups of `vaecli train --help`, in order.
+FIRST = "Most used"
+MODEL = "Model"
+DATA = "Data"
+TRAINING = "Training"
+RUN = "Run directory"
+DISPLAY = "Display"
+GROUPS = {
+    FIRST: ("preset", "epochs", "latent_dim"),
+    MODEL: (
+        "posterior",
+        "prior",
+        "likelihood",
+        "objective",
+        "network",
+        "conditional",
+    ),
+    DATA: (
+        "data",
+        "data_dir",
+        "binarize",
+        "labels",
+        "train_images",
+        "test_images",
+        "validation",
+    ),
+    TRAINING: (
+        "batch_size",
+        "lr",
+        "lr_schedule",
+        "lr_warmup",
+        "optimizer",
+        "patience",
+        "max_time",
+        "on_nan",
+        "seed",
+        "device",
+        "threads",
+        "precision",
+        "compile",
+    ),
+    RUN: ("save_every", "sample_every"),
+}
+
+
+def config_options() -> Iterator[tuple[str, Parameter]]:
+    """The fields of `Config` as parameters of a command, each with its group, group by group."""
+    kinds: dict[str, Any] = get_type_hints(Config)
+    annotations = get_type_hints(Config, include_extras=True)
+    for group, names in GROUPS.items():
+        for name in names:
+            (help,) = (note for note in get_args(annotations[name]) if isinstance(note, OptionHelp))
+            flag = option(
+                f"--{name.replace('_', '-')}",
+                help=help.text,
+                metavar=help.placeholder,
+                rich_help_panel=group,
+                autocompletion=_completion(name),
+            )
+            yield (
+                group,
+                Parameter(
+                    name,
+                    Parameter.POSITIONAL_OR_KEYWORD,
+                    default=getattr(Config, name),
+                    annotation=Annotated[kinds[name], flag],
+                ),
+            )
+
+
+def _completion(name: str) -> Callable[[str], list[str]] | None:
+    if name == "preset":
+        return complete_preset
+    if name in TABLES:
+        return complete_part(name)
+    return None
+
+
+def takes_config(command: Command) -> Command:
+    """Let a command take the fields of `Config`; they reach it by keyword.
+
+    Its own options stand at the end of their groups.
+    """
+    context, *own, _ = signature(command).parameters.values()  # the last is **fields
+    grouped: dict[str, list[Parameter]] = {}
+    for group, parameter in config_options():
+        grouped.setdefault(group, []).append(parameter)
+    for parameter in own:
+        (info,) = (note for note in get_args(parameter.annotation) if hasattr(note, "envvar"))
+        grouped.setdefault(info.rich_help_panel, []).append(parameter)
+    ordered = [parameter for parameters in grouped.values() for parameter in parameters]
+    command.__signature__ = Signature([context, *ordered])  # type: ignore[attr-defined]
+    return command
+
+
+def explicit_options(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
+    """The options among `names` that a flag or an environment variable set."""
+    values = {}
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
+            values[name] = context.params[name]
+    return values

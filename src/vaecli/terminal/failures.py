@@ -1,0 +1,68 @@
+"""From an exception to a sentence on stderr and an exit status."""
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import typer
+
+from ..system.errors import Interrupted, VaecliError
+from .output import print_stderr
+
+UNEXPECTED = 1
+RESOURCES = 6
+OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
+DISK_FULL = "No space left to write to."
+
+
+def report_failure(error: Exception) -> int:
+    """Print what went wrong in one or two lines; the exit status."""
+    if isinstance(error, Interrupted):
+        print_stderr(str(error))
+        return error.status
+    if isinstance(error, VaecliError):
+        return _print_error(str(error), error.status)
+    if isinstance(error, typer.TyperException):
+        return _print_error(error.format_message(), error.exit_code)
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
+        return UNEXPECTED
+    if _is_out_of_memory(error):
+        return _print_error(OUT_OF_MEMORY, RESOURCES)
+    if _is_disk_full(error):
+        return _print_error(DISK_FULL, RESOURCES)
+    return _print_error(_describe_defect(error), UNEXPECTED)
+
+
+def _print_error(message: str, status: int) -> int:
+    print_stderr(f"Error: {message}")
+    return status
+
+
+def _is_disk_full(error: Exception) -> bool:
+    # Some systems lack some of the names.
+    full = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
+    return isinstance(error, OSError) and error.errno in full
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch raises a RuntimeError with one of several texts when a tensor does not fit."""
+    texts = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+    )
+
+
+def _describe_defect(error: Exception) -> str:
+    """What to say of a defect of ours. The traceback goes to a file, or to stderr on demand."""
+    text = "".join(traceback.format_exception(error))
+    if os.environ.get("VAECLI_DEBUG") == "1":
+        print_stderr(text)
+        return "unexpected; the traceback is above."
+    handle, name = tempfile.mkstemp(prefix="vaecli-", suffix=".log", text=True)
+    os.close(handle)
+    Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {name}."

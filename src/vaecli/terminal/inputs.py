@@ -1,0 +1,25 @@
+"""The run that a command reads."""
+
+from pathlib import Path
+from typing import Literal
+
+from ..run.find import latest_run, open_run
+from ..run.run import Run
+from ..system.errors import ConfigError
+from .output import print_stderr
+
+
+def read_run(run_dir: Path | None, checkpoint: Literal["last", "best"] | None = None) -> Run:
+    """The run that `-r` names; by default the newest one, which is then named on stderr.
+
+    Raises:
+        ConfigError: `--checkpoint` is given for a checkpoint file.
+        RunError: There is no such run.
+    """
+    if run_dir is None:
+        run = latest_run(checkpoint=checkpoint)
+        print_stderr(f"Reading {run.folder}, the newest run; -r chooses another.")
+        return run
+    if checkpoint and run_dir.is_file():
+        raise ConfigError("--checkpoint chooses in a run directory, but -r names a file.")
+    return open_run(run_dir, checkpoint)

@@ -1,0 +1,44 @@
+"""Options that read the same in every command."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .completion import complete_run
+
+
+def option(*names: str, help: str, **more: Any) -> Any:
+    """An option that the environment variable VAECLI_<NAME> can set."""
+    long = next(name for name in names if name.startswith("--"))
+    variable = "VAECLI_" + long.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
+
+
+def output_option(default: str) -> Any:
+    """The option `-o`.
+
+    Args:
+        default: Says where the result goes without it.
+    """
+    help = f"File to write; its ending chooses the format; - is stdout. [default: {default}]"
+    return typer.Option("--output", "-o", help=help, show_default=False)
+
+
+RUN_DIR = option(
+    "--run-dir",
+    "-r",
+    help="Run directory or checkpoint to read. [default: the newest run under runs/]",
+    show_default=False,
+    autocompletion=complete_run,
+)
+RunDir = Annotated[Path | None, RUN_DIR]
+Seed = Annotated[int, option("--seed", help="Seed of the random numbers, 0 or more.", min=0)]
+Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="Which images.")]
+Checkpoint = Annotated[
+    Literal["last", "best"] | None,
+    typer.Option(
+        help="Which checkpoint to read. [default: best if there is one, else last]",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,82 @@
+"""Results on stdout, messages on stderr."""
+
+import os
+import sys
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..system import files
+from ..system.errors import ConfigError, ResourceError
+
+if TYPE_CHECKING:
+    from ..run.run import Run  # its import takes pydantic, which --help must not wait for
+
+
+def output_path(
+    chosen: Path | None, run: "Run", name: str, endings: Collection[str]
+) -> tuple[Path, str]:
+    """Where a result goes, and the file ending that chooses its format.
+
+    Args:
+        chosen: What `-o` names, if it was given.
+        run: Its directory takes the result without `-o`.
+        name: Name of the file there.
+        endings: Those of the known formats, the default first.
+
+    Raises:
+        ConfigError: The ending is not one of them.
+    """
+    path = run.folder / name if chosen is None else chosen
+    try:
+        is_device = path.exists() and not path.is_file() and not path.is_dir()
+    except OSError as error:
+        raise ConfigError(f"Cannot write {path}: {error.strerror}.") from error
+    ending = path.suffix.lower()
+    if is_device or str(path) == "-":
+        ending = next(iter(endings))
+    if ending not in endings:
+        raise ConfigError(
+            f"{path}: the file ending chooses the format; use one of {', '.join(endings)}."
+        )
+    return path, ending
+
+
+def write_result(content: bytes, path: Path) -> None:
+    """Write a result to its file and print the path, or write it to stdout if the path is `-`."""
+    if str(path) != "-":
+        files.write(path, content)
+        print_path(path)
+    elif sys.stdout is None or sys.stdout.isatty():
+        raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")
+    else:
+        _write_stdout(content)
+
+
+def print_path(path: Path) -> None:
+    """Print a path as its bytes are, whatever the encoding of the terminal."""
+    if sys.stdout is not None:
+        _write_stdout(os.fsencode(path) + os.linesep.encode())
+
+
+def print_result(text: str) -> None:
+    """Print a result that is text."""
+    if sys.stdout is not None:
+        _write_stdout((text + os.linesep).encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def _write_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # the reader has what it wanted: no error of ours
+    except OSError as error:
+        raise ResourceError(f"Cannot write to stdout: {error.strerror}.") from error
+
+
+def print_stderr(line: str) -> None:
+    """Print a line on stderr as it is, without markup or wrapping. A closed stderr is no error."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
