@@ -63,14 +63,14 @@ class RunWriter:
         self.record = self.record.model_copy(update=changes)
         write_record(self.folder, self.record)
 
-    def begin(self, state: State, data: dict[str, str]) -> None:
+    def begin(self, state: State, data: dict[str, str], resumed: bool) -> None:
         """Note in run.json what is known now that training starts.
 
         Args:
             state: Where training starts.
             data: SHA-256 of each split.
+            resumed: The run existed before: its config.json may change.
         """
-        resumed = self.record.data != {}
         if resumed:
             write_config(self.run, state.config)
         self.update_record(
