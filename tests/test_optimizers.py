@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from vaecli.parts.optimizers import OPTIMIZERS
-from vaecli.training.schedules import factor
 
 REFERENCE = {
     "adam": torch.optim.Adam,
@@ -53,38 +52,3 @@ def test_options_are_those_of_torch(name, decay):
     theirs = walk(lambda p: REFERENCE[name](p, lr=1e-2, betas=(0.9, 0.9), **decay))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
-
-
-PARTS = [i / 100 for i in range(101)]
-
-
-def test_schedules_fall_from_one_to_nothing():
-    assert {factor("constant", 0, part) for part in PARTS} == {1}
-    for schedule in ("linear", "cosine"):
-        factors = [factor(schedule, 0, part) for part in PARTS]
-        assert (factors[0], factors[50], factors[100]) == pytest.approx((1, 0.5, 0))
-        assert factors == sorted(factors, reverse=True)
-    linear = torch.optim.lr_scheduler.LinearLR(plain(), 1.0, 0.0, 100)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(plain(), 100)
-    assert [factor("linear", 0, part) for part in PARTS] == pytest.approx(rates(linear), abs=1e-9)
-    assert [factor("cosine", 0, part) for part in PARTS] == pytest.approx(rates(cosine), abs=1e-9)
-
-
-def test_warm_up_grows_in_a_straight_line_and_then_leaves_the_schedule_alone():
-    for schedule in ("constant", "linear", "cosine"):
-        for part in PARTS:
-            wanted = factor(schedule, 0, part) * min(1, part / 0.25)
-            assert factor(schedule, 0.25, part) == pytest.approx(wanted)
-
-
-def plain():
-    return torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)
-
-
-def rates(scheduler):
-    found = []
-    for _ in PARTS:
-        found.append(scheduler.get_last_lr()[0])
-        scheduler.optimizer.step()
-        scheduler.step()
-    return found
