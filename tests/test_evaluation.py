@@ -6,7 +6,7 @@ from vaecli.build import build
 from vaecli.config import Config
 from vaecli.embeddings import embed
 from vaecli.evaluation import Means, chunks, evaluate, evaluating
-from vaecli.objectives import Terms
+from vaecli.objectives import LossTerms
 
 SHAPE = (1, 8, 8)
 CONFIG = Config(latent_dim=3, network="mlp:width=16,depth=1")
@@ -18,7 +18,7 @@ def parts():
 
 
 def terms(loss):
-    return Terms(torch.tensor(loss), {"loss": torch.tensor(loss)})
+    return LossTerms(torch.tensor(loss), {"loss": torch.tensor(loss)})
 
 
 def test_means_are_weighted_by_images():

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from .data import Images
 from .model import VAE, log_mean_exp
-from .objectives import Objective, Terms
-from .objectives.importance import ROWS
+from .objectives import LossTerms, Objective
+from .objectives.importance import MAX_DECODED_LATENTS
 from .seeds import seeded
 
 
@@ -31,10 +31,10 @@ class Means:
         self.sums, self.finite, self.last = torch.zeros(()), torch.zeros(()), torch.zeros(())
         self.images = self.batches = 0
 
-    def add(self, terms: Terms, images: int) -> None:
-        values = torch.stack(tuple(terms.logged.values()))
+    def add(self, terms: LossTerms, images: int) -> None:
+        values = torch.stack(tuple(terms.metrics.values()))
         if not self.batches:
-            self.names, self.finite = tuple(terms.logged), values.new_zeros(())
+            self.names, self.finite = tuple(terms.metrics), values.new_zeros(())
             self.sums = self.last = torch.zeros_like(values)
         self.last = torch.where(self.finite == self.batches, values, self.last)
         self.sums = self.sums.add(values, alpha=images)
@@ -78,10 +78,12 @@ def log_likelihood(
         seed: Of the noise.
         tick: Called with the number of images that are done since the last call.
     """
-    found, most = [], math.ceil(samples / math.ceil(samples / ROWS))  # parts of about one size
+    found = []
+    # passes of about one size
+    most = math.ceil(samples / math.ceil(samples / MAX_DECODED_LATENTS))
     counts = [min(most, samples - done) for done in range(0, samples, most)]
     with seeded(model.device, seed, "likelihood"), evaluating(model):
-        for x, c in chunks(images, model.device, max(1, ROWS // samples)):
+        for x, c in chunks(images, model.device, max(1, MAX_DECODED_LATENTS // samples)):
             weights = torch.cat([model.draw(x, c, count).log_weights for count in counts])
             found.append(log_mean_exp(weights).cpu())
             tick(len(x))

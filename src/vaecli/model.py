@@ -26,7 +26,7 @@ def log_mean_exp(values: Tensor) -> Tensor:
     return values.logsumexp(0) - math.log(len(values))
 
 
-class cached(Generic[T]):
+class cached_property(Generic[T]):
     """A property that is computed once, without the lock of `functools.cached_property`.
 
     The compiler cannot follow a lock, which Python has dropped in 3.12.
@@ -61,27 +61,27 @@ class Draw:
     p: Distribution
     likelihood: Distribution
 
-    @cached
+    @cached_property
     def log_px(self) -> Tensor:
         """`log p(x | z)`, shape `(K, B)`."""
         return self.likelihood.log_prob(self.x)
 
-    @cached
+    @cached_property
     def log_pz(self) -> Tensor:
         """`log p(z)`, shape `(K, B)`."""
         return self.p.log_prob(self.z)
 
-    @cached
+    @cached_property
     def log_qz(self) -> Tensor:
         """`log q(z | x)`, shape `(K, B)`."""
         return self.q.log_prob(self.z)
 
-    @cached
+    @cached_property
     def distortion(self) -> Tensor:
         """`-E_q log p(x | z)`, shape `(B,)`."""
         return -self.log_px.mean(0)
 
-    @cached
+    @cached_property
     def rate(self) -> Tensor:
         """`KL(q || p)`, shape `(B,)`: exact where torch knows a formula, else by Monte Carlo."""
         try:
@@ -95,7 +95,7 @@ class Draw:
         penalty: Tensor | None = getattr(self.q, "penalty", None)
         return penalty
 
-    def scores(self) -> dict[str, Tensor]:
+    def elbo_terms(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
 
         A deterministic code has no rate, the KL of a point to a density being infinite: prior_nll,
@@ -105,12 +105,12 @@ class Draw:
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 
-    @cached
+    @cached_property
     def log_weights(self) -> Tensor:
         """Importance weights `log p(x, z) - log q(z | x)`, shape `(K, B)`."""
         return self.log_px + self.log_pz - self.log_qz
 
-    @cached
+    @cached_property
     def bound(self) -> Tensor:
         """The importance-weighted lower bound on `log p(x)`, shape `(B,)`.
 

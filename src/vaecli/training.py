@@ -18,7 +18,7 @@ from .epoch import Epoch as Epoch
 from .errors import TrainingDiverged
 from .evaluation import Means, evaluate
 from .model import VAE
-from .objectives import Objective, Terms
+from .objectives import LossTerms, Objective
 from .optimizers import Optimizer, factor
 from .seeds import generator, reseed
 
@@ -119,14 +119,14 @@ class State:
             tensor.copy_(tensors[name])
 
     @cached_property
-    def compiled(self) -> Callable[..., Terms]:
+    def compiled(self) -> Callable[..., LossTerms]:
         """The objective for training, compiled if the configuration wants it so and torch can."""
         if not (self.config.compile and self.objective.compiles):
             return self.objective
         from torch._inductor import config as inductor
 
         inductor.fallback_random = True  # the same noise as without
-        compiled: Callable[..., Terms] = torch.compile(self.objective)
+        compiled: Callable[..., LossTerms] = torch.compile(self.objective)
         return compiled
 
     def set_rate(self, batches: int) -> None:
@@ -185,7 +185,7 @@ def fit(
     rehearsed = train.labelled if state.objective.reads_labels else train.labels[:0]
     lowered = partial(torch.autocast, device.type, torch.bfloat16)
     precision = lowered if config.precision == "bf16" else nullcontext
-    score: Callable[..., Terms] = state.objective  # torch learns from one batch how to compile
+    score: Callable[..., LossTerms] = state.objective  # torch learns from one batch how to compile
     while not why_over(config, state.history):
         number = len(state.history) + 1
         began = time.perf_counter() - state.seconds

@@ -41,7 +41,7 @@ torch.set_flush_denormal(True)
 import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
 from vaecli.evaluation import evaluate, log_likelihood  # noqa: E402
-from vaecli.objectives.importance import ROWS  # noqa: E402
+from vaecli.objectives.importance import MAX_DECODED_LATENTS  # noqa: E402
 from vaecli.optimizers import Adam  # noqa: E402
 from vaecli.resources import can_compile, keep_memory  # noqa: E402
 from vaecli.training import State  # noqa: E402
@@ -107,7 +107,7 @@ class Composed:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         terms = self.state.objective(self.state.model, x)
-        return terms.loss, torch.stack(tuple(terms.logged.values())) * len(x)
+        return terms.loss, torch.stack(tuple(terms.metrics.values())) * len(x)
 
 
 def written_out(model: Plain | Composed, train: vaecli.Images, batch_size: int) -> Iterator[None]:
@@ -200,11 +200,11 @@ def likelihoods(pairs: int, images: int = 40) -> list[dict[str, float]]:
     train, test, _ = vaecli.load(vaecli.Config(train_images=1, test_images=images))
     model = vaecli.start(vaecli.Config(), train).model
     weights = [torch.randn(outputs, inputs) for inputs, outputs in NETWORKS["two layers"][3:]]
-    rows = [torch.randn(ROWS, w.shape[1]) for w in weights]
-    outputs = [torch.empty(ROWS, len(w)) for w in weights]
+    rows = [torch.randn(MAX_DECODED_LATENTS, w.shape[1]) for w in weights]
+    outputs = [torch.empty(MAX_DECODED_LATENTS, len(w)) for w in weights]
 
     def products() -> None:
-        for _ in range(images * SAMPLES // ROWS):
+        for _ in range(images * SAMPLES // MAX_DECODED_LATENTS):
             for x, w, y in zip(rows, weights, outputs, strict=True):
                 torch.mm(x, w.T, out=y)
 

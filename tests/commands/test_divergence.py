@@ -13,7 +13,7 @@ from tests.commands.test_resume import tensors
 from tests.conftest import bars
 from vaecli import checkpoint
 from vaecli.errors import TrainingDiverged
-from vaecli.objectives import Terms
+from vaecli.objectives import LossTerms
 
 
 def poison(monkeypatch, epoch, until=math.inf):
@@ -29,7 +29,9 @@ def poison(monkeypatch, epoch, until=math.inf):
             terms = objective(model, *batch)
             if len(state.history) + 1 == epoch and model.training and len(seen) < until:
                 seen.append(epoch)
-                return Terms(terms.loss * math.nan, {**terms.logged, "loss": terms.loss * math.nan})
+                return LossTerms(
+                    terms.loss * math.nan, {**terms.metrics, "loss": terms.loss * math.nan}
+                )
             return terms
 
         state.objective = Spy(objective, sick)

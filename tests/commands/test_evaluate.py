@@ -52,7 +52,7 @@ def test_the_estimate_rises_from_the_bound_to_the_likelihood(model):
 def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows):
     from vaecli import evaluation
 
-    monkeypatch.setattr(evaluation, "ROWS", rows)
+    monkeypatch.setattr(evaluation, "MAX_DECODED_LATENTS", rows)
     seen, done = [], []
     hook = model.likelihood.decoder.register_forward_hook(lambda *a: seen.append(len(a[2])))
     found = log_likelihood(model, DATA.first(5), 20, 0, done.append)

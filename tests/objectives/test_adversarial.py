@@ -115,7 +115,7 @@ def test_encoder_and_critic_of_an_adversarial_autoencoder_each_get_their_own_ter
     extra = [c, 1 - c.sum(1, keepdim=True)] if objective.reads_labels else []
 
     def critic(z):
-        return objective.critic(torch.cat([z, *extra], dim=1))
+        return objective.discriminator(torch.cat([z, *extra], dim=1))
 
     player = draw.distortion.mean() - 3 * logsigmoid(critic(draw.z[0])).mean()
     torch.testing.assert_close(got[0], gradients(player, model))
@@ -134,8 +134,8 @@ def test_encoder_decoder_and_critic_of_a_vae_gan_each_get_their_own_terms(spec, 
     c = c if model.context else None
 
     def see(images):
-        features = objective.critic.encoder(images, c)
-        return features, objective.critic.head(features).squeeze(1)
+        features = objective.discriminator.encoder(images, c)
+        return features, objective.discriminator.head(features).squeeze(1)
 
     real = x.clone().requires_grad_()
     again, new = draw.likelihood.mean[0], model.likelihood(other, c).mean
@@ -181,7 +181,9 @@ def test_the_critic_sees_labels_and_a_class_of_its_own_for_the_unknown():
     model, objective = make("adversarial:labels=true", prior="sides", labels=2)
     x, _ = batch(8)
     seen = []
-    objective.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, 2:]))
+    objective.discriminator.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0][:, 2:])
+    )
     objective(model, x, one_hot(torch.tensor([0, 1, 1, 0, 0, 1, 0, 1]), 2).float())
     objective(model, x, torch.zeros(8, 2))
     known, unknown = seen[0], seen[3]
@@ -292,5 +294,5 @@ def test_the_error_of_a_vae_gan_is_nothing_for_a_perfect_reconstruction(monkeypa
     x = model.draw(torch.zeros(5, *SHAPE)).likelihood.mean[0].detach()
     monkeypatch.setattr(model.posterior, "forward", lambda x, c=None: Delta(torch.zeros(5, 2)))
     perfect = model.likelihood(torch.zeros(5, 2)).mean.detach()
-    assert objective(model, perfect).logged["error"] == 0
-    assert objective(model, x).logged["error"] > 0
+    assert objective(model, perfect).metrics["error"] == 0
+    assert objective(model, x).metrics["error"] > 0

@@ -19,15 +19,15 @@ def test_the_loss_is_the_textbook_formula():
     distortion = F.binary_cross_entropy(decoded, x, reduction="sum") / 7
     rate = -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum() / 7
     torch.testing.assert_close(terms.loss, distortion + rate)
-    torch.testing.assert_close(terms.logged["loss"], distortion + rate)
-    torch.testing.assert_close(terms.logged["distortion"], distortion)
-    torch.testing.assert_close(terms.logged["rate"], rate)
+    torch.testing.assert_close(terms.metrics["loss"], distortion + rate)
+    torch.testing.assert_close(terms.metrics["distortion"], distortion)
+    torch.testing.assert_close(terms.metrics["rate"], rate)
 
 
 @pytest.mark.parametrize("epoch", [0.1, 7, math.inf])
 def test_the_default_does_nothing_to_the_rate(epoch):
     rate = torch.rand(5)
-    assert ELBO().price(rate, epoch) is rate
+    assert ELBO().kl_term(rate, epoch) is rate
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_default_does_nothing_to_the_rate(epoch):
 def test_beta_follows_its_schedule(options, at):
     rate = torch.tensor([3.0, 5.0])
     for epoch, beta in at.items():
-        torch.testing.assert_close(ELBO(**options).price(rate, epoch), beta * rate)
+        torch.testing.assert_close(ELBO(**options).kl_term(rate, epoch), beta * rate)
 
 
 def test_capacity_is_aimed_at_from_both_sides_and_grows():
@@ -50,15 +50,15 @@ def test_capacity_is_aimed_at_from_both_sides_and_grows():
     rate = torch.tensor([4.0, 10.0, 30.0])
     for epoch, goal in {1: 2, 5: 10, 10: 20, 50: 20, math.inf: 20}.items():
         wanted = 3 * torch.tensor([abs(4.0 - goal), abs(10.0 - goal), abs(30.0 - goal)])
-        torch.testing.assert_close(objective.price(rate, epoch), wanted)
-    assert objective.price(torch.tensor(20.0), math.inf) == 0
+        torch.testing.assert_close(objective.kl_term(rate, epoch), wanted)
+    assert objective.kl_term(torch.tensor(20.0), math.inf) == 0
 
 
 def test_free_bits_cost_nothing_and_more_cost_what_they_do():
     objective = ELBO(free_bits=5)
     for rates in ([1.0, 3.0], [9.0, 5.0], [2.0, 30.0]):
         rate = torch.tensor(rates, requires_grad=True)
-        price = objective.price(rate, math.inf)
+        price = objective.kl_term(rate, math.inf)
         assert price == max(5, sum(rates) / 2)
         (slope,) = torch.autograd.grad(price, rate)
         assert slope.tolist() == ([0.5, 0.5] if sum(rates) / 2 > 5 else [0, 0])
@@ -77,12 +77,12 @@ def test_limits_are_the_plain_bound():
         terms = seeded(objective, model, epoch=epoch)
         torch.testing.assert_close(terms.loss, plain, rtol=0, atol=1e-6 * plain.item())
     four = seeded(ELBO(beta=4), model)
-    torch.testing.assert_close(four.loss - plain, 3 * four.logged["rate"])
+    torch.testing.assert_close(four.loss - plain, 3 * four.metrics["rate"])
 
 
 def test_without_a_rate_there_is_an_autoencoder():
     terms = seeded(ELBO(beta=0), make())
-    assert terms.loss == terms.logged["distortion"]
+    assert terms.loss == terms.metrics["distortion"]
     assert not ELBO(beta=0).needs_density
     assert ELBO(beta=0.1).needs_density
 

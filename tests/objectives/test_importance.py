@@ -165,7 +165,7 @@ def test_a_single_sample_of_dreg_sticks_the_landing():
 
 @pytest.mark.parametrize("rows", [1, 13, 24, 1000])
 def test_evaluation_decodes_no_more_than_it_may_and_counts_every_image_once(monkeypatch, rows):
-    monkeypatch.setattr(importance, "ROWS", rows)
+    monkeypatch.setattr(importance, "MAX_DECODED_LATENTS", rows)
     model, decoded = make(), []
     model.likelihood.decoder.register_forward_hook(lambda *seen: decoded.append(len(seen[2])))
     images = bars(6)

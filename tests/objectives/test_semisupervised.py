@@ -69,7 +69,7 @@ def test_with_all_labels_it_is_the_conditional_elbo_and_a_cross_entropy():
     wanted = cost(model, x, one_hot(*labels), torch.randn(6, 3)).mean()
     wanted = wanted - 0.7 * objective.classifier(x)[0].softmax(-1)[range(6), labels].log().mean()
     torch.testing.assert_close(terms.loss, wanted)
-    assert terms.logged["loss"] == terms.loss
+    assert terms.metrics["loss"] == terms.loss
 
 
 def test_without_labels_it_is_the_sum_over_classes():
@@ -83,7 +83,7 @@ def test_without_labels_it_is_the_sum_over_classes():
     for y in range(CLASSES):
         wanted += q[:, y] * (table[:, y] + q[:, y].log())
     torch.testing.assert_close(terms.loss, wanted.mean())
-    torch.testing.assert_close(terms.loss, terms.logged["distortion"] + terms.logged["rate"])
+    torch.testing.assert_close(terms.loss, terms.metrics["distortion"] + terms.metrics["rate"])
     torch.manual_seed(3)
     assert objective(model, x).loss == terms.loss
 
@@ -160,7 +160,7 @@ def test_errors_are_the_labelled_images_in_a_wrong_class():
         (one_hot(0, None, None, None, None, None), 1),
         (one_hot(*[None] * 6), 0),
     ):
-        logged = objective(model, x, c).logged
+        logged = objective(model, x, c).metrics
         assert list(logged) == ["loss", "distortion", "rate", "error"]
         assert logged["error"].item() == pytest.approx(error)
 

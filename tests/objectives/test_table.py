@@ -72,7 +72,7 @@ def test_every_parameter_gets_a_gradient(spec, posterior, prior, images, context
     objective = objective_for(spec, model)
     terms = seeded(objective, model, X[:images], C[:images] if context else None, epoch=0.5)
     terms.loss.backward()
-    assert all(value.isfinite() for value in terms.logged.values())
+    assert all(value.isfinite() for value in terms.metrics.values())
     for name, parameter in [*model.named_parameters(), *objective.named_parameters()]:
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -86,9 +86,9 @@ def test_the_common_columns_come_first_and_carry_no_gradient(spec, posterior, pr
     model = make(POSTERIORS[posterior], PRIORS[prior])
     terms = seeded(objective_for(spec, model), model)
     rate = "rate" if posterior == "gaussian" else "prior_nll"
-    assert list(terms.logged)[:3] == ["loss", "distortion", rate]
-    assert not any(value.requires_grad for value in terms.logged.values())
-    torch.testing.assert_close(terms.logged["loss"], terms.loss.detach())
+    assert list(terms.metrics)[:3] == ["loss", "distortion", rate]
+    assert not any(value.requires_grad for value in terms.metrics.values())
+    torch.testing.assert_close(terms.metrics["loss"], terms.loss.detach())
 
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), COMBINATIONS)
@@ -97,9 +97,9 @@ def test_evaluation_gives_what_training_gives(spec, posterior, prior):
     objective = objective_for(spec, model)
     if hasattr(objective, "slope"):
         objective.slope = 0.0  # a critic pays for its slope in training only
-    trained = seeded(objective, model).logged
+    trained = seeded(objective, model).metrics
     with torch.inference_mode():
-        torch.testing.assert_close(seeded(objective, model).logged, trained)
+        torch.testing.assert_close(seeded(objective, model).metrics, trained)
 
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), COMBINATIONS)
@@ -112,7 +112,7 @@ def test_a_posterior_far_from_the_prior_leaves_every_number_finite(spec, posteri
         model.posterior.head.bias[2:] = log_var
     terms = seeded(objective, model)
     terms.loss.backward()
-    assert all(value.isfinite() for value in terms.logged.values())
+    assert all(value.isfinite() for value in terms.metrics.values())
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 

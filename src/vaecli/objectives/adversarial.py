@@ -8,8 +8,13 @@ from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import join
 from ..parts.priors import Prior
-from .critic import fool, judge, latent_critic, slope
-from .objective import END, Context, Objective, Terms, frozen, score
+from .discriminator import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    latent_discriminator,
+)
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
 
 
 class Adversarial(Objective):
@@ -54,18 +59,24 @@ class Adversarial(Objective):
         if labels:
             _check_labels(prior, context, classes)
         self.weight, self.slope, self.reads_labels = weight, slope, labels
-        self.critic = latent_critic(latent_dim + labels * (classes + 1), width, depth)
+        self.discriminator = latent_discriminator(latent_dim + labels * (classes + 1), width, depth)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         fake, (real, label) = draw.z[0], self._draw(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())
-        on_real = self.critic(join(real, label))
-        critic = judge(on_real, self.critic(join(fake.detach(), label)))
-        on_fake = frozen(self.critic)(join(fake, label))
-        game = self.weight * fool(on_fake) + critic + slope(self.slope, on_real, real)
-        loss = draw.distortion + game
-        return score(draw, loss, critic=critic, fooled=on_fake > 0)
+        on_real = self.discriminator(join(real, label))
+        critic = discriminator_loss(on_real, self.discriminator(join(fake.detach(), label)))
+        on_fake = frozen(self.discriminator)(join(fake, label))
+        adversarial_loss = (
+            self.weight * generator_loss(on_fake)
+            + critic
+            + gradient_penalty(self.slope, on_real, real)
+        )
+        loss = draw.distortion + adversarial_loss
+        return loss_terms(draw, loss, critic=critic, fooled=on_fake > 0)
 
     def _draw(self, model: VAE, n: int, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """`n` latents from the prior, and the labels as the critic sees them, if it does.

@@ -10,11 +10,21 @@ from ..config import Layers, Units, Weight
 from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
-from .critic import judge, latent_critic
-from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
+from .discriminator import discriminator_loss, latent_discriminator
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    require_gaussian,
+)
 
 
-def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor]:
+def aggregate_posterior_log_density(
+    q: DiagonalNormal, z: Tensor, images: int
+) -> tuple[Tensor, Tensor]:
     """`log q(z)` and `log q(z_d)` of the mean posterior of all images, shapes `(B,)` and `(B, D)`.
 
     The density at z_i is estimated from a batch by minibatch stratified sampling: its own image
@@ -40,7 +50,7 @@ def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor
     return joint, (pairs + share.unsqueeze(-1)).logsumexp(1)
 
 
-class BetaTC(Objective):
+class BetaTCVAE(Objective):
     """Distortion plus rate, in which the total correlation of the latents counts beta times.
 
     References:
@@ -55,23 +65,27 @@ class BetaTC(Objective):
 
     def __init__(self, posterior: Posterior, images: int, beta: Weight = 6.0) -> None:
         super().__init__()
-        need_gaussian("betatc", posterior)
+        require_gaussian("betatc", posterior)
         self.images, self.beta = images, beta
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
-        joint, marginals = aggregate(cast(DiagonalNormal, draw.q), draw.z[0], self.images)
+        joint, marginals = aggregate_posterior_log_density(
+            cast(DiagonalNormal, draw.q), draw.z[0], self.images
+        )
         tc = joint - marginals.sum(-1)
         loss = draw.distortion + draw.rate + (self.beta - 1) * tc
-        return score(draw, loss, total_correlation=tc)
+        return loss_terms(draw, loss, total_correlation=tc)
 
 
-def permuted(z: Tensor) -> Tensor:
+def permute_dims(z: Tensor) -> Tensor:
     """The latents, shape `(B, D)`, with every dimension shuffled over the batch on its own."""
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 
-class Factor(Objective):
+class FactorVAE(Objective):
     """Distortion plus rate plus gamma times a critic's estimate of the total correlation.
 
     The critic tells latents from latents whose dimensions were shuffled over the batch; its logit
@@ -98,20 +112,27 @@ class Factor(Objective):
         depth: Layers = 3,
     ) -> None:
         super().__init__()
-        need_gaussian("factor", posterior)
+        require_gaussian("factor", posterior)
         self.gamma = gamma
-        self.critic = latent_critic(latent_dim, width, depth)
+        self.discriminator = latent_discriminator(latent_dim, width, depth)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         z = draw.z[0]
-        tc = frozen(self.critic)(z)
-        critic = judge(self.critic(z.detach()), self.critic(permuted(z.detach()))) / 2
+        tc = frozen(self.discriminator)(z)
+        critic = (
+            discriminator_loss(
+                self.discriminator(z.detach()), self.discriminator(permute_dims(z.detach()))
+            )
+            / 2
+        )
         loss = draw.distortion + draw.rate + self.gamma * tc + critic
-        return score(draw, loss, total_correlation=tc, critic=critic)
+        return loss_terms(draw, loss, total_correlation=tc, critic=critic)
 
 
-class DIP(Objective):
+class DIPVAE(Objective):
     """Distortion plus rate plus the distance of a covariance over the images from the identity.
 
     Of the posterior means (I), or of the latents, whose posterior variances count too (II).
@@ -134,10 +155,12 @@ class DIP(Objective):
         diagonal: Weight = 10.0,
     ) -> None:
         super().__init__()
-        need_gaussian("dip", posterior)
+        require_gaussian("dip", posterior)
         self.kind, self.off_diagonal, self.diagonal = kind, off_diagonal, diagonal
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         centred = draw.q.mean - draw.q.mean.mean(0)
         covariance = centred.T @ centred / len(x)
@@ -145,5 +168,5 @@ class DIP(Objective):
             covariance = covariance + draw.q.variance.mean(0).diag()
         variances = covariance.diagonal()
         off = covariance.square().sum() - variances.square().sum()
-        gap = self.off_diagonal * off + self.diagonal * (variances - 1).square().sum()
-        return score(draw, draw.distortion + draw.rate + gap, dip=gap)
+        dip_penalty = self.off_diagonal * off + self.diagonal * (variances - 1).square().sum()
+        return loss_terms(draw, draw.distortion + draw.rate + dip_penalty, dip=dip_penalty)

@@ -7,7 +7,14 @@ from torch import Tensor
 from ..config import Weight
 from ..errors import ConfigError
 from ..model import VAE
-from .objective import END, Context, Objective, Terms, prior_fit, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    detached_prior_nll,
+    loss_terms,
+)
 
 
 class ELBO(Objective):
@@ -60,28 +67,30 @@ class ELBO(Objective):
         self.capacity, self.over, self.gamma = capacity, over, gamma
         self.needs_density = beta > 0
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         if self.beta == 0:
-            return score(draw, draw.distortion + prior_fit(model, draw, c))
-        return score(draw, draw.distortion + self.price(draw.rate, epoch))
+            return loss_terms(draw, draw.distortion + detached_prior_nll(model, draw, c))
+        return loss_terms(draw, draw.distortion + self.kl_term(draw.rate, epoch))
 
-    def price(self, rate: Tensor, epoch: float) -> Tensor:
+    def kl_term(self, rate: Tensor, epoch: float) -> Tensor:
         """What the rate, shape `(B,)`, adds to the loss at this epoch, in nats."""
         if self.capacity:
-            return self.gamma * (rate - self.capacity * grown(epoch, self.over)).abs()
+            return self.gamma * (rate - self.capacity * linear_annealing(epoch, self.over)).abs()
         if self.free_bits:
             rate = rate.mean().clamp(min=self.free_bits)
-        beta = self.beta * self.share(epoch)
+        beta = self.beta * self.annealing_weight(epoch)
         return rate if beta == 1 else beta * rate
 
-    def share(self, epoch: float) -> float:
+    def annealing_weight(self, epoch: float) -> float:
         """The fraction of beta that is in force."""
         if self.cycle and math.isfinite(epoch):
-            return grown(epoch % self.cycle, self.cycle / 2)
-        return grown(epoch, self.warmup)
+            return linear_annealing(epoch % self.cycle, self.cycle / 2)
+        return linear_annealing(epoch, self.warmup)
 
 
-def grown(epoch: float, epochs: float) -> float:
+def linear_annealing(epoch: float, epochs: float) -> float:
     """From 0 linearly to 1 over so many epochs; at once if there are none."""
     return min(1.0, epoch / epochs) if epochs else 1.0

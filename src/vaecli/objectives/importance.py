@@ -11,9 +11,17 @@ from ..config import Count
 from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
-from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    require_gaussian,
+)
 
-ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
+MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more are slower and take memory
 
 
 class IWAE(Objective):
@@ -37,15 +45,17 @@ class IWAE(Objective):
         self, samples: Count = 8, outer: Count = 1, beta: Annotated[float, Ge(0), Le(1)] = 0.0
     ) -> None:
         super().__init__()
-        self.total, self.largest = samples * outer, most_images(samples * outer)
+        self.total_samples, self.largest = samples * outer, most_images(samples * outer)
         self.samples, self.beta = samples, beta
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        draw = model.draw(x, c, self.total)
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        draw = model.draw(x, c, self.total_samples)
         loss = -mean_bound(draw.log_weights, self.samples)
         if self.beta:
             loss = (1 - self.beta) * loss + self.beta * (draw.distortion + draw.rate)
-        return score(draw, loss)
+        return loss_terms(draw, loss)
 
 
 class PIWAE(Objective):
@@ -66,21 +76,23 @@ class PIWAE(Objective):
 
     def __init__(self, samples: Count = 8, outer: Count = 8) -> None:
         super().__init__()
-        self.total, self.largest = samples * outer, most_images(samples * outer)
+        self.total_samples, self.largest = samples * outer, most_images(samples * outer)
         self.samples = samples
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         given = c if model.context else None
         q = model.encode(x, c)
-        z = q.rsample((self.total,))
+        z = q.rsample((self.total_samples,))
         draw = Draw(x, z, q, frozen(model.prior)(given), frozen(model.likelihood)(z, given))
         if not torch.is_grad_enabled():
-            return score(draw, -draw.bound)
+            return loss_terms(draw, -draw.bound)
         encoder = -mean_bound(draw.log_weights, self.samples)
         z, log_qz = z.detach(), draw.log_qz.detach()
         log_pxz = model.likelihood(z, given).log_prob(x) + model.prior(given).log_prob(z)
         decoder = -log_mean_exp(log_pxz - log_qz)
-        return score(draw, decoder + (encoder - encoder.detach()))
+        return loss_terms(draw, decoder + (encoder - encoder.detach()))
 
 
 class Renyi(Objective):
@@ -101,12 +113,14 @@ class Renyi(Objective):
         super().__init__()
         self.alpha, self.samples, self.largest = alpha, samples, most_images(samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c, self.samples)
         power = 1 - self.alpha
         if power == 0:
-            return score(draw, -draw.log_weights.mean(0))
-        return score(draw, -log_mean_exp(power * draw.log_weights) / power)
+            return loss_terms(draw, -draw.log_weights.mean(0))
+        return loss_terms(draw, -log_mean_exp(power * draw.log_weights) / power)
 
 
 class DReG(Objective):
@@ -126,10 +140,12 @@ class DReG(Objective):
 
     def __init__(self, posterior: Posterior, samples: Count = 8) -> None:
         super().__init__()
-        need_gaussian("dreg", posterior)
+        require_gaussian("dreg", posterior)
         self.samples, self.largest = samples, most_images(samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c, self.samples)
         q = cast(DiagonalNormal, draw.q)
         draw = replace(draw, q=DiagonalNormal(q.loc.detach(), q.log_var.detach()))
@@ -137,12 +153,12 @@ class DReG(Objective):
         if draw.z.requires_grad:
             # The bound weighs the gradient at a sample once, this a second time, on the way to q.
             draw.z.register_hook(lambda gradient: weights * gradient)
-        return score(draw, -draw.bound)
+        return loss_terms(draw, -draw.bound)
 
 
 def most_images(samples: int) -> int:
     """How many images evaluation scores at a time with so many samples of each."""
-    return max(1, ROWS // samples)
+    return max(1, MAX_DECODED_LATENTS // samples)
 
 
 def mean_bound(log_weights: Tensor, samples: int) -> Tensor:

@@ -16,22 +16,22 @@ from ..model import VAE, Draw
 from ..parts.posteriors import Gaussian, Posterior
 
 Context = Tensor | None
-END = math.inf  # of training, by when every schedule has run
+END_OF_TRAINING = math.inf  # of training, by when every schedule has run
 
 
 @dataclass(frozen=True)
-class Terms:
+class LossTerms:
     """What one batch came to, in nats per image.
 
     Attributes:
         loss: What is minimised, shape `()`.
-        logged: The columns of the loss log, without gradient, each of shape `()`.
+        metrics: The columns of the loss log, without gradient, each of shape `()`.
             Every objective begins with loss, distortion and rate; a posterior without a density
             has no rate, and is logged with prior_nll in its place.
     """
 
     loss: Tensor
-    logged: dict[str, Tensor]
+    metrics: dict[str, Tensor]
 
 
 class Objective(nn.Module, abc.ABC):
@@ -53,7 +53,9 @@ class Objective(nn.Module, abc.ABC):
     largest: int = 1000
 
     @abc.abstractmethod
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         """Score the images x, shape `(B, C, H, W)`.
 
         Args:
@@ -65,7 +67,7 @@ class Objective(nn.Module, abc.ABC):
         """
 
 
-def score(draw: Draw, loss: Tensor, **extra: Tensor) -> Terms:
+def loss_terms(draw: Draw, loss: Tensor, **extra: Tensor) -> LossTerms:
     """The terms of a draw: `loss` plus the posterior's penalty, and `extra` columns to log.
 
     All have shape `(B,)` or `()`.
@@ -74,8 +76,8 @@ def score(draw: Draw, loss: Tensor, **extra: Tensor) -> Terms:
         loss, extra = loss + draw.penalty, {"penalty": draw.penalty, **extra}
     mean = loss.mean()
     with torch.no_grad():
-        logged = {name: part.float().mean() for name, part in (draw.scores() | extra).items()}
-    return Terms(mean, {"loss": mean.detach(), **logged})
+        logged = {name: part.float().mean() for name, part in (draw.elbo_terms() | extra).items()}
+    return LossTerms(mean, {"loss": mean.detach(), **logged})
 
 
 def frozen(module: nn.Module) -> Callable[..., Any]:
@@ -84,7 +86,7 @@ def frozen(module: nn.Module) -> Callable[..., Any]:
     return lambda *inputs: functional_call(module, held, inputs)
 
 
-def prior_fit(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
+def detached_prior_nll(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
     """`-log p(z)` for latents that are held fixed, shape `(B,)`.
 
     With this term a prior learns the latents where the rest of the loss does not read its density.
@@ -99,7 +101,7 @@ def prior_fit(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
     return -p.log_prob(draw.z.detach()).mean(0)
 
 
-def need_gaussian(objective: str, posterior: Posterior) -> None:
+def require_gaussian(objective: str, posterior: Posterior) -> None:
     """Raise `ConfigError` unless the posterior is the one with independent dimensions."""
     if not isinstance(posterior, Gaussian):
         raise ConfigError(f"{objective} needs independent latents: use --posterior gaussian.")

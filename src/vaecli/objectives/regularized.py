@@ -9,7 +9,14 @@ from ..config import Weight
 from ..errors import ConfigError
 from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
-from .objective import END, Context, Objective, Terms, prior_fit, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    detached_prior_nll,
+    loss_terms,
+)
 
 
 class RAE(Objective):
@@ -46,21 +53,27 @@ class RAE(Objective):
         self.penalty, self.beta, self.weight = penalty, beta, weight
         self.compiles = penalty == "l2"
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         size = draw.z.square().sum(-1).mean(0) / 2
-        rough = squared_weights(model) if self.penalty == "l2" else squared_gradient(model, draw, c)
-        loss = draw.distortion + self.beta * size + self.weight * rough
-        return score(draw, loss + prior_fit(model, draw, c), code=size, roughness=rough)
+        penalty = (
+            decoder_l2(model) if self.penalty == "l2" else decoder_gradient_penalty(model, draw, c)
+        )
+        loss = draw.distortion + self.beta * size + self.weight * penalty
+        return loss_terms(
+            draw, loss + detached_prior_nll(model, draw, c), code=size, roughness=penalty
+        )
 
 
-def squared_weights(model: VAE) -> Tensor:
+def decoder_l2(model: VAE) -> Tensor:
     """The sum of the squares of the decoder's weights, shape `()`."""
     weights = [p for p in model.likelihood.parameters() if p.ndim > 1]
     return torch.stack([weight.square().sum() for weight in weights]).sum()
 
 
-def squared_gradient(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
+def decoder_gradient_penalty(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
     """The squared Frobenius norm of the Jacobian of pixel means in the code, shape `(B,)`.
 
     It is estimated without bias: J^T v with v from N(0, I) has the mean square |J|^2.

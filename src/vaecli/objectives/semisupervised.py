@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from ..errors import ConfigError
 from ..model import VAE
 from ..parts.networks import Headed, Network
-from .objective import END, Context, Objective, Terms
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective
 
 
 class M2(Objective):
@@ -50,7 +50,9 @@ class M2(Objective):
         self.alpha, self.classes = alpha, classes
         self.classifier = Headed(network.encoder(shape, 0), classes)  # logits of q(y | x)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         c = x.new_zeros(len(x), self.classes) if c is None else c
         logits, _ = self.classifier(x)
         used = c if model.training else torch.zeros_like(c)
@@ -63,7 +65,7 @@ class M2(Objective):
         wrong = labelled & (logits.argmax(-1) != c.argmax(-1))
         logged = {"loss": loss} | {name: column.mean() for name, column in columns.items()}
         logged["error"] = wrong.sum() / count
-        return Terms(loss, {name: term.detach() for name, term in logged.items()})
+        return LossTerms(loss, {name: term.detach() for name, term in logged.items()})
 
     def bound(self, model: VAE, x: Tensor, logits: Tensor, c: Tensor) -> dict[str, Tensor]:
         """What adds up to the bound for the joint latent (y, z), each term of shape `(B,)`."""
@@ -72,10 +74,10 @@ class M2(Objective):
         possible = c.bool() | ~known  # of all pairs of an image and a label, (B, classes)
         image, label = possible.nonzero(as_tuple=True)
         draw = model.draw(x[image], one_hot(label, self.classes).to(x.dtype))
-        scores = draw.scores() | ({} if draw.penalty is None else {"penalty": draw.penalty})
+        terms = draw.elbo_terms() | ({} if draw.penalty is None else {"penalty": draw.penalty})
         columns = {
-            name: (q.probs * torch.zeros_like(c).masked_scatter(possible, score)).sum(-1)
-            for name, score in scores.items()
+            name: (q.probs * torch.zeros_like(c).masked_scatter(possible, term)).sum(-1)
+            for name, term in terms.items()
         }
         columns["rate"] = columns["rate"] + math.log(self.classes) - q.entropy()
         return columns

@@ -10,8 +10,8 @@ from ..errors import ConfigError
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
 from ..parts.networks import Headed, Network
-from .critic import fool, judge, slope
-from .objective import END, Context, Objective, Terms, frozen, score
+from .discriminator import discriminator_loss, generator_loss, gradient_penalty
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
 
 
 class VAEGAN(Objective):
@@ -50,18 +50,26 @@ class VAEGAN(Objective):
         if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
             raise ConfigError("vae-gan trains no scale of pixels: use --likelihood bernoulli.")
         self.gamma, self.slope, self.context = gamma, slope, context
-        self.critic = Headed(network.encoder(shape, context))
+        self.discriminator = Headed(network.encoder(shape, context))
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw, c = model.draw(x, c), c if self.context else None
         real = x.detach().requires_grad_(torch.is_grad_enabled())
-        on_real, features = self.critic(real, c)
-        view = frozen(self.critic)
+        on_real, features = self.discriminator(real, c)
+        view = frozen(self.discriminator)
         error = (view(draw.likelihood.mean[0], c)[1] - features.detach()).square().sum(-1) / 2
         z = torch.stack([draw.z[0].detach(), model.sample_latent(len(x), c)])
         fakes = model.likelihood(z, c).mean
         on_fakes = [view(fake, c)[0] for fake in fakes]
-        critic = judge(on_real, *(self.critic(fake.detach(), c)[0] for fake in fakes))
-        game = sum(map(fool, on_fakes)) + critic + slope(self.slope, on_real, real)
-        loss = self.gamma * (draw.rate + error) + game
-        return score(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)
+        critic = discriminator_loss(
+            on_real, *(self.discriminator(fake.detach(), c)[0] for fake in fakes)
+        )
+        adversarial_loss = (
+            sum(map(generator_loss, on_fakes))
+            + critic
+            + gradient_penalty(self.slope, on_real, real)
+        )
+        loss = self.gamma * (draw.rate + error) + adversarial_loss
+        return loss_terms(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)

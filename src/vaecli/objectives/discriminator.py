@@ -11,13 +11,13 @@ from torch.nn.functional import softplus
 from ..parts.layers import Style
 
 
-def latent_critic(inputs: int, width: int, depth: int) -> nn.Module:
+def latent_discriminator(inputs: int, width: int, depth: int) -> nn.Module:
     """Fully connected layers from vectors, shape `(B, inputs)`, to logits, shape `(B,)`."""
     hidden = Style().dense([inputs, *[width] * depth])
     return nn.Sequential(*hidden, nn.Linear(width, 1), nn.Flatten(0))
 
 
-def judge(real: Tensor, *fakes: Tensor) -> Tensor:
+def discriminator_loss(real: Tensor, *fakes: Tensor) -> Tensor:
     """What a critic minimises, from its logits: `-log D(real) - log(1 - D(fake))`, in nats.
 
     It is `2 log 2`, or 1.386, for a critic that cannot tell them apart.
@@ -28,12 +28,12 @@ def judge(real: Tensor, *fakes: Tensor) -> Tensor:
     return sum(map(softplus, fakes), softplus(-real))
 
 
-def fool(fake: Tensor) -> Tensor:
+def generator_loss(fake: Tensor) -> Tensor:
     """What its opponent minimises: `-log D(fake)`, whose gradient does not fade when it loses."""
     return softplus(-fake)
 
 
-def slope(weight: float, logits: Tensor, real: Tensor) -> Tensor:
+def gradient_penalty(weight: float, logits: Tensor, real: Tensor) -> Tensor:
     """Half the squared gradient of the logits in real, shape `(B, ...)`, by its weight: `(B,)`.
 
     A critic that pays for it comes to rest, where one that does not circles about its opponent.

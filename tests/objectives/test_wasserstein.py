@@ -5,7 +5,7 @@ import torch
 
 from tests.objectives.made import Learned, Shared, X, draw, gradients, make, seeded
 from vaecli.objectives.elbo import ELBO
-from vaecli.objectives.mmd import SCALES, SWAE, WAE, mmd, sliced_wasserstein
+from vaecli.objectives.wasserstein import KERNEL_SCALES, SWAE, WAE, mmd, sliced_wasserstein
 from vaecli.parts.posteriors import Dirac
 
 
@@ -13,7 +13,7 @@ def loops(a, b):
     """The estimator of the paper's algorithm 2, pair by pair."""
     n, total = len(a), 0.0
     pairs = list(itertools.product(range(n), range(n)))
-    for c in [2 * a.shape[1] * scale for scale in SCALES]:
+    for c in [2 * a.shape[1] * scale for scale in KERNEL_SCALES]:
 
         def k(u, v, c=c):
             return (c / (c + (u - v).square().sum())).item()
@@ -72,10 +72,10 @@ def test_a_stretch_moves_every_point_along_its_line():
 
 def test_the_losses_are_sums_of_their_columns():
     model = make()
-    wae = seeded(WAE(weight=7, rate=0.4), model).logged
+    wae = seeded(WAE(weight=7, rate=0.4), model).metrics
     wanted = wae["distortion"] + 7 * wae["mmd"] + 0.4 * wae["rate"]
     torch.testing.assert_close(wae["loss"], wanted)
-    swae = seeded(SWAE(weight=7), model).logged
+    swae = seeded(SWAE(weight=7), model).metrics
     torch.testing.assert_close(swae["loss"], swae["distortion"] + 7 * swae["sliced_wasserstein"])
 
 
@@ -83,7 +83,7 @@ def test_the_latents_of_the_batch_are_compared_with_the_prior():
     model = make(latent_dim=3)
     torch.manual_seed(3)
     z, prior = model.posterior(X).rsample((1,))[0], model.prior().expand((6,)).sample()
-    torch.testing.assert_close(seeded(WAE(), model).logged["mmd"], mmd(z, prior).detach())
+    torch.testing.assert_close(seeded(WAE(), model).metrics["mmd"], mmd(z, prior).detach())
 
 
 def test_limits_are_the_plain_bound_and_the_autoencoder():

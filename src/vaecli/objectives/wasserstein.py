@@ -6,16 +6,23 @@ from torch.nn.functional import normalize
 
 from ..config import Count, Weight
 from ..model import VAE
-from .objective import END, Context, Objective, Terms, prior_fit, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    detached_prior_nll,
+    loss_terms,
+)
 
-SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, times the width of N(0, I)
+KERNEL_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, times the width of N(0, I)
 
 
 def mmd(a: Tensor, b: Tensor) -> Tensor:
     """Unbiased squared maximum mean discrepancy of two samples, shape `()`.
 
     The kernel is the sum of inverse multiquadrics `C / (C + |u - v|^2)`, with `C = 2 D` times each
-    of `SCALES`. A single point has no pairs, and gives the term between the samples alone.
+    of `KERNEL_SCALES`. A single point has no pairs, and gives the term between the samples alone.
 
     References:
         A Kernel Two-Sample Test (Gretton et al., 2012), https://jmlr.org/papers/v13/gretton12a.html
@@ -37,7 +44,7 @@ def kernel(u: Tensor, v: Tensor) -> Tensor:
     """The kernel of all pairs, shape `(N, N)`."""
     inner = u @ v.T
     squared = (u.square().sum(-1, keepdim=True) + v.square().sum(-1) - 2 * inner).clamp(min=0)
-    widths = [2 * u.shape[-1] * scale for scale in SCALES]
+    widths = [2 * u.shape[-1] * scale for scale in KERNEL_SCALES]
     return torch.stack([(1 + squared / width).reciprocal() for width in widths]).sum(0)
 
 
@@ -79,11 +86,15 @@ class WAE(Objective):
         super().__init__()
         self.weight, self.rate, self.needs_density = weight, rate, rate > 0
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
-        gap = mmd(draw.z[0], model.sample_latent(len(x), c).detach())
-        other = self.rate * draw.rate if self.rate else prior_fit(model, draw, c)
-        return score(draw, draw.distortion + self.weight * gap + other, mmd=gap)
+        discrepancy = mmd(draw.z[0], model.sample_latent(len(x), c).detach())
+        other = self.rate * draw.rate if self.rate else detached_prior_nll(model, draw, c)
+        return loss_terms(
+            draw, draw.distortion + self.weight * discrepancy + other, mmd=discrepancy
+        )
 
 
 class SWAE(Objective):
@@ -105,9 +116,11 @@ class SWAE(Objective):
         super().__init__()
         self.weight, self.projections = weight, projections
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         prior = model.sample_latent(len(x), c).detach()
-        gap = sliced_wasserstein(draw.z[0], prior, self.projections)
-        loss = draw.distortion + self.weight * gap + prior_fit(model, draw, c)
-        return score(draw, loss, sliced_wasserstein=gap)
+        discrepancy = sliced_wasserstein(draw.z[0], prior, self.projections)
+        loss = draw.distortion + self.weight * discrepancy + detached_prior_nll(model, draw, c)
+        return loss_terms(draw, loss, sliced_wasserstein=discrepancy)

@@ -6,7 +6,7 @@ import torch
 import torch.distributions as dist
 from torch import nn
 
-from vaecli.objectives.critic import fool, judge, slope
+from vaecli.objectives.discriminator import discriminator_loss, generator_loss, gradient_penalty
 from vaecli.objectives.objective import frozen
 
 
@@ -17,17 +17,19 @@ def test_the_best_critic_of_two_normals_pays_what_their_divergence_leaves_of_log
     p, q = dist.Normal(zero, one), dist.Normal(1.5 * one, 0.7 * one)
     ratio = p.log_prob(z) - q.log_prob(z)
     p, q, cell = p.log_prob(z).exp(), q.log_prob(z).exp(), z[1] - z[0]
-    paid = (p * judge(ratio) + q * judge(torch.tensor(torch.inf), ratio)).sum() * cell
+    paid = (
+        p * discriminator_loss(ratio) + q * discriminator_loss(torch.tensor(torch.inf), ratio)
+    ).sum() * cell
     middle = (p + q) / 2
     js = (torch.special.xlogy(p, p / middle) + torch.special.xlogy(q, q / middle)).sum() / 2 * cell
     torch.testing.assert_close(paid, 2 * math.log(2) - 2 * js, atol=1e-9, rtol=0)
-    at_a_loss = judge(torch.zeros(1), torch.zeros(1))
+    at_a_loss = discriminator_loss(torch.zeros(1), torch.zeros(1))
     torch.testing.assert_close(at_a_loss, torch.tensor([1.3863]), atol=1e-4, rtol=0)
 
 
 def test_terms_of_the_game_stay_finite_at_extreme_logits():
     logits = torch.tensor([-1e4, 0, 1e4], requires_grad=True)
-    total = (judge(logits, logits) + fool(logits)).sum()
+    total = (discriminator_loss(logits, logits) + generator_loss(logits)).sum()
     total.backward()
     assert total.isfinite()
     torch.testing.assert_close(logits.grad, torch.tensor([-2.0, -0.5, 1.0]))
@@ -37,8 +39,8 @@ def test_the_slope_is_half_the_squared_gradient_of_each_sample():
     real = torch.randn(5, 1, 2, 3, requires_grad=True)
     logits = (real.square() * torch.arange(6.0).view(1, 2, 3)).sum((1, 2, 3))
     known = (2 * real * torch.arange(6.0).view(1, 2, 3)).square().sum((1, 2, 3)) / 2
-    torch.testing.assert_close(slope(3.0, logits, real), 3 * known)
-    assert not slope(0.0, logits, real).requires_grad  # nothing was differentiated
+    torch.testing.assert_close(gradient_penalty(3.0, logits, real), 3 * known)
+    assert not gradient_penalty(0.0, logits, real).requires_grad  # nothing was differentiated
 
 
 def test_a_frozen_module_passes_gradients_to_its_inputs_only():
