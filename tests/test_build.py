@@ -41,13 +41,13 @@ def test_building_leaves_the_random_numbers_alone():
 def test_complete_writes_out_every_option():
     written = "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
     assert complete(Config(network="mlp")).network == written
-    assert complete(Config()).objective.startswith("elbo:beta=1.0,warmup=0.0,")
+    assert complete(Config()).objective.startswith("elbo:beta=1.0,annealing_epochs=0.0,")
     assert complete(complete(Config())) == complete(Config())
     assert Path(complete(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
 
 
 def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
-    config = Config(objective="betatc", network="mlp:width=4,depth=1", device="cpu")
+    config = Config(objective="beta-tc", network="mlp:width=4,depth=1", device="cpu")
     assert training.start(config, bars(12)).objective.images == 12
     assert build(config, SHAPE)[1].images == 0  # as a checkpoint without data is opened
 

@@ -33,7 +33,7 @@ def test_means_are_weighted_by_images():
 def test_every_image_counts_once_whatever_the_chunk(parts, chunk):
     """The rate needs no noise, so that it must agree with one pass over all images."""
     images = bars(40)
-    parts[1].largest = chunk
+    parts[1].evaluation_batch_size = chunk
     wanted = parts[0].draw(images.pixels(slice(None))).rate.mean().item()
     assert evaluate(*parts, images, seed=0)["rate"] == pytest.approx(wanted, rel=1e-5)
 

@@ -111,9 +111,9 @@ def complete(config: Config) -> Config:
     return replace(config, **spelled)
 
 
-def has_critic(config: Config) -> bool:
-    """Whether the loss is that of a game."""
-    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").has_critic
+def monitor(config: Config) -> str:
+    """The validation metric that decides which epoch is best."""
+    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").monitor
 
 
 def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:

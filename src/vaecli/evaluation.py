@@ -11,6 +11,7 @@ from .data import Images
 from .model import VAE, log_mean_exp
 from .objectives import LossTerms, Objective
 from .objectives.importance import MAX_DECODED_LATENTS
+from .objectives.objective import EVALUATION_BATCH_SIZE
 from .seeds import seeded
 
 
@@ -56,7 +57,7 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     """
     means = Means()
     with seeded(model.device, seed, "evaluation"), evaluating(model):
-        for x, c in chunks(images, model.device, objective.largest):
+        for x, c in chunks(images, model.device, objective.evaluation_batch_size):
             means.add(objective(model, x, c), len(x))
     return means.read()
 
@@ -102,7 +103,7 @@ def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
 
 
 def chunks(
-    images: Images, device: torch.device, size: int = Objective.largest
+    images: Images, device: torch.device, size: int = EVALUATION_BATCH_SIZE
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """All images as floats, shape `(<= size, C, H, W)`, and their one-hot labels, in order."""
     for start in range(0, len(images), size):

@@ -139,10 +139,10 @@ class State:
 def find_best(config: Config, history: Sequence[Epoch]) -> Epoch | None:
     """The first epoch with the lowest validation loss, if there are validation images.
 
-    The loss of a game says nothing: where there is a critic, the distortion is the judge.
+    With a discriminator the loss does not measure quality: the lowest distortion decides.
     """
-    judge = "distortion" if build.has_critic(config) else "loss"
-    return min((e for e in history if e.valid), key=lambda e: e.valid[judge], default=None)
+    monitor = build.monitor(config)
+    return min((e for e in history if e.valid), key=lambda e: e.valid[monitor], default=None)
 
 
 def why_over(config: Config, history: Sequence[Epoch]) -> str | None:

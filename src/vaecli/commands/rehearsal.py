@@ -53,7 +53,7 @@ def _seconds_of_an_epoch(state: "State", images: "Splits") -> float:
         if batches[-1] > batches[0] + LIMIT:
             break
     held_out = len(images.test) + len(images.validation or ())
-    part = images.test.first(min(state.objective.largest, len(images.test)))
+    part = images.test.first(min(state.objective.evaluation_batch_size, len(images.test)))
     evaluate(state.model, state.objective, part, state.config.seed)
     tested = (time.perf_counter() - batches[-1]) / len(part) * held_out
     return median(b - a for a, b in pairwise(batches)) * total + tested

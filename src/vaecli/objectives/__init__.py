@@ -1,16 +1,16 @@
-"""Objectives: a draw to a loss. One module for each idea, and the table of their names."""
+"""Objectives: the losses that train a model, and the table of their names."""
 
 from .adversarial import Adversarial
 from .disentangling import DIPVAE, BetaTCVAE, FactorVAE
 from .elbo import ELBO
 from .importance import IWAE, PIWAE, DReG, Renyi
-from .objective import LossTerms, Objective
+from .objective import METRIC_UNITS, LossTerms, Objective
 from .regularized import RAE
 from .semisupervised import M2
 from .vaegan import VAEGAN
 from .wasserstein import SWAE, WAE
 
-__all__ = ["OBJECTIVES", "LossTerms", "Objective"]
+__all__ = ["METRIC_UNITS", "OBJECTIVES", "LossTerms", "Objective"]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "elbo": ELBO,
@@ -20,7 +20,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "dreg": DReG,
     "wae": WAE,
     "swae": SWAE,
-    "betatc": BetaTCVAE,
+    "beta-tc": BetaTCVAE,
     "factor": FactorVAE,
     "dip": DIPVAE,
     "rae": RAE,
