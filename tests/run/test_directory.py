@@ -5,7 +5,6 @@ import json
 import pytest
 
 import vaecli
-from vaecli import run as runs
 from vaecli.config.config import Config
 from vaecli.system.errors import ConfigError, DataError
 
