@@ -7,7 +7,6 @@ import torch
 
 import vaecli
 from tests.conftest import TINY, bars
-from vaecli import run as runs
 from vaecli.config.config import Config
 from vaecli.evaluation import classification
 from vaecli.training.state import start

@@ -149,10 +149,10 @@ OUT_OF_RANGE = {
     "prior": """vamp:components=0 mixture:components=0 ring:radius=-1 swiss-roll:turns=0
         flow:width=0 hierarchical:levels=1""",
     "likelihood": "logistic:mixtures=0 logistic:mixtures=101",
-    "objective": """elbo:beta=-1 elbo:gamma=-1 iwae:samples=0 iwae:outer=0 iwae:beta=2
+    "objective": """elbo:beta=-1 elbo:capacity_weight=-1 iwae:samples=0 iwae:bounds=0 iwae:beta=2
         piwae:samples=-3 renyi:samples=0 dreg:samples=0 wae:weight=-1 swae:projections=0
-        betatc:beta=-1 factor:depth=0 dip:diagonal=-1 rae:beta=-1 adversarial:weight=-1
-        adversarial:depth=0 vae-gan:slope=-1 m2:alpha=0""",
+        beta-tc:beta=-1 factor:depth=0 dip:diagonal=-1 rae:beta=-1 adversarial:weight=-1
+        adversarial:depth=0 vae-gan:gradient_penalty=-1 m2:alpha=0""",
 }
 
 

@@ -47,7 +47,7 @@ def test_a_pair_trains_every_parameter_or_is_refused(posterior, prior, condition
     objective(model, x.flip(-1), c)  # at its first batch a codebook moves to where the latents are
     terms = objective(model, x, c)
     terms.loss.backward()
-    assert all(value.isfinite() for value in terms.logged.values())
+    assert all(value.isfinite() for value in terms.metrics.values())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name

@@ -8,6 +8,7 @@ from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.model import VAE
 from vaecli.parts.distributions import DiagonalNormal
+from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
 CONFIG = Config(latent_dim=2, network="mlp:width=16,depth=1")
@@ -49,13 +50,13 @@ def test_one_sample_of_the_bound_is_the_elbo_in_expectation(model, x):
     torch.testing.assert_close(single, -(draw.distortion + draw.rate), atol=0.05, rtol=0)
 
 
-def test_monte_carlo_rate_agrees_with_the_formula(model, x):
+def test_the_monte_carlo_rate_agrees_with_the_formula(model, x):
     with torch.no_grad():
         draw = model.draw(x, samples=50_000)
     torch.testing.assert_close((draw.log_qz - draw.log_pz).mean(0), draw.rate, atol=0.02, rtol=0)
 
 
-def test_rate_falls_back_to_monte_carlo_where_no_formula_is_known(x):
+def test_the_rate_is_by_monte_carlo_where_no_formula_is_known(x):
     class Unknown(torch.distributions.Independent):
         pass
 
@@ -70,7 +71,7 @@ def test_rate_falls_back_to_monte_carlo_where_no_formula_is_known(x):
     torch.testing.assert_close(rate, known.draw(x).rate.detach(), atol=0.02, rtol=0)
 
 
-def test_densities_that_nobody_reads_are_not_computed(model, x, monkeypatch):
+def test_unused_densities_are_not_computed(model, x, monkeypatch):
     calls = []
     monkeypatch.setattr(DiagonalNormal, "log_prob", lambda self, z: calls.append(z))
     draw = model.draw(x)
@@ -78,14 +79,14 @@ def test_densities_that_nobody_reads_are_not_computed(model, x, monkeypatch):
     assert calls == []
 
 
-def test_a_draw_has_the_shapes_it_says(model, x):
+def test_a_draw_has_the_documented_shapes(model, x):
     draw = model.draw(x, samples=3)
     assert draw.z.shape == (3, 4, 2)
     assert draw.log_px.shape == draw.log_pz.shape == draw.log_qz.shape == (3, 4)
     assert draw.distortion.shape == draw.rate.shape == draw.bound.shape == (4,)
 
 
-def test_samples_are_decoded_draws_from_the_prior(model):
+def test_samples_are_decoded_samples_of_the_prior(model):
     torch.manual_seed(2)
     got = model.sample(6)
     torch.manual_seed(2)
@@ -99,9 +100,30 @@ def test_reconstructions_are_decoded_posterior_means(model, x):
     assert not model.reconstruct(x).requires_grad
 
 
-def test_a_model_with_context_samples_reconstructs_and_embeds(x):
+def test_a_conditional_model_samples_reconstructs_and_embeds(x):
     model, objective = build(replace(CONFIG, conditional=True), SHAPE, 3)
     c = torch.eye(3)[torch.tensor([0, 1, 2, 0])]
     assert model.sample(4, c).shape == model.reconstruct(x, c).shape == x.shape
     assert model.embed(x, c).shape == (4, 2)
     assert objective(model, x, c).loss.isfinite()
+
+
+def test_the_context_has_a_column_for_every_class_of_the_model(x):
+    model = build(replace(CONFIG, conditional=True), SHAPE, 3)[0]
+    c = torch.eye(2)[torch.tensor([0, 1, 1, 0])]  # no image of the last class
+    assert torch.equal(model.used_context(c), torch.cat([c, torch.zeros(4, 1)], dim=1))
+    with pytest.raises(ConfigError) as missing:
+        model.embed(x)
+    assert str(missing.value) == (
+        "The model is conditional: it needs labels. Pass c of shape (B, 3)."
+    )
+    with pytest.raises(ConfigError) as too_many:
+        model.embed(x, torch.eye(4))
+    assert str(too_many.value) == (
+        "The labels have 4 classes, and the model has 3: use data of at most 3 classes."
+    )
+
+
+def test_an_unconditional_model_ignores_the_context(model, x):
+    assert model.used_context(torch.eye(4)) is None
+    assert torch.equal(model.embed(x, torch.eye(4)), model.embed(x))

@@ -9,7 +9,6 @@ import torch
 import vaecli
 from tests.commands.test_process import arguments
 from tests.conftest import bars
-from vaecli import run as runs
 from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, resolve
 from vaecli.run import checkpoint, names

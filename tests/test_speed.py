@@ -36,7 +36,7 @@ class Watch(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("objective", ["elbo", "iwae:samples=3", "betatc", "adversarial"])
+@pytest.mark.parametrize("objective", ["elbo", "iwae:samples=3", "beta-tc", "adversarial"])
 def test_no_step_waits_for_the_device(objective):
     posterior = "dirac" if objective == "adversarial" else "gaussian"
     config = replace(CONFIG, objective=objective, posterior=posterior)

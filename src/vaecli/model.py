@@ -1,8 +1,4 @@
-"""The core: a posterior, a prior and a likelihood, and what they are for.
-
-A variational autoencoder is three conditional distributions and an objective. `VAE` holds the
-three; a `Draw` is what every objective is a function of.
-"""
+"""The model `VAE`, and `Draw`, its posterior samples and densities for a batch of images."""
 
 import math
 from collections.abc import Callable
@@ -22,30 +18,32 @@ T = TypeVar("T")
 
 
 def log_mean_exp(values: Tensor) -> Tensor:
-    """`log(mean(exp(values)))` over the first dimension."""
+    """`log(mean(exp(values)))` over the first dimension, of shape `values.shape[1:]`."""
     return values.logsumexp(0) - math.log(len(values))
 
 
-class cached(Generic[T]):
-    """A property that is computed once, without the lock of `functools.cached_property`.
+class cached_property(Generic[T]):
+    """A property that is computed once, at its first access.
 
-    The compiler cannot follow a lock, which Python has dropped in 3.12.
+    Without the lock that `functools.cached_property` has before Python 3.12: `torch.compile` cannot
+    compile it.
     """
 
-    def __init__(self, make: Callable[[Any], T]) -> None:
-        self.make, self.name = make, make.__name__
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
 
     def __get__(self, owner: Any, kind: object = None) -> T:
-        value = owner.__dict__[self.name] = self.make(owner)
+        value = self.compute(owner)
+        owner.__dict__[self.name] = value
         return value
 
 
 @dataclass(frozen=True)
 class Draw:
-    """K posterior samples for each of B images, and what scores them, in nats per image.
+    """K posterior samples for each of B images, with their log-densities in nats.
 
-    A density is computed when it is first asked for: the plain ELBO never pays for
-    `log_pz` and `log_qz`, which it does not read.
+    A density is computed at its first access: the plain ELBO never computes `log_pz` and `log_qz`.
 
     Attributes:
         x: Images, shape `(B, C, H, W)`.
@@ -61,29 +59,29 @@ class Draw:
     p: Distribution
     likelihood: Distribution
 
-    @cached
+    @cached_property
     def log_px(self) -> Tensor:
         """`log p(x | z)`, shape `(K, B)`."""
         return self.likelihood.log_prob(self.x)
 
-    @cached
+    @cached_property
     def log_pz(self) -> Tensor:
         """`log p(z)`, shape `(K, B)`."""
         return self.p.log_prob(self.z)
 
-    @cached
+    @cached_property
     def log_qz(self) -> Tensor:
         """`log q(z | x)`, shape `(K, B)`."""
         return self.q.log_prob(self.z)
 
-    @cached
+    @cached_property
     def distortion(self) -> Tensor:
-        """`-E_q log p(x | z)`, shape `(B,)`."""
+        """`-E_q log p(x | z)`, the reconstruction error, by a mean over samples, shape `(B,)`."""
         return -self.log_px.mean(0)
 
-    @cached
+    @cached_property
     def rate(self) -> Tensor:
-        """`KL(q || p)`, shape `(B,)`: exact where torch knows a formula, else by Monte Carlo."""
+        """`KL(q || p)`, shape `(B,)`: exact if torch knows a formula, else by Monte Carlo."""
         try:
             return kl_divergence(self.q, self.p)
         except NotImplementedError:
@@ -95,22 +93,22 @@ class Draw:
         penalty: Tensor | None = getattr(self.q, "penalty", None)
         return penalty
 
-    def scores(self) -> dict[str, Tensor]:
+    def elbo_terms(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
 
-        A deterministic code has no rate, the KL of a point to a density being infinite: prior_nll,
-        `-log p(z)`, stands in for it.
+        A deterministic posterior has no rate, as the KL of a point mass and a density is infinite:
+        prior_nll, `-log p(z)`, takes its place.
         """
         if isinstance(self.q, Delta) and not self.q.discrete:
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 
-    @cached
+    @cached_property
     def log_weights(self) -> Tensor:
-        """Importance weights `log p(x, z) - log q(z | x)`, shape `(K, B)`."""
+        """Log importance weights `log p(x, z) - log q(z | x)`, shape `(K, B)`."""
         return self.log_px + self.log_pz - self.log_qz
 
-    @cached
+    @cached_property
     def bound(self) -> Tensor:
         """The importance-weighted lower bound on `log p(x)`, shape `(B,)`.
 
@@ -121,52 +119,58 @@ class Draw:
 
 
 class VAE(nn.Module):
-    """A variational autoencoder.
-
-    Pixels lie in [0, 1]. The optional context c, shape `(B, E)`, is what a part is conditioned on.
+    """A variational autoencoder of images with pixels in [0, 1].
 
     Args:
-        posterior: `(x, c)` to a distribution `q(z | x, c)`.
-        prior: `c` to a distribution `p(z | c)`.
-        likelihood: `(z, c)` to a distribution `p(x | z, c)`.
-        context: The length E of what the parts are conditioned on. A model of length 0 drops the
-            c that it is given.
+        posterior: Maps `(x, c)` to a distribution `q(z | x, c)`.
+        prior: Maps `c` to a distribution `p(z | c)`.
+        likelihood: Maps `(z, c)` to a distribution `p(x | z, c)`.
+        context: Length E of the context c, shape `(B, E)`: one-hot labels. 0 for an unconditional
+            model, which ignores every c that it is given.
     """
 
     def __init__(
         self, posterior: nn.Module, prior: nn.Module, likelihood: Likelihood, context: int = 0
     ) -> None:
         super().__init__()
-        self.posterior, self.prior, self.likelihood = posterior, prior, likelihood
+        self.posterior = posterior
+        self.prior = prior
+        self.likelihood = likelihood
         self.context = context
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are, and so where inputs must be."""
+        """The device of the parameters, where inputs must be too."""
         return next(self.parameters()).device
 
     def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         """The posterior of x, batch shape `(B,)`."""
-        q: Distribution = self.posterior(x, self._context(c))
+        q: Distribution = self.posterior(x, self.used_context(c))
         return q
 
     def draw(self, x: Tensor, c: Tensor | None = None, samples: int = 1) -> Draw:
-        """Sample latents for images x, shape `(B, C, H, W)`, ready to be scored."""
-        c = self._context(c)
+        """Sample latents for images x, shape `(B, C, H, W)`, and decode them.
+
+        Args:
+            x: Pixels in [0, 1].
+            c: Context, shape `(B, E)`, of a conditional model.
+            samples: Latents K for each image.
+        """
+        c = self.used_context(c)
         q = self.posterior(x, c)
         z = q.rsample((samples,))
         return Draw(x, z, q, self.prior(c), self.likelihood(z, c))
 
     def sample_latent(self, n: int, c: Tensor | None = None) -> Tensor:
-        """`n` latents from the prior, shape `(n, D)`; c has n rows."""
-        z: Tensor = self.prior(self._context(c)).expand((n,)).sample()
+        """`n` latents from the prior, shape `(n, D)`; c has shape `(n, E)`."""
+        z: Tensor = self.prior(self.used_context(c)).expand((n,)).sample()
         return z
 
     @torch.no_grad()
     def sample(self, n: int, c: Tensor | None = None) -> Tensor:
         """`n` images from the model, as pixel means, shape `(n, C, H, W)`.
 
-        Without c the labels of a conditional model go round: 0, 1, ..., E - 1, 0, ...
+        Without c a conditional model cycles through its labels: 0, 1, ..., E - 1, 0, ...
         """
         if self.context and c is None:
             c = self.one_hot(torch.arange(n) % self.context)
@@ -174,7 +178,7 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        """Pixel means decoded from the posterior means of x; the shape of x."""
+        """Pixel means decoded from the posterior means of x, in the shape of x."""
         return self.decode(self.embed(x, c), c)
 
     @torch.no_grad()
@@ -185,19 +189,33 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def decode(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """Pixel means of latents z, shape `(B, D)`; they have shape `(B, C, H, W)`."""
-        means: Tensor = self.likelihood(z, self._context(c)).mean
+        """Pixel means, shape `(B, C, H, W)`, of latents z, shape `(B, D)`."""
+        means: Tensor = self.likelihood(z, self.used_context(c)).mean
         return means
 
     def one_hot(self, labels: Tensor) -> Tensor:
-        """Labels, shape `(B,)`, as the context of a conditional model, shape `(B, E)`."""
+        """The context, shape `(B, E)`, of labels, shape `(B,)`, on the device of the model."""
         return functional.one_hot(labels.to(self.device), self.context).float()
 
-    def _context(self, c: Tensor | None) -> Tensor | None:
+    def used_context(self, c: Tensor | None) -> Tensor | None:
+        """The context that the parts read, shape `(B, E)`; None if the model is unconditional.
+
+        Args:
+            c: Context with at most E columns, as a split may lack images of the last classes.
+
+        Raises:
+            ConfigError: A conditional model got no context, or more classes than it has.
+        """
         if not self.context:
             return None
         if c is None:
-            raise ConfigError("The model is conditional: it needs labels.")
-        if (missing := self.context - c.shape[-1]) < 0:  # classes that a split has no image of
-            raise ConfigError(f"The model knows {self.context} classes, not {c.shape[-1]}.")
+            raise ConfigError(
+                f"The model is conditional: it needs labels. Pass c of shape (B, {self.context})."
+            )
+        missing = self.context - c.shape[-1]
+        if missing < 0:
+            raise ConfigError(
+                f"The labels have {c.shape[-1]} classes, and the model has {self.context}: use "
+                f"data of at most {self.context} classes."
+            )
         return functional.pad(c, (0, missing)) if missing else c

@@ -10,7 +10,6 @@ import vaecli
 from tests.commands.test_process import arguments
 from tests.commands.test_resume import assert_same_run, tensors
 from tests.conftest import bars
-from vaecli import run as runs
 from vaecli.run import checkpoint
 from vaecli.system.errors import ConfigError
 from vaecli.training.early_stopping import find_best, why_over

@@ -205,8 +205,8 @@ def test_labels_are_for_objectives_that_learn_without_them(cli, digits, tmp_path
 
 def test_beta_is_written_into_the_objective(cli, digits, tmp_path):
     assert resolve({"beta": 4.0}).objective == "elbo:beta=4.0"
-    assert resolve({"beta": 4.0, "objective": "elbo:warmup=3,beta=2"}).objective == (
-        "elbo:warmup=3,beta=4.0"
+    assert resolve({"beta": 4.0, "objective": "elbo:annealing_epochs=3,beta=2"}).objective == (
+        "elbo:annealing_epochs=3,beta=4.0"
     )
     assert resolve({"preset": "beta-vae", "beta": 2.0}).objective == "elbo:beta=2.0"
     run = tmp_path / "run"

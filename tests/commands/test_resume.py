@@ -14,7 +14,6 @@ import torch
 import vaecli
 from tests.commands.test_process import arguments, posix, start, wait_for
 from tests.conftest import TINY, bars
-from vaecli import run as runs
 from vaecli.config.config import Config
 from vaecli.run import checkpoint, names, resume
 from vaecli.system.errors import ConfigError, RunError

@@ -108,8 +108,8 @@ def poisoned(*arguments, forward=ELBO.forward, calls=[]):
     terms = forward(*arguments)
     if len(calls) <= 2 * (3 + 1):
         return terms
-    logged = {name: value * float("nan") for name, value in terms.logged.items()}
-    return dataclasses.replace(terms, loss=terms.loss * float("nan"), logged=logged)
+    metrics = {name: value * float("nan") for name, value in terms.metrics.items()}
+    return dataclasses.replace(terms, loss=terms.loss * float("nan"), metrics=metrics)
 ELBO.forward = poisoned
 """
 

@@ -1,4 +1,4 @@
-"""Models of small parts, some of which the tables do not have, to put objectives on."""
+"""Models of small parts, some of which the tables lack, to compute objectives with."""
 
 import torch
 from torch import nn
@@ -30,7 +30,7 @@ class Learned(Prior):
 
 
 class Shared(Prior):
-    """A normal about where the posterior puts an image that is learned."""
+    """A normal at the posterior mean of a learned image: it shares the posterior's parameters."""
 
     def __init__(self, latent_dim, posterior):
         super().__init__()
@@ -43,7 +43,7 @@ class Shared(Prior):
 
 
 class Normal(Prior):
-    """`N(0, I)`, of a class of its own, so that no formula for the KL is known."""
+    """`N(0, I)` of another class, for which no formula of the KL is known."""
 
     def __init__(self, latent_dim, posterior):
         super().__init__()
@@ -59,7 +59,7 @@ def fixed(latent_dim, posterior):
 
 
 def make(posterior=Gaussian, prior=fixed, latent_dim=2, context=0):
-    """A model whose weights are the same at every call."""
+    """A model with the same weights at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         q = posterior(NETWORK.encoder(SHAPE, context), latent_dim)
@@ -68,19 +68,19 @@ def make(posterior=Gaussian, prior=fixed, latent_dim=2, context=0):
 
 
 def seeded(objective, model, x=X, c=None, seed=3, **options):
-    """The terms with the noise of the seed."""
+    """The loss terms, with the noise of the seed."""
     torch.manual_seed(seed)
     return objective(model, x, c, **options)
 
 
 def draw(model, samples=1, seed=3):
-    """The draw that an objective makes with the noise of the seed."""
+    """The draw that an objective computes from, with the noise of the seed."""
     torch.manual_seed(seed)
     return model.draw(X, None, samples)
 
 
 def gradients(loss, module):
-    """The gradient of every parameter by name; zero where there is none."""
+    """The gradient of every parameter by name; zeros for a parameter without one."""
     named = dict(module.named_parameters())
     found = torch.autograd.grad(loss, named.values(), retain_graph=True, allow_unused=True)
     return {

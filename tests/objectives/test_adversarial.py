@@ -1,4 +1,4 @@
-"""Objectives with a critic: who gets which gradient, and that the game ends where it should."""
+"""Objectives with a discriminator: which term trains which part, and what training reaches."""
 
 import math
 
@@ -14,6 +14,7 @@ from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.model import VAE
+from vaecli.objectives import OBJECTIVES
 from vaecli.objectives.adversarial import Adversarial
 from vaecli.objectives.vaegan import VAEGAN
 from vaecli.parts.distributions import Delta, DiagonalNormal
@@ -22,13 +23,15 @@ from vaecli.parts.networks import MLP
 from vaecli.parts.optimizers import Adam
 from vaecli.parts.priors import PRIORS, Prior, StandardNormal
 from vaecli.system.errors import ConfigError
+from vaecli.training.early_stopping import best_epoch
+from vaecli.training.epoch import Epoch
 
 SHAPE = (1, 8, 8)
 SIZE = {"latent_dim": 2, "network": "mlp:width=16,depth=1"}
 
 
 class Sides(Prior):
-    """A narrow normal at (-2, 0) for class 0 and at (2, 0) for class 1, one of them for neither."""
+    """A narrow normal at (-2, 0) for class 0, at (2, 0) for class 1, at either for no class."""
 
     def __init__(self, latent_dim):
         super().__init__()
@@ -59,7 +62,7 @@ class Scaled(Bernoulli):
 
 
 @pytest.fixture(autouse=True)
-def stand_ins(monkeypatch):
+def parts_for_tests(monkeypatch):
     monkeypatch.setitem(PRIORS, "sides", Sides)
     monkeypatch.setitem(PRIORS, "learned", Learned)
     monkeypatch.setitem(LIKELIHOODS, "scaled", Scaled)
@@ -68,7 +71,7 @@ def stand_ins(monkeypatch):
 def make(objective, classes=2, **options):
     config = Config(objective=objective, **SIZE, **options)
     model, objective = build(config, SHAPE, classes)
-    with torch.no_grad():  # biases off zero, so that no gradient vanishes by chance
+    with torch.no_grad():  # biases of zero could make a gradient zero
         for parameter in [*model.parameters(), *objective.parameters()]:
             parameter += 0.05 * torch.randn_like(parameter)
     return model, objective
@@ -79,8 +82,8 @@ def batch(count=12):
     return images.pixels(slice(None)), images.context(slice(None))
 
 
-def scored(spec, options):
-    """Parts, a batch and its loss under the noise that the generator is set back to."""
+def loss_of_batch(spec, options):
+    """Parts, a batch and its loss; the generator is set back, so that noise can be drawn again."""
     model, objective = make(spec, **options)
     x, c = batch()
     torch.manual_seed(4)
@@ -97,56 +100,58 @@ def gradients(loss, module):
 
 AAE = [
     ("adversarial:weight=3", {}),
-    ("adversarial:weight=3,slope=0", {"posterior": "dirac"}),
+    ("adversarial:weight=3,gradient_penalty=0", {"posterior": "dirac"}),
     ("adversarial:weight=3,labels=true", {"prior": "sides", "labels": 2}),
     ("adversarial:weight=3", {"prior": "sides", "conditional": True}),
     ("adversarial:weight=3,labels=true", {"conditional": True}),
 ]
-GAN = [("vae-gan:gamma=3", {}), ("vae-gan:gamma=3,slope=0", {"conditional": True})]
+GAN = [("vae-gan:gamma=3", {}), ("vae-gan:gamma=3,gradient_penalty=0", {"conditional": True})]
 
 
 @pytest.mark.parametrize(("spec", "options"), AAE)
-def test_encoder_and_critic_of_an_adversarial_autoencoder_each_get_their_own_term(spec, options):
-    model, objective, x, c, loss = scored(spec, options)
+def test_each_part_of_an_adversarial_autoencoder_is_trained_by_its_own_terms(spec, options):
+    model, objective, x, c, loss = loss_of_batch(spec, options)
     got = gradients(loss, model), gradients(loss, objective)
     draw = model.draw(x, c)
     prior = model.prior(c if objective.reads_labels or model.context else None)
     real = prior.expand((len(x),)).sample().requires_grad_()
     extra = [c, 1 - c.sum(1, keepdim=True)] if objective.reads_labels else []
 
-    def critic(z):
-        return objective.critic(torch.cat([z, *extra], dim=1))
+    def logits(z):
+        return objective.discriminator(torch.cat([z, *extra], dim=1))
 
-    player = draw.distortion.mean() - 3 * logsigmoid(critic(draw.z[0])).mean()
-    torch.testing.assert_close(got[0], gradients(player, model))
-    own = -logsigmoid(critic(real)).mean() - logsigmoid(-critic(draw.z[0].detach())).mean()
-    (steep,) = torch.autograd.grad(critic(real).sum(), real, create_graph=True)
-    own = own + objective.slope * steep.square().sum() / 2 / len(x)
+    encoder_loss = draw.distortion.mean() - 3 * logsigmoid(logits(draw.z[0])).mean()
+    torch.testing.assert_close(got[0], gradients(encoder_loss, model))
+    own = -logsigmoid(logits(real)).mean() - logsigmoid(-logits(draw.z[0].detach())).mean()
+    (gradient,) = torch.autograd.grad(logits(real).sum(), real, create_graph=True)
+    own = own + objective.penalty_weight * gradient.square().sum() / 2 / len(x)
     torch.testing.assert_close(got[1], gradients(own, objective))
 
 
 @pytest.mark.parametrize(("spec", "options"), GAN)
-def test_encoder_decoder_and_critic_of_a_vae_gan_each_get_their_own_terms(spec, options):
-    model, objective, x, c, loss = scored(spec, options)
+def test_each_part_of_a_vae_gan_is_trained_by_its_own_terms(spec, options):
+    model, objective, x, c, loss = loss_of_batch(spec, options)
     got = [gradients(loss, part) for part in (model.posterior, model.likelihood, objective)]
     draw = model.draw(x, c)
     other = model.sample_latent(len(x), c)
     c = c if model.context else None
 
-    def see(images):
-        features = objective.critic.encoder(images, c)
-        return features, objective.critic.head(features).squeeze(1)
+    def features_and_logits(images):
+        features = objective.discriminator.encoder(images, c)
+        return features, objective.discriminator.head(features).squeeze(1)
 
     real = x.clone().requires_grad_()
-    again, new = draw.likelihood.mean[0], model.likelihood(other, c).mean
-    error = (see(real)[0].detach() - see(again)[0]).square().sum() / 2 / len(x)
+    fakes = [draw.likelihood.mean[0], model.likelihood(other, c).mean]
+    real_features, real_logits = features_and_logits(real)
+    features, _ = features_and_logits(fakes[0])
+    error = (real_features.detach() - features).square().sum() / 2 / len(x)
     torch.testing.assert_close(got[0], gradients(3 * (draw.rate.mean() + error), model.posterior))
-    game = -(logsigmoid(see(again)[1]) + logsigmoid(see(new)[1])).mean()
-    torch.testing.assert_close(got[1], gradients(3 * error + game, model.likelihood))
-    caught = logsigmoid(-see(again.detach())[1]) + logsigmoid(-see(new.detach())[1])
-    own = -(logsigmoid(see(real)[1]) + caught).mean()
-    (steep,) = torch.autograd.grad(see(real)[1].sum(), real, create_graph=True)
-    own = own + objective.slope * steep.square().sum() / 2 / len(x)
+    generator = -sum(logsigmoid(features_and_logits(fake)[1]).mean() for fake in fakes)
+    torch.testing.assert_close(got[1], gradients(3 * error + generator, model.likelihood))
+    own = -logsigmoid(real_logits).mean()
+    own = own - sum(logsigmoid(-features_and_logits(fake.detach())[1]).mean() for fake in fakes)
+    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    own = own + objective.penalty_weight * gradient.square().sum() / 2 / len(x)
     torch.testing.assert_close(got[2], gradients(own, objective))
 
 
@@ -160,28 +165,41 @@ def test_every_parameter_gets_a_gradient(spec, options):
 
 
 @pytest.mark.parametrize(("spec", "options"), AAE + GAN)
-def test_evaluation_records_no_gradient_and_logs_the_game(spec, options):
+def test_evaluation_logs_the_discriminator(spec, options):
     model, objective = make(spec, **options)
     means = evaluate(model, objective, bars(20), seed=0)
     assert list(means)[:2] == ["loss", "distortion"]
-    assert {"critic", "fooled"} <= set(means)
     assert all(map(math.isfinite, means.values()))
-    assert 0 <= means["fooled"] <= 1
-    assert objective.has_critic
+    assert means["discriminator_loss"] > 0
+    assert 0 <= means["fooled_fraction"] <= 1
+    assert objective.monitor == "distortion"
 
 
-def test_a_game_without_weight_leaves_an_autoencoder():
+@pytest.mark.parametrize(("objective", "best"), [("elbo", 1), ("adversarial", 2), ("vae-gan", 2)])
+def test_with_a_discriminator_the_lowest_distortion_decides_which_epoch_is_best(objective, best):
+    losses, distortions = [1.0, 3.0, 2.0], [5.0, 4.0, 6.0]
+    history = [
+        Epoch(number, {}, {}, 0, 0, {"loss": loss, "distortion": distortion})
+        for number, (loss, distortion) in enumerate(zip(losses, distortions, strict=True), 1)
+    ]
+    monitor = OBJECTIVES[objective].monitor
+    assert best_epoch(history, monitor).number == best
+
+
+def test_with_weight_0_the_model_is_trained_as_an_autoencoder():
     model, objective = make("adversarial:weight=0", posterior="dirac")
     x, c = batch()
     got = gradients(objective(model, x, c).loss, model)
     torch.testing.assert_close(got, gradients(model.draw(x).distortion.mean(), model))
 
 
-def test_the_critic_sees_labels_and_a_class_of_its_own_for_the_unknown():
+def test_the_discriminator_sees_labels_with_an_extra_class_for_unknown_ones():
     model, objective = make("adversarial:labels=true", prior="sides", labels=2)
     x, _ = batch(8)
     seen = []
-    objective.critic.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0][:, 2:]))
+    objective.discriminator.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0][:, 2:])
+    )
     objective(model, x, one_hot(torch.tensor([0, 1, 1, 0, 0, 1, 0, 1]), 2).float())
     objective(model, x, torch.zeros(8, 2))
     known, unknown = seen[0], seen[3]
@@ -192,7 +210,7 @@ def test_the_critic_sees_labels_and_a_class_of_its_own_for_the_unknown():
 
 
 class Linear(nn.Module):
-    """Images of four pixels to points on a plane."""
+    """A linear encoder of four pixels to two latents."""
 
     def __init__(self):
         super().__init__()
@@ -221,20 +239,20 @@ def trained(prior, draw, **options):
 
 
 def test_the_aggregate_posterior_becomes_the_prior():
-    """Images of normal noise under a linear encoder have a normal that is N(0, I) to find."""
+    """A linear encoder can map images of normal noise to N(0, I)."""
     model = trained(StandardNormal(2), lambda count: (noise(count), None))
     images, latents = noise(2000), model.sample_latent(2000)
     assert energy_distance(Linear()(images).mean, latents) > 0.5
     assert energy_distance(model.embed(images), latents) < 0.02
 
 
-def test_each_class_takes_its_own_part_of_the_prior():
+def test_each_class_moves_to_its_own_component_of_the_prior():
     def draw(count):
         label = torch.randint(2, (count,))
         images = noise(count, spread=0.05)
         images[:, 0, 0, 0] += 0.4 * (label - 0.5)
         c = one_hot(label, 2).float()
-        return images, c * (torch.rand(count, 1) < 0.5)  # half of them are not known
+        return images, c * (torch.rand(count, 1) < 0.5)  # half of the labels are unknown
 
     model = trained(Sides(2), draw, labels=True)
     x, c = draw(1000)
@@ -247,12 +265,12 @@ REFUSED = [
     (
         "adversarial",
         {"prior": "learned"},
-        "The adversarial objective imposes a prior that is fixed: use --prior normal.",
+        "The adversarial objective needs a prior without parameters: use --prior normal.",
     ),
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "labels=true needs a prior with a part for each class: use --prior ring.",
+        "adversarial:labels=true needs a prior with a component for each class: use --prior ring.",
     ),
     (
         "adversarial:labels=true",
@@ -262,12 +280,12 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"prior": "sides", "labels": 2, "classes": 0},
-        "adversarial:labels=true needs images with labels: these have none.",
+        "adversarial:labels=true needs images with labels, and these have none: use labels=false.",
     ),
     (
         "vae-gan",
         {"likelihood": "scaled"},
-        "vae-gan trains no scale of pixels: use --likelihood bernoulli.",
+        "vae-gan cannot train a pixel scale: use --likelihood bernoulli.",
     ),
     (
         "vae-gan",
@@ -279,18 +297,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("objective", "options", "sentence"), REFUSED)
-def test_what_cannot_be_paired_is_refused_in_one_sentence(objective, options, sentence):
+def test_a_misfit_is_refused_with_a_remedy(objective, options, sentence):
     with pytest.raises(ConfigError) as refused:
         make(objective, **options)
     assert str(refused.value) == sentence
 
 
-def test_the_error_of_a_vae_gan_is_nothing_for_a_perfect_reconstruction(monkeypatch):
+def test_the_feature_error_of_a_perfect_reconstruction_is_0(monkeypatch):
     model, objective = make("vae-gan")
     assert isinstance(objective, VAEGAN)
     torch.manual_seed(1)
     x = model.draw(torch.zeros(5, *SHAPE)).likelihood.mean[0].detach()
     monkeypatch.setattr(model.posterior, "forward", lambda x, c=None: Delta(torch.zeros(5, 2)))
     perfect = model.likelihood(torch.zeros(5, 2)).mean.detach()
-    assert objective(model, perfect).logged["error"] == 0
-    assert objective(model, x).logged["error"] > 0
+    assert objective(model, perfect).metrics["feature_error"] == 0
+    assert objective(model, x).metrics["feature_error"] > 0

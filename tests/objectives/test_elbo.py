@@ -19,76 +19,76 @@ def test_the_loss_is_the_textbook_formula():
     distortion = F.binary_cross_entropy(decoded, x, reduction="sum") / 7
     rate = -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum() / 7
     torch.testing.assert_close(terms.loss, distortion + rate)
-    torch.testing.assert_close(terms.logged["loss"], distortion + rate)
-    torch.testing.assert_close(terms.logged["distortion"], distortion)
-    torch.testing.assert_close(terms.logged["rate"], rate)
+    torch.testing.assert_close(terms.metrics["loss"], distortion + rate)
+    torch.testing.assert_close(terms.metrics["distortion"], distortion)
+    torch.testing.assert_close(terms.metrics["rate"], rate)
 
 
 @pytest.mark.parametrize("epoch", [0.1, 7, math.inf])
-def test_the_default_does_nothing_to_the_rate(epoch):
+def test_the_default_adds_the_rate_unchanged(epoch):
     rate = torch.rand(5)
-    assert ELBO().price(rate, epoch) is rate
+    assert ELBO().kl_term(rate, epoch) is rate
 
 
 @pytest.mark.parametrize(
     ("options", "at"),
     [
-        ({"warmup": 10}, {0.5: 0.05, 5: 0.5, 10: 1, 37: 1, math.inf: 1}),
-        ({"cycle": 8}, {1: 0.25, 3: 0.75, 4: 1, 7.9: 1, 8: 0, 9: 0.25, 14: 1, math.inf: 1}),
-        ({"beta": 4, "warmup": 10}, {0.5: 0.2, 5: 2, 10: 4, math.inf: 4}),
-        ({"beta": 4, "cycle": 8}, {1: 1, 4: 4, 9: 1, math.inf: 4}),
+        ({"annealing_epochs": 10}, {0.5: 0.05, 5: 0.5, 10: 1, 37: 1, math.inf: 1}),
+        ({"cycle_epochs": 8}, {1: 0.25, 3: 0.75, 4: 1, 7.9: 1, 8: 0, 9: 0.25, 14: 1, math.inf: 1}),
+        ({"beta": 4, "annealing_epochs": 10}, {0.5: 0.2, 5: 2, 10: 4, math.inf: 4}),
+        ({"beta": 4, "cycle_epochs": 8}, {1: 1, 4: 4, 9: 1, math.inf: 4}),
     ],
 )
 def test_beta_follows_its_schedule(options, at):
     rate = torch.tensor([3.0, 5.0])
     for epoch, beta in at.items():
-        torch.testing.assert_close(ELBO(**options).price(rate, epoch), beta * rate)
+        torch.testing.assert_close(ELBO(**options).kl_term(rate, epoch), beta * rate)
 
 
-def test_capacity_is_aimed_at_from_both_sides_and_grows():
-    objective = ELBO(capacity=20, over=10, gamma=3)
+def test_the_distance_of_the_rate_to_a_rising_capacity_is_penalized_on_both_sides():
+    objective = ELBO(capacity=20, capacity_epochs=10, capacity_weight=3)
     rate = torch.tensor([4.0, 10.0, 30.0])
-    for epoch, goal in {1: 2, 5: 10, 10: 20, 50: 20, math.inf: 20}.items():
-        wanted = 3 * torch.tensor([abs(4.0 - goal), abs(10.0 - goal), abs(30.0 - goal)])
-        torch.testing.assert_close(objective.price(rate, epoch), wanted)
-    assert objective.price(torch.tensor(20.0), math.inf) == 0
+    for epoch, capacity in {1: 2, 5: 10, 10: 20, 50: 20, math.inf: 20}.items():
+        wanted = 3 * torch.tensor([abs(4.0 - capacity), abs(10.0 - capacity), abs(30.0 - capacity)])
+        torch.testing.assert_close(objective.kl_term(rate, epoch), wanted)
+    assert objective.kl_term(torch.tensor(20.0), math.inf) == 0
 
 
-def test_free_bits_cost_nothing_and_more_cost_what_they_do():
+def test_rate_within_the_free_bits_costs_nothing_and_rate_above_them_counts():
     objective = ELBO(free_bits=5)
     for rates in ([1.0, 3.0], [9.0, 5.0], [2.0, 30.0]):
         rate = torch.tensor(rates, requires_grad=True)
-        price = objective.price(rate, math.inf)
-        assert price == max(5, sum(rates) / 2)
-        (slope,) = torch.autograd.grad(price, rate)
-        assert slope.tolist() == ([0.5, 0.5] if sum(rates) / 2 > 5 else [0, 0])
+        kl_term = objective.kl_term(rate, math.inf)
+        assert kl_term == max(5, sum(rates) / 2)
+        (gradient,) = torch.autograd.grad(kl_term, rate)
+        assert gradient.tolist() == ([0.5, 0.5] if sum(rates) / 2 > 5 else [0, 0])
 
 
-def test_limits_are_the_plain_bound():
+def test_schedules_at_their_limit_give_the_elbo():
     model = make()
     plain = seeded(ELBO(), model).loss
     limits = [
-        (ELBO(warmup=3), 3.5),
-        (ELBO(cycle=4), 6.5),
+        (ELBO(annealing_epochs=3), 3.5),
+        (ELBO(cycle_epochs=4), 6.5),
         (ELBO(free_bits=1e-6), 1),
-        (ELBO(capacity=5, over=1e9, gamma=1), 1e-3),
+        (ELBO(capacity=5, capacity_epochs=1e9, capacity_weight=1), 1e-3),
     ]
     for objective, epoch in limits:
         terms = seeded(objective, model, epoch=epoch)
         torch.testing.assert_close(terms.loss, plain, rtol=0, atol=1e-6 * plain.item())
     four = seeded(ELBO(beta=4), model)
-    torch.testing.assert_close(four.loss - plain, 3 * four.logged["rate"])
+    torch.testing.assert_close(four.loss - plain, 3 * four.metrics["rate"])
 
 
-def test_without_a_rate_there_is_an_autoencoder():
+def test_beta_0_trains_an_autoencoder():
     terms = seeded(ELBO(beta=0), make())
-    assert terms.loss == terms.logged["distortion"]
+    assert terms.loss == terms.metrics["distortion"]
     assert not ELBO(beta=0).needs_density
     assert ELBO(beta=0.1).needs_density
 
 
 @pytest.mark.parametrize("prior", [Learned, Shared])
-def test_a_prior_is_fitted_to_latents_that_do_not_feel_it(prior):
+def test_with_beta_0_a_learned_prior_is_fitted_to_detached_latents(prior):
     model = make(prior=prior)
     got = gradients(seeded(ELBO(beta=0), model).loss, model)
     fixed = draw(model)

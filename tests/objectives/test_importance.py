@@ -16,22 +16,22 @@ TIGHT = {"rtol": 1e-6, "atol": 1e-6}
 
 
 def stretched(model, factor=3.0):
-    """The model with a decoder whose pictures depend on the latents."""
+    """The model with a decoder whose output depends more on the latents."""
     with torch.no_grad():
         model.likelihood.decoder.net[0].weight.mul_(factor)
         model.likelihood.decoder.net[-1].weight.mul_(factor)
     return model
 
 
-def test_one_sample_is_the_plain_bound():
-    """The rate is by Monte Carlo in both: the prior has no formula for it."""
+def test_with_one_sample_every_bound_is_the_elbo():
+    """With the rate by Monte Carlo in both, as no formula is known for this prior."""
     model = make(prior=Normal)
     plain = seeded(ELBO(), model).loss
     for objective in (IWAE(1), PIWAE(1, 1), Renyi(0.3, 1), DReG(model.posterior, 1), Renyi(1, 1)):
         testing.assert_close(seeded(objective, model).loss, plain, **TIGHT)
 
 
-def test_many_samples_weighed_alike_are_the_plain_bound():
+def test_equally_weighted_samples_give_the_elbo():
     model = make()
     one, several = draw(model), draw(model, 6)
     testing.assert_close(
@@ -50,8 +50,8 @@ def average(values):
     return torch.tensor(sum(values) / len(values), dtype=torch.float32)
 
 
-def test_the_bounds_are_those_of_the_papers():
-    """The means of the weights themselves, in double precision, not of their logarithms."""
+def test_each_bound_is_the_formula_of_its_paper():
+    """Computed from the weights in double precision, not from their logarithms."""
     model = make()
     weights = draw(model, 6).log_weights.double().exp()
     iwae = [-math.log(w) for w in weights.mean(0).tolist()]
@@ -71,7 +71,7 @@ def test_the_bounds_are_those_of_the_papers():
     testing.assert_close(seeded(IWAE(6, beta=0.3), model).loss, combined, **TIGHT)
 
 
-def test_the_bound_rises_with_the_samples_to_the_evidence():
+def test_the_bound_rises_to_the_evidence_with_more_samples():
     model = stretched(make())
     truth = evidence(model, X).mean().item()
     found = []
@@ -83,14 +83,14 @@ def test_the_bound_rises_with_the_samples_to_the_evidence():
     assert found[3] == pytest.approx(truth, abs=0.05)
 
 
-def test_the_best_sample_gets_the_most_weight():
+def test_the_gradient_weights_samples_by_their_importance():
     log_weights = torch.tensor([[-5.0], [-2.0], [-9.0]], requires_grad=True)
     (weights,) = torch.autograd.grad(mean_bound(log_weights, 3).sum(), log_weights)
     testing.assert_close(weights, log_weights.softmax(0), **TIGHT)
     assert weights.argmax() == 1
 
 
-def test_the_renyi_bound_falls_with_alpha():
+def test_the_renyi_bound_decreases_with_alpha():
     model = stretched(make())
     bounds = [-seeded(Renyi(alpha, 50), model).loss for alpha in (-2, 0, 0.5, 0.99, 1, 2)]
     assert bounds == sorted(bounds, reverse=True)
@@ -99,7 +99,7 @@ def test_the_renyi_bound_falls_with_alpha():
 
 
 @pytest.mark.parametrize("prior", [Normal, Learned])
-def test_encoder_and_decoder_of_piwae_climb_each_their_own_bound(prior):
+def test_encoder_and_decoder_of_piwae_are_trained_by_their_own_bounds(prior):
     model = stretched(make(prior=prior))
     got = gradients(seeded(PIWAE(3, 4), model).loss, model)
     encoder = gradients(seeded(IWAE(3, 4), model).loss, model)
@@ -110,7 +110,7 @@ def test_encoder_and_decoder_of_piwae_climb_each_their_own_bound(prior):
         assert (encoder[name] - decoder[name]).abs().max() > 1e-3, name
 
 
-def test_dreg_trains_the_decoder_as_the_bound_does_and_the_encoder_so_in_the_mean():
+def test_the_gradient_of_dreg_has_the_mean_of_that_of_iwae_and_less_noise():
     model = make(prior=Learned)
     bound, dreg = IWAE(4), DReG(model.posterior, 4)
     plain, other = (gradients(seeded(o, model).loss, model) for o in (bound, dreg))
@@ -119,16 +119,16 @@ def test_dreg_trains_the_decoder_as_the_bound_does_and_the_encoder_so_in_the_mea
             testing.assert_close(other[name], plain[name], rtol=1e-4, atol=1e-5)
     means, errors = [], []
     for objective in (bound, dreg):
-        slopes = head_gradients(model, objective, repeats=20_000)
-        means.append(slopes.mean(0))
-        errors.append(slopes.std(0) / len(slopes) ** 0.5)
+        found = head_gradients(model, objective, repeats=20_000)
+        means.append(found.mean(0))
+        errors.append(found.std(0) / len(found) ** 0.5)
     assert ((means[0] - means[1]).abs() < 4 * (errors[0] ** 2 + errors[1] ** 2).sqrt()).all()
-    assert (means[0].abs() > 10 * errors[0]).any()  # there is something to agree on
+    assert (means[0].abs() > 10 * errors[0]).any()  # the gradient is not 0
     assert (errors[1] < errors[0]).all()
 
 
 def head_gradients(model, objective, repeats):
-    """Gradients by what the head says of one image, shape `(repeats, 2 D)`."""
+    """Gradients with respect to the output of the head for one image, shape `(repeats, 2 D)`."""
     mean = model.posterior.head(model.posterior.encoder(X[:1])).detach()
     heads = mean.repeat(repeats, 1).requires_grad_()
     frozen = make(prior=Learned)
@@ -136,8 +136,8 @@ def head_gradients(model, objective, repeats):
     frozen.posterior.head = Given(heads)
     torch.manual_seed(0)
     loss = objective(frozen, X[:1].expand(repeats, -1, -1, -1)).loss
-    (slopes,) = torch.autograd.grad(loss * repeats, heads)
-    return slopes
+    (found,) = torch.autograd.grad(loss * repeats, heads)
+    return found
 
 
 class Given(torch.nn.Module):
@@ -149,10 +149,10 @@ class Given(torch.nn.Module):
         return self.heads
 
 
-def test_a_single_sample_of_dreg_sticks_the_landing():
-    """Where q is the true posterior, every sample agrees that nothing is to be changed."""
+def test_the_gradient_of_dreg_is_0_at_the_true_posterior():
+    """For every single sample, where that of iwae is noise with mean 0."""
     model = make()
-    with torch.no_grad():  # pictures that tell nothing of z: the true posterior is the prior
+    with torch.no_grad():  # without information on z the true posterior is the prior
         model.likelihood.decoder.net[0].weight.zero_()
         model.posterior.head.weight.zero_()
         model.posterior.head.bias.zero_()
@@ -163,14 +163,14 @@ def test_a_single_sample_of_dreg_sticks_the_landing():
         assert noisy["head.bias"].abs().max() > 0.01
 
 
-@pytest.mark.parametrize("rows", [1, 13, 24, 1000])
-def test_evaluation_decodes_no_more_than_it_may_and_counts_every_image_once(monkeypatch, rows):
-    monkeypatch.setattr(importance, "ROWS", rows)
+@pytest.mark.parametrize("limit", [1, 13, 24, 1000])
+def test_evaluation_limits_the_decoded_latents_and_counts_every_image_once(monkeypatch, limit):
+    monkeypatch.setattr(importance, "MAX_DECODED_LATENTS", limit)
     model, decoded = make(), []
     model.likelihood.decoder.register_forward_hook(lambda *seen: decoded.append(len(seen[2])))
     images = bars(6)
     means = evaluate(model, IWAE(6), images, 0)
-    assert max(decoded) <= max(rows, 6)
+    assert max(decoded) <= max(limit, 6)
     assert sum(decoded) == 6 * len(images)
     rate = model.draw(images.pixels(slice(None))).rate.mean().item()
     assert means["rate"] == pytest.approx(rate, rel=1e-5)

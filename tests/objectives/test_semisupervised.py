@@ -1,4 +1,4 @@
-"""M2: the bounds of labelled and unlabelled images, and how labels reach every batch."""
+"""M2: the bounds of labelled and unlabelled images, and the labelled images of every batch."""
 
 import math
 from dataclasses import replace
@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
 from tests.conftest import bars
-from vaecli import run as runs
 from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives.semisupervised import M2
+from vaecli.run.create import make_run
+from vaecli.run.writer import RunWriter, restore_state
 from vaecli.system.errors import ConfigError
 from vaecli.training.loop import Step, fit
 from vaecli.training.state import start
@@ -61,7 +62,7 @@ def costs(model, x, noise):
     return torch.stack(table, dim=1)
 
 
-def test_with_all_labels_it_is_the_conditional_elbo_and_a_cross_entropy():
+def test_with_all_labels_the_loss_is_the_conditional_elbo_plus_a_cross_entropy():
     model, objective, x = parts()
     labels = torch.tensor([0, 1, 2, 0, 1, 1])
     torch.manual_seed(3)
@@ -70,10 +71,10 @@ def test_with_all_labels_it_is_the_conditional_elbo_and_a_cross_entropy():
     wanted = cost(model, x, one_hot(*labels), torch.randn(6, 3)).mean()
     wanted = wanted - 0.7 * objective.classifier(x)[0].softmax(-1)[range(6), labels].log().mean()
     torch.testing.assert_close(terms.loss, wanted)
-    assert terms.logged["loss"] == terms.loss
+    assert terms.metrics["loss"] == terms.loss
 
 
-def test_without_labels_it_is_the_sum_over_classes():
+def test_without_labels_the_bound_is_a_sum_over_classes():
     model, objective, x = parts()
     torch.manual_seed(3)
     terms = objective(model, x, torch.zeros(6, CLASSES))
@@ -84,16 +85,16 @@ def test_without_labels_it_is_the_sum_over_classes():
     for y in range(CLASSES):
         wanted += q[:, y] * (table[:, y] + q[:, y].log())
     torch.testing.assert_close(terms.loss, wanted.mean())
-    torch.testing.assert_close(terms.loss, terms.logged["distortion"] + terms.logged["rate"])
+    torch.testing.assert_close(terms.loss, terms.metrics["distortion"] + terms.metrics["rate"])
     torch.manual_seed(3)
     assert objective(model, x).loss == terms.loss
 
 
-def test_a_mixed_batch_is_the_mean_over_images_of_both():
+def test_the_loss_of_a_mixed_batch_is_the_mean_over_its_images():
     model, objective, x = parts()
     c = one_hot(None, 1, None, 2, 0, None)
     known = c.any(-1)
-    with torch.no_grad():  # z is about the mean: both ways of writing it see the same noise
+    with torch.no_grad():  # almost no noise, so that its order does not matter
         model.posterior.head.bias[3:] = -20
         model.posterior.head.weight[3:] = 0
     q = objective.classifier(x)[0].log_softmax(-1)
@@ -103,8 +104,8 @@ def test_a_mixed_batch_is_the_mean_over_images_of_both():
     torch.testing.assert_close(objective(model, x, c).loss, wanted, rtol=1e-4, atol=0)
 
 
-def test_the_unlabelled_bound_is_tight_at_the_posterior_of_the_label_and_above_elsewhere():
-    """Where z tells nothing, so that `log p(x, y)` is known."""
+def test_the_unlabelled_bound_is_tight_at_the_true_posterior_of_the_label_only():
+    """For a decoder that ignores z, so that `log p(x, y)` is known."""
     model, objective, x = parts()
     with torch.no_grad():
         model.posterior.head.weight.zero_()
@@ -128,7 +129,7 @@ def test_the_unlabelled_bound_is_tight_at_the_posterior_of_the_label_and_above_e
     [one_hot(0, 1, 2, 0, 1, 2), one_hot(*[None] * 6), one_hot(0, None, None, 2, None, 1)],
     ids=["all", "none", "mixed"],
 )
-def test_every_parameter_gets_a_gradient_whatever_is_labelled(c):
+def test_every_parameter_gets_a_gradient_with_all_some_or_no_labels(c):
     model, objective, x = parts()
     objective(model, x, c).loss.backward()
     named = [*model.named_parameters(), *objective.named_parameters()]
@@ -140,7 +141,7 @@ def test_every_parameter_gets_a_gradient_whatever_is_labelled(c):
 
 @pytest.mark.parametrize("size", [1e2, 1e6])
 @pytest.mark.parametrize("y", [0, None])
-def test_a_certain_classifier_gives_no_nan(size, y):
+def test_an_extreme_classifier_gives_no_nan(size, y):
     model, objective, x = parts()
     with torch.no_grad():
         objective.classifier.head.weight *= size
@@ -150,34 +151,36 @@ def test_a_certain_classifier_gives_no_nan(size, y):
     assert all(p.grad.isfinite().all() for p in [*model.parameters(), *objective.parameters()])
 
 
-def test_errors_are_the_labelled_images_in_a_wrong_class():
+def test_the_classification_error_is_the_fraction_of_labelled_images_in_a_wrong_class():
     model, objective, x = parts()
     with torch.no_grad():
         objective.classifier.head.weight.zero_()
-        objective.classifier.head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))  # it says 1
+        objective.classifier.head.bias.copy_(torch.tensor([0.0, 1.0, 0.0]))  # always class 1
     for c, error in (
         (one_hot(1, 1, 1, 1, 1, 1), 0),
         (one_hot(1, 0, 2, 1, 1, None), 2 / 5),
         (one_hot(0, None, None, None, None, None), 1),
         (one_hot(*[None] * 6), 0),
     ):
-        logged = objective(model, x, c).logged
-        assert list(logged) == ["loss", "distortion", "rate", "error"]
-        assert logged["error"].item() == pytest.approx(error)
+        logged = objective(model, x, c).metrics
+        assert list(logged) == ["loss", "distortion", "rate", "classification_error"]
+        assert logged["classification_error"].item() == pytest.approx(error)
 
 
-def test_labels_do_nothing_in_an_evaluation_but_count_errors():
+def test_labels_change_only_the_classification_error_of_an_evaluation():
     state = start(CONFIG, TRAIN)
     swapped = type(TEST)(TEST.x, 1 - TEST.labels)
     first = evaluate(state.model, state.objective, TEST, 0)
     second = evaluate(state.model, state.objective, swapped, 0)
-    assert first.pop("error") == pytest.approx(1 - second.pop("error"))
+    assert first.pop("classification_error") == pytest.approx(
+        1 - second.pop("classification_error")
+    )
     assert first == second
     assert first["loss"] == pytest.approx(first["distortion"] + first["rate"], rel=1e-5)
 
 
 @pytest.mark.parametrize("count", [4, 50])
-def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(count, monkeypatch):
+def test_labelled_images_join_every_batch_and_every_decoded_image_has_a_label(count, monkeypatch):
     train, seen, given = bars(100).hide(count, 0), [], []
     state = start(CONFIG, train)
     forward, decode = M2.forward, state.model.likelihood.decoder.forward
@@ -206,7 +209,7 @@ def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(coun
     assert any(not torch.equal(x, first) for x, _ in batches[1:])
 
 
-def test_nothing_joins_where_no_label_is_hidden_or_none_is_read():
+def test_no_images_join_if_no_label_is_hidden_or_labels_are_not_read():
     for config, train in (
         (CONFIG, bars(100)),
         (replace(CONFIG, objective="elbo", conditional=False, labels=None), TRAIN),
@@ -217,17 +220,18 @@ def test_nothing_joins_where_no_label_is_hidden_or_none_is_read():
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4, 6])
-def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
+def test_a_run_stopped_after_any_batch_resumes_exactly(tmp_path, stop):
     train = bars(100).hide(50, 0)
     config = replace(CONFIG, labels=50, binarize="dynamic")
     whole, first, second = (start(config, train) for _ in range(3))
     list(fit(whole, train, TEST))
-    run = create(config, tmp_path / "run")
+    run = make_run(config, tmp_path / "run")
     events = (e for e in fit(first, train, TEST) if isinstance(e, Step))
     for _ in range(stop):
         next(events)
-    run.save(first)
-    run.restore(second)
+    with RunWriter(run) as writer:
+        writer.save(first)
+    restore_state(run, second)
     assert second.means.images == first.means.images
     list(fit(second, train, TEST))
     for name, tensor in whole.tensors().items():
@@ -235,20 +239,21 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
     assert [(e.train, e.test) for e in second.history] == [(e.train, e.test) for e in whole.history]
 
 
-def test_it_learns_classes():
+def test_the_classifier_learns_the_classes():
     train = bars(200).hide(160, 0)
     state = start(replace(CONFIG, labels=160, lr=1e-2, epochs=6), train)
     list(fit(state, train, TEST))
-    assert state.history[-1].test["error"] < 0.05 < state.history[0].test["error"]
+    first, last = state.history[0].test, state.history[-1].test
+    assert last["classification_error"] < 0.05 < first["classification_error"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"conditional": False}, r"m2 needs parts that are given the label: add --conditional\."),
+        ({"conditional": False}, "The m2 objective needs a conditional model: add --conditional."),
         ({"objective": "m2:alpa=1"}, "Unknown option of m2 'alpa'. Did you mean 'alpha'?"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_a_sentence(changes, message):
+def test_a_misfit_is_refused_with_a_remedy(changes, message):
     with pytest.raises(ConfigError, match=f"^{message}"):
         build(replace(CONFIG, **changes), SHAPE, CLASSES)

@@ -110,9 +110,9 @@ def resolve(config: Config) -> Config:
     return replace(config, **spelled)
 
 
-def has_critic(config: Config) -> bool:
-    """Whether the loss is that of a game."""
-    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").has_critic
+def monitor_of(config: Config) -> str:
+    """The validation metric that decides which epoch is best."""
+    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").monitor
 
 
 def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
@@ -127,7 +127,3 @@ def _make(config: Config, kind: str, **offered: Any) -> Any:
     part, options = choose(getattr(config, kind), TABLES[kind], kind)
     taken = inspect.signature(part).parameters
     return part(**{name: value for name, value in offered.items() if name in taken}, **options)
-
-
-def monitor_of(config: Config) -> str:
-    return "distortion" if has_critic(config) else "loss"

@@ -40,14 +40,16 @@ PRESETS = {
         network="mlp:activation=silu,bias=data",
     ),
     "beta-vae": preset("Sy2fzU9gl", objective="elbo:beta=4"),
-    "warmup": preset("1602.02282", objective="elbo:warmup=10"),
-    "cyclical": preset("1903.10145", objective="elbo:cycle=5"),
-    "capacity": preset("1804.03599", objective="elbo:capacity=25,over=25,gamma=10"),
+    "annealing": preset("1602.02282", objective="elbo:annealing_epochs=10"),
+    "cyclical": preset("1903.10145", objective="elbo:cycle_epochs=5"),
+    "capacity": preset(
+        "1804.03599", objective="elbo:capacity=25,capacity_epochs=25,capacity_weight=10"
+    ),
     "free-bits": preset("1606.04934", objective="elbo:free_bits=8"),
     "iwae": preset("1509.00519", objective="iwae:samples=8"),
-    "miwae": preset("1802.04537", objective="iwae:samples=4,outer=4"),
+    "miwae": preset("1802.04537", objective="iwae:samples=4,bounds=4"),
     "ciwae": preset("1802.04537", objective="iwae:samples=8,beta=0.05"),
-    "piwae": preset("1802.04537", objective="piwae:samples=4,outer=4"),
+    "piwae": preset("1802.04537", objective="piwae:samples=4,bounds=4"),
     "renyi": preset("1602.02311", objective="renyi"),
     "dreg": preset("1810.04152", objective="dreg:samples=8"),
     "vamp": preset("1705.07120", prior="vamp:components=100"),
@@ -72,9 +74,9 @@ PRESETS = {
     "wae-mmd": preset(
         "1711.01558", posterior="dirac", likelihood="gaussian", objective="wae:weight=500"
     ),
-    "info-vae": preset("1706.02262", objective="wae:rate=0.5"),
+    "info-vae": preset("1706.02262", objective="wae:kl_weight=0.5"),
     "swae": preset("1804.01947", posterior="dirac", objective="swae"),
-    "beta-tc-vae": preset("1802.04942", objective="betatc"),
+    "beta-tc-vae": preset("1802.04942", objective="beta-tc"),
     "factor-vae": preset("1802.05983", objective="factor"),
     "dip-vae": preset("1711.00848", objective="dip"),
     "vq-vae": preset("1711.00937", posterior="quantized", prior="codes"),

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..model import VAE
-from ..objectives import Objective
+from ..objectives.objective import EVALUATION_BATCH_SIZE
 
 
 def chunks(
-    images: Images, device: torch.device, size: int = Objective.largest
+    images: Images, device: torch.device, size: int = EVALUATION_BATCH_SIZE
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """All images as floats, shape `(<= size, C, H, W)`, and their one-hot labels, in order."""
     for start in range(0, len(images), size):

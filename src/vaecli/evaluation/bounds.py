@@ -9,7 +9,7 @@ from torch import Tensor
 from ..data.images import Images
 from ..model import VAE, log_mean_exp
 from ..objectives import Objective
-from ..objectives.importance import ROWS
+from ..objectives.importance import MAX_DECODED_LATENTS
 from ..system.seeds import seeded
 from .batches import chunks, evaluating
 from .means import Means
@@ -22,7 +22,7 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     """
     means = Means()
     with seeded(model.device, seed, "evaluation"), evaluating(model):
-        for x, c in chunks(images, model.device, objective.largest):
+        for x, c in chunks(images, model.device, objective.evaluation_batch_size):
             means.add(objective(model, x, c), len(x))
     return means.read()
 
@@ -44,10 +44,13 @@ def log_likelihood(
         seed: Of the noise.
         tick: Called with the number of images that are done since the last call.
     """
-    found, most = [], math.ceil(samples / math.ceil(samples / ROWS))  # parts of about one size
+    found, most = (
+        [],
+        math.ceil(samples / math.ceil(samples / MAX_DECODED_LATENTS)),
+    )  # parts of about one size
     counts = [min(most, samples - done) for done in range(0, samples, most)]
     with seeded(model.device, seed, "likelihood"), evaluating(model):
-        for x, c in chunks(images, model.device, max(1, ROWS // samples)):
+        for x, c in chunks(images, model.device, max(1, MAX_DECODED_LATENTS // samples)):
             weights = torch.cat([model.draw(x, c, count).log_weights for count in counts])
             found.append(log_mean_exp(weights).cpu())
             tick(len(x))

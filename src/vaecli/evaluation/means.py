@@ -2,7 +2,7 @@
 
 import torch
 
-from ..objectives import Terms
+from ..objectives import LossTerms
 
 
 class Means:
@@ -22,10 +22,10 @@ class Means:
         self.sums, self.finite, self.last = torch.zeros(()), torch.zeros(()), torch.zeros(())
         self.images = self.batches = 0
 
-    def add(self, terms: Terms, images: int) -> None:
-        values = torch.stack(tuple(terms.logged.values()))
+    def add(self, terms: LossTerms, images: int) -> None:
+        values = torch.stack(tuple(terms.metrics.values()))
         if not self.batches:
-            self.names, self.finite = tuple(terms.logged), values.new_zeros(())
+            self.names, self.finite = tuple(terms.metrics), values.new_zeros(())
             self.sums = self.last = torch.zeros_like(values)
         self.last = torch.where(self.finite == self.batches, values, self.last)
         self.sums = self.sums.add(values, alpha=images)

@@ -94,7 +94,7 @@ def _measure_epoch(state: State, images: Splits) -> float:
         if times[-1] > times[0] + LIMIT:
             break
     held_out = len(images.test) + len(images.validation or ())
-    part = images.test.first(min(state.objective.largest, len(images.test)))
+    part = images.test.first(min(state.objective.evaluation_batch_size, len(images.test)))
     evaluate(state.model, state.objective, part, state.config.seed)
     evaluation = (time.perf_counter() - times[-1]) / len(part) * held_out
     batch = median(after - before for before, after in pairwise(times))

@@ -1,16 +1,16 @@
-"""Objectives: a draw to a loss. One module for each idea, and the table of their names."""
+"""Objectives: the losses that train a model, and the table of their names."""
 
 from .adversarial import Adversarial
-from .disentangling import DIP, BetaTC, Factor
+from .disentangling import DIPVAE, BetaTCVAE, FactorVAE
 from .elbo import ELBO
 from .importance import IWAE, PIWAE, DReG, Renyi
-from .mmd import SWAE, WAE
-from .objective import Objective, Terms
+from .objective import METRIC_UNITS, LossTerms, Objective
 from .regularized import RAE
 from .semisupervised import M2
 from .vaegan import VAEGAN
+from .wasserstein import SWAE, WAE
 
-__all__ = ["OBJECTIVES", "Objective", "Terms"]
+__all__ = ["METRIC_UNITS", "OBJECTIVES", "LossTerms", "Objective"]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "elbo": ELBO,
@@ -20,9 +20,9 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "dreg": DReG,
     "wae": WAE,
     "swae": SWAE,
-    "betatc": BetaTC,
-    "factor": Factor,
-    "dip": DIP,
+    "beta-tc": BetaTCVAE,
+    "factor": FactorVAE,
+    "dip": DIPVAE,
     "rae": RAE,
     "m2": M2,
     "adversarial": Adversarial,

@@ -1,4 +1,6 @@
-"""Adversarial autoencoders: the aggregate posterior is made to look like the prior."""
+"""Adversarial autoencoders."""
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -8,31 +10,39 @@ from ..parts.networks import join
 from ..parts.priors import Prior
 from ..parts.ranges import Layers, Units, Weight
 from ..system.errors import ConfigError
-from .critic import fool, judge, latent_critic, slope
-from .objective import END, Context, Objective, Terms, frozen, score
+from .discriminator import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    latent_discriminator,
+)
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
 
 
 class Adversarial(Objective):
-    """Distortion, and a critic that tells latents of images from draws of the prior.
+    """Distortion plus an adversarial loss that matches the aggregate posterior to the prior.
 
-    Logs critic, what the critic minimises: 1.386 nats if it cannot tell; and fooled, the share of
-    latents that it takes for draws of the prior.
+    The discriminator tells latents of images from samples of the prior.
+
+    Logs discriminator_loss, 1.386 nats if the discriminator cannot tell them apart, and
+    fooled_fraction, the fraction of latents that it takes for samples of the prior.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), https://arxiv.org/abs/1511.05644
+        Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
+            https://arxiv.org/abs/1801.04406, for gradient_penalty
 
     Args:
-        weight: Weight of the encoder's part in the game. It suits about 20 latent dimensions;
-            two need about 100, to outweigh what the distortion gains from any other layout.
-        width: Units in a hidden layer of the critic.
-        depth: Hidden layers of the critic.
-        slope: Weight of the critic's squared gradient at draws of the prior, which calms the game.
-        labels: Whether the critic sees labels, so that each class takes its own part of the prior.
+        weight: Weight of the generator loss, which trains the encoder. The default suits about 20
+            latent dimensions; 2 need about 100, or the distortion decides where latents lie.
+        width: Units in a hidden layer of the discriminator.
+        depth: Hidden layers of the discriminator.
+        gradient_penalty: Weight of the discriminator's R1 penalty at samples of the prior.
+        labels: The discriminator also sees the label, so that each class matches its own component
+            of the prior.
     """
 
-    needs_density = False
-    has_critic = True
-    compiles = False
+    monitor: ClassVar[str] = "distortion"
 
     def __init__(
         self,
@@ -43,47 +53,72 @@ class Adversarial(Objective):
         weight: Weight = 10.0,
         width: Units = 256,
         depth: Layers = 2,
-        slope: Weight = 1.0,
+        gradient_penalty: Weight = 1.0,
         labels: bool = False,
     ) -> None:
         super().__init__()
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
-                "The adversarial objective imposes a prior that is fixed: use --prior normal."
+                "The adversarial objective needs a prior without parameters: use --prior normal."
             )
+        inputs = latent_dim
         if labels:
             _check_labels(prior, context, classes)
-        self.weight, self.slope, self.reads_labels = weight, slope, labels
-        self.critic = latent_critic(latent_dim + labels * (classes + 1), width, depth)
+            inputs += classes + 1
+        self.needs_density = False
+        self.reads_labels = labels
+        self.compiles = False
+        self.weight = weight
+        self.penalty_weight = gradient_penalty
+        self.discriminator = latent_discriminator(inputs, width, depth)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
-        fake, (real, label) = draw.z[0], self._draw(model, len(x), c)
+        fake = draw.z[0]
+        real, label = self._sample_prior(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())
-        on_real = self.critic(join(real, label))
-        critic = judge(on_real, self.critic(join(fake.detach(), label)))
-        on_fake = frozen(self.critic)(join(fake, label))
-        game = self.weight * fool(on_fake) + critic + slope(self.slope, on_real, real)
-        loss = draw.distortion + game
-        return score(draw, loss, critic=critic, fooled=on_fake > 0)
+        real_logits = self.discriminator(join(real, label))
+        discriminator_term = discriminator_loss(
+            real_logits, self.discriminator(join(fake.detach(), label))
+        )
+        generator_logits = frozen(self.discriminator)(join(fake, label))
+        adversarial_loss = (
+            self.weight * generator_loss(generator_logits)
+            + discriminator_term
+            + gradient_penalty(real_logits, real, self.penalty_weight)
+        )
+        return loss_terms(
+            draw,
+            draw.distortion + adversarial_loss,
+            discriminator_loss=discriminator_term,
+            fooled_fraction=generator_logits > 0,
+        )
 
-    def _draw(self, model: VAE, n: int, c: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """`n` latents from the prior, and the labels as the critic sees them, if it does.
+    def _sample_prior(self, model: VAE, n: int, c: Context) -> tuple[Tensor, Tensor | None]:
+        """Samples of the prior, shape `(n, D)`, and the discriminator's labels, if it sees any.
 
-        To a model that takes none, labels are known here only. One class more says that the label
-        is not known.
+        The labels, shape `(n, classes + 1)`, are one-hot; the last class is an unknown label.
         """
         if not self.reads_labels:
             return model.sample_latent(n, c), None
         if c is None:
-            raise ConfigError("The objective adversarial:labels=true needs labels.")
+            raise ConfigError("adversarial:labels=true needs labels: pass c, shape (B, classes).")
         label = torch.cat([c, 1 - c.sum(-1, keepdim=True)], dim=-1)
+        # model.sample_latent would drop the label of an unconditional model
         return model.prior(c).expand((n,)).sample(), label
 
 
 def _check_labels(prior: Prior, context: int, classes: int) -> None:
-    """Raise unless there are labels that the prior, or else the decoder, depends on."""
+    """Raise `ConfigError` unless the prior or the decoder depends on the label."""
     if not classes:
-        raise ConfigError("adversarial:labels=true needs images with labels: these have none.")
+        raise ConfigError(
+            "adversarial:labels=true needs images with labels, and these have none: use "
+            "labels=false."
+        )
     if not context and not prior(torch.eye(classes)).batch_shape:
-        raise ConfigError("labels=true needs a prior with a part for each class: use --prior ring.")
+        raise ConfigError(
+            "adversarial:labels=true needs a prior with a component for each class: use "
+            "--prior ring."
+        )

@@ -1,7 +1,7 @@
-"""Latent dimensions that vary independently over the images, in three ways."""
+"""Disentangling: objectives that make the latent dimensions independent over the images."""
 
 import math
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -10,16 +10,26 @@ from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
 from ..parts.ranges import Layers, Units, Weight
-from .critic import judge, latent_critic
-from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
+from .discriminator import discriminator_loss, latent_discriminator
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    require_gaussian,
+)
 
 
-def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor]:
-    """`log q(z)` and `log q(z_d)` of the mean posterior of all images, shapes `(B,)` and `(B, D)`.
+def aggregate_posterior_log_density(
+    q: DiagonalNormal, z: Tensor, images: int
+) -> tuple[Tensor, Tensor]:
+    """`log q(z)` and `log q(z_d)` of the aggregate posterior, shapes `(B,)` and `(B, D)`.
 
-    The density at z_i is estimated from a batch by minibatch stratified sampling: its own image
-    has its share 1/N, the others of the batch stand for the other N - 1 alike. (The paper lets
-    one of these, the last, have a share of its own, of the same expectation.)
+    Estimated from a batch by minibatch stratified sampling: the image that z_i was sampled for has
+    weight 1/N, and the other images of the batch share the remaining weight (N - 1)/N equally. The
+    paper gives the last of them another weight; the expectation is the same.
 
     References:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), appendix C.2,
@@ -28,66 +38,74 @@ def aggregate(q: DiagonalNormal, z: Tensor, images: int) -> tuple[Tensor, Tensor
     Args:
         q: The posteriors of the batch, batch shape `(B,)`.
         z: A sample of each, shape `(B, D)`.
-        images: How many N there are in all; those of the batch, if less than these.
+        images: Number N of training images; if it is below B, N is B.
     """
     batch = len(z)
     n = max(images, batch) if batch > 1 else 1
-    share = z.new_full((batch, batch), -math.log(n * max(batch - 1, 1) / max(n - 1, 1)))
-    share.fill_diagonal_(-math.log(n))
+    log_share = -math.log(n * max(batch - 1, 1) / max(n - 1, 1))
+    log_shares = z.new_full((batch, batch), log_share)
+    log_shares.fill_diagonal_(-math.log(n))
     each = DiagonalNormal(q.loc.unsqueeze(-1), q.log_var.unsqueeze(-1))
     pairs = each.log_prob(z[:, None, :, None])  # log q(z_id | x_j): (B, B, D)
-    joint = (pairs.sum(-1) + share).logsumexp(1)
-    return joint, (pairs + share.unsqueeze(-1)).logsumexp(1)
+    joint = (pairs.sum(-1) + log_shares).logsumexp(1)
+    return joint, (pairs + log_shares.unsqueeze(-1)).logsumexp(1)
 
 
-class BetaTC(Objective):
-    """Distortion plus rate, in which the total correlation of the latents counts beta times.
+class BetaTCVAE(Objective):
+    """Distortion plus rate, in which the total correlation of the latents has weight beta.
 
     References:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018),
             https://arxiv.org/abs/1802.04942
 
     Args:
-        beta: Weight of the total correlation; at 1 the loss is the negative ELBO.
+        beta: Weight of the total correlation; with 1 the loss is the negative ELBO.
     """
-
-    largest = 250  # images that are scored against each other: B^2 D numbers
 
     def __init__(self, posterior: Posterior, images: int, beta: Weight = 6.0) -> None:
         super().__init__()
-        need_gaussian("betatc", posterior)
-        self.images, self.beta = images, beta
+        require_gaussian("beta-tc", posterior)
+        self.images = images
+        self.beta = beta
+        self.evaluation_batch_size = 250  # the density takes B^2 D numbers
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
-        joint, marginals = aggregate(cast(DiagonalNormal, draw.q), draw.z[0], self.images)
-        tc = joint - marginals.sum(-1)
-        loss = draw.distortion + draw.rate + (self.beta - 1) * tc
-        return score(draw, loss, total_correlation=tc)
+        q = cast(DiagonalNormal, draw.q)
+        joint, marginals = aggregate_posterior_log_density(q, draw.z[0], self.images)
+        total_correlation = joint - marginals.sum(-1)
+        loss = draw.distortion + draw.rate + (self.beta - 1) * total_correlation
+        return loss_terms(draw, loss, total_correlation=total_correlation)
 
 
-def permuted(z: Tensor) -> Tensor:
-    """The latents, shape `(B, D)`, with every dimension shuffled over the batch on its own."""
+def permute_dims(z: Tensor) -> Tensor:
+    """Latents, shape `(B, D)`, with each dimension permuted over the batch independently."""
     return z.gather(0, torch.rand_like(z).argsort(0))
 
 
-class Factor(Objective):
-    """Distortion plus rate plus gamma times a critic's estimate of the total correlation.
+class FactorVAE(Objective):
+    """Distortion plus rate plus gamma times a discriminator's estimate of the total correlation.
 
-    The critic tells latents from latents whose dimensions were shuffled over the batch; its logit
-    is the estimate. Critic and encoder share a loss, and never train each other. One batch serves
-    both, where the paper takes two, and the critic is smaller than its 6 layers of 1000 units.
+    The discriminator tells latents from latents with permuted dimensions; its logit estimates the
+    total correlation, and half its loss is added to train it. Two things differ from the paper:
+    one batch serves for both samples in place of two, and the discriminator is smaller than the
+    paper's 6 layers of 1000 units.
+
+    Logs total_correlation, the estimate, and discriminator_loss, 1.386 nats if the discriminator
+    cannot tell.
 
     References:
         Disentangling by Factorising (Kim & Mnih, 2018), https://arxiv.org/abs/1802.05983
 
     Args:
         gamma: Weight of the total correlation.
-        width: Units in a hidden layer of the critic.
-        depth: Hidden layers of the critic.
+        width: Units in a hidden layer of the discriminator.
+        depth: Hidden layers of the discriminator.
     """
 
-    has_critic = True
+    monitor: ClassVar[str] = "distortion"
 
     def __init__(
         self,
@@ -98,52 +116,66 @@ class Factor(Objective):
         depth: Layers = 3,
     ) -> None:
         super().__init__()
-        need_gaussian("factor", posterior)
+        require_gaussian("factor", posterior)
         self.gamma = gamma
-        self.critic = latent_critic(latent_dim, width, depth)
+        self.discriminator = latent_discriminator(latent_dim, width, depth)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         z = draw.z[0]
-        tc = frozen(self.critic)(z)
-        critic = judge(self.critic(z.detach()), self.critic(permuted(z.detach()))) / 2
-        loss = draw.distortion + draw.rate + self.gamma * tc + critic
-        return score(draw, loss, total_correlation=tc, critic=critic)
+        total_correlation = frozen(self.discriminator)(z)
+        discriminator_term = discriminator_loss(
+            self.discriminator(z.detach()), self.discriminator(permute_dims(z.detach()))
+        )
+        loss = draw.distortion + draw.rate + self.gamma * total_correlation + discriminator_term / 2
+        return loss_terms(
+            draw, loss, total_correlation=total_correlation, discriminator_loss=discriminator_term
+        )
 
 
-class DIP(Objective):
-    """Distortion plus rate plus the distance of a covariance over the images from the identity.
+class DIPVAE(Objective):
+    """Distortion plus rate plus the distance of the latents' covariance from the identity.
 
-    Of the posterior means (I), or of the latents, whose posterior variances count too (II).
+    Variant I takes the covariance of the posterior means over the images; variant II adds the mean
+    of the posterior variances, which makes it the covariance of the latents.
+
+    Logs dip_penalty, the distance with its weights.
 
     References:
         Variational Inference of Disentangled Latent Concepts (Kumar et al., 2018),
             https://arxiv.org/abs/1711.00848
 
     Args:
-        kind: Which covariance.
-        off_diagonal: Weight of the squares of the covariances.
-        diagonal: Weight of the squares of the variances less 1.
+        variant: DIP-VAE-I or DIP-VAE-II.
+        off_diagonal: Weight of the squared covariances.
+        diagonal: Weight of the squared differences of the variances from 1.
     """
 
     def __init__(
         self,
         posterior: Posterior,
-        kind: Literal["I", "II"] = "II",
+        variant: Literal["I", "II"] = "II",
         off_diagonal: Weight = 10.0,
         diagonal: Weight = 10.0,
     ) -> None:
         super().__init__()
-        need_gaussian("dip", posterior)
-        self.kind, self.off_diagonal, self.diagonal = kind, off_diagonal, diagonal
+        require_gaussian("dip", posterior)
+        self.variant = variant
+        self.off_diagonal = off_diagonal
+        self.diagonal = diagonal
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         centred = draw.q.mean - draw.q.mean.mean(0)
         covariance = centred.T @ centred / len(x)
-        if self.kind == "II":
+        if self.variant == "II":
             covariance = covariance + draw.q.variance.mean(0).diag()
         variances = covariance.diagonal()
-        off = covariance.square().sum() - variances.square().sum()
-        gap = self.off_diagonal * off + self.diagonal * (variances - 1).square().sum()
-        return score(draw, draw.distortion + draw.rate + gap, dip=gap)
+        off_diagonal = covariance.square().sum() - variances.square().sum()
+        diagonal = (variances - 1).square().sum()
+        dip_penalty = self.off_diagonal * off_diagonal + self.diagonal * diagonal
+        return loss_terms(draw, draw.distortion + draw.rate + dip_penalty, dip_penalty=dip_penalty)

@@ -1,4 +1,4 @@
-"""The evidence lower bound, and the prices and schedules that its rate may be given."""
+"""The ELBO, with a weight of the rate, annealing, free bits and capacity."""
 
 import math
 
@@ -7,22 +7,30 @@ from torch import Tensor
 from ..model import VAE
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
-from .objective import END, Context, Objective, Terms, prior_fit, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    detached_prior_nll,
+    loss_terms,
+)
 
 
 class ELBO(Objective):
-    """Distortion plus beta times rate: at beta 1 the negative evidence lower bound.
+    """Distortion plus beta times the rate; with beta 1 the negative evidence lower bound.
 
-    At beta 0 the model is an autoencoder of any posterior. A prior that learns is then fitted to
-    latents held fixed, by a term -log p(z) of the loss that the encoder does not feel.
+    With beta 0 the model is an autoencoder, with any posterior. A learned prior is then fitted by
+    a term -log p(z) of detached latents, which does not train the encoder.
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
         beta-VAE: Learning Basic Visual Concepts (Higgins et al., 2017),
             https://openreview.net/forum?id=Sy2fzU9gl, for beta
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282,
-            for warmup
-        Cyclical Annealing Schedule (Fu et al., 2019), https://arxiv.org/abs/1903.10145, for cycle
+            for annealing_epochs
+        Cyclical Annealing Schedule (Fu et al., 2019), https://arxiv.org/abs/1903.10145, for
+            cycle_epochs
         Understanding disentangling in beta-VAE (Burgess et al., 2018),
             https://arxiv.org/abs/1804.03599, for capacity
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
@@ -30,58 +38,74 @@ class ELBO(Objective):
 
     Args:
         beta: Weight of the rate.
-        warmup: Epochs over which beta grows from 0.
-        cycle: Epochs after which beta falls to 0 again, to grow over the half of them; 0 for never.
-        free_bits: Nats that the mean rate of a batch may have at no cost.
-        capacity: Nats C of rate aimed at: each image pays gamma |rate - C|, not beta; 0 for none.
-        over: Epochs over which C grows from 0 to capacity.
-        gamma: Weight of the distance to C.
+        annealing_epochs: Epochs in which beta rises from 0; 0 for a constant beta.
+        cycle_epochs: Epochs in a cycle, in whose first half beta rises from 0; 0 for no cycles.
+        free_bits: Nats of rate, as a mean over the batch, that cost nothing.
+        capacity: Target C of the rate in nats: the loss has capacity_weight |rate - C| of each
+            image in place of beta times the rate; 0 for no target.
+        capacity_epochs: Epochs in which C rises from 0 to capacity.
+        capacity_weight: Weight of the distance between rate and C.
     """
 
     def __init__(
         self,
         beta: Weight = 1.0,
-        warmup: Weight = 0.0,
-        cycle: Weight = 0.0,
+        annealing_epochs: Weight = 0.0,
+        cycle_epochs: Weight = 0.0,
         free_bits: Weight = 0.0,
         capacity: Weight = 0.0,
-        over: Weight = 0.0,
-        gamma: Weight = 1000.0,
+        capacity_epochs: Weight = 0.0,
+        capacity_weight: Weight = 1000.0,
     ) -> None:
         super().__init__()
-        schedule = {"warmup": warmup, "cycle": cycle, "free_bits": free_bits}
-        if warmup and cycle:
-            raise ConfigError("The elbo objective takes warmup or cycle, not both: leave one out.")
-        if capacity and (beta != 1 or any(schedule.values())):
+        if annealing_epochs and cycle_epochs:
+            raise ConfigError("elbo:annealing_epochs excludes cycle_epochs: remove one of them.")
+        excluded = {
+            "beta": beta != 1,
+            "annealing_epochs": annealing_epochs,
+            "cycle_epochs": cycle_epochs,
+            "free_bits": free_bits,
+        }
+        given = ", ".join(name for name, is_given in excluded.items() if is_given)
+        if capacity and given:
             raise ConfigError(
-                "elbo:capacity has no use for beta, warmup, cycle or free_bits: set its gamma."
+                f"elbo:capacity excludes {given}: remove one or the other. The weight of capacity "
+                "is capacity_weight."
             )
-        self.beta, self.warmup, self.cycle, self.free_bits = beta, warmup, cycle, free_bits
-        self.capacity, self.over, self.gamma = capacity, over, gamma
         self.needs_density = beta > 0
+        self.beta = beta
+        self.annealing_epochs = annealing_epochs
+        self.cycle_epochs = cycle_epochs
+        self.free_bits = free_bits
+        self.capacity = capacity
+        self.capacity_epochs = capacity_epochs
+        self.capacity_weight = capacity_weight
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
         if self.beta == 0:
-            return score(draw, draw.distortion + prior_fit(model, draw, c))
-        return score(draw, draw.distortion + self.price(draw.rate, epoch))
+            return loss_terms(draw, draw.distortion + detached_prior_nll(model, draw, c))
+        return loss_terms(draw, draw.distortion + self.kl_term(draw.rate, epoch))
 
-    def price(self, rate: Tensor, epoch: float) -> Tensor:
-        """What the rate, shape `(B,)`, adds to the loss at this epoch, in nats."""
+    def kl_term(self, rate: Tensor, epoch: float) -> Tensor:
+        """The term of the loss for this rate, shape `(B,)`, in nats; a scalar with free bits."""
         if self.capacity:
-            return self.gamma * (rate - self.capacity * grown(epoch, self.over)).abs()
+            capacity = self.capacity * linear_annealing(epoch, self.capacity_epochs)
+            return self.capacity_weight * (rate - capacity).abs()
         if self.free_bits:
             rate = rate.mean().clamp(min=self.free_bits)
-        beta = self.beta * self.share(epoch)
+        beta = self.beta * self.annealing_weight(epoch)
         return rate if beta == 1 else beta * rate
 
-    def share(self, epoch: float) -> float:
-        """The fraction of beta that is in force."""
-        if self.cycle and math.isfinite(epoch):
-            return grown(epoch % self.cycle, self.cycle / 2)
-        return grown(epoch, self.warmup)
+    def annealing_weight(self, epoch: float) -> float:
+        """The factor from 0 to 1 that the schedule multiplies beta by."""
+        if self.cycle_epochs and math.isfinite(epoch):
+            return linear_annealing(epoch % self.cycle_epochs, self.cycle_epochs / 2)
+        return linear_annealing(epoch, self.annealing_epochs)
 
 
-def grown(epoch: float, epochs: float) -> float:
-    """From 0 linearly to 1 over so many epochs; at once if there are none."""
+def linear_annealing(epoch: float, epochs: float) -> float:
+    """Linear annealing factor, 0 to 1 over `epochs`; 1 if `epochs` is 0."""
     return min(1.0, epoch / epochs) if epochs else 1.0

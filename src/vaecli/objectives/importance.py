@@ -1,4 +1,4 @@
-"""Bounds on `log p(x)` from several samples for each image, weighted by their importance."""
+"""Bounds on `log p(x)` from several importance-weighted samples of each image."""
 
 from dataclasses import replace
 from typing import Annotated, cast
@@ -11,49 +11,60 @@ from ..model import VAE, Draw, log_mean_exp
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
 from ..parts.ranges import Count
-from .objective import END, Context, Objective, Terms, frozen, need_gaussian, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    require_gaussian,
+)
 
-ROWS = 4000  # latents decoded at a time in evaluation: more are slower and take memory
+MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more are slower and take memory
 
 
 class IWAE(Objective):
-    """The importance-weighted bound, whose weights come from several samples of an image.
+    """Importance-weighted bound of several samples of each image.
 
-    With outer above 1 it is MIWAE, with beta above 0 CIWAE. One sample is the ELBO, its rate by
-    Monte Carlo.
+    With bounds above 1 it is MIWAE, with beta above 0 CIWAE. With one sample it is the ELBO, with
+    the rate estimated by Monte Carlo.
 
     References:
         Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
         Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
-            https://arxiv.org/abs/1802.04537, for outer and beta
+            https://arxiv.org/abs/1802.04537, for bounds and beta
 
     Args:
         samples: Samples K in a bound.
-        outer: Bounds M that are averaged, each from samples of its own.
-        beta: Share in [0, 1] of the ELBO, of all K M samples, in the loss; the bound has the rest.
+        bounds: Bounds M that are averaged, each of K samples of its own.
+        beta: Weight of the ELBO, of all K M samples, from 0 to 1; the bound has weight 1 - beta.
     """
 
     def __init__(
-        self, samples: Count = 8, outer: Count = 1, beta: Annotated[float, Ge(0), Le(1)] = 0.0
+        self, samples: Count = 8, bounds: Count = 1, beta: Annotated[float, Ge(0), Le(1)] = 0.0
     ) -> None:
         super().__init__()
-        self.total, self.largest = samples * outer, most_images(samples * outer)
-        self.samples, self.beta = samples, beta
+        self.samples = samples
+        self.total_samples = samples * bounds
+        self.beta = beta
+        self.evaluation_batch_size = evaluation_batch_size(self.total_samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        draw = model.draw(x, c, self.total)
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        draw = model.draw(x, c, self.total_samples)
         loss = -mean_bound(draw.log_weights, self.samples)
         if self.beta:
             loss = (1 - self.beta) * loss + self.beta * (draw.distortion + draw.rate)
-        return score(draw, loss)
+        return loss_terms(draw, loss)
 
 
 class PIWAE(Objective):
-    """The decoder learns by one bound of all samples, the encoder by the mean of looser ones.
+    """Decoder trained by one bound of all samples, encoder by the mean of looser bounds.
 
-    More samples tighten the bound but drown the gradient of the encoder in noise. The prior is
-    trained as the decoder is; the loss is the decoder's bound, and its value has no part of the
-    encoder's.
+    More samples tighten the bound, but the gradient of the encoder becomes noisier. The prior is
+    trained with the decoder. The value of the loss is the negative bound of the decoder alone.
 
     References:
         Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
@@ -61,32 +72,37 @@ class PIWAE(Objective):
 
     Args:
         samples: Samples K in a bound of the encoder.
-        outer: Bounds M of the encoder; the decoder's is of K M samples.
+        bounds: Bounds M of the encoder; the bound of the decoder has all K M samples.
     """
 
-    def __init__(self, samples: Count = 8, outer: Count = 8) -> None:
+    def __init__(self, samples: Count = 8, bounds: Count = 8) -> None:
         super().__init__()
-        self.total, self.largest = samples * outer, most_images(samples * outer)
         self.samples = samples
+        self.total_samples = samples * bounds
+        self.evaluation_batch_size = evaluation_batch_size(self.total_samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        given = c if model.context else None
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        c = model.used_context(c)
         q = model.encode(x, c)
-        z = q.rsample((self.total,))
-        draw = Draw(x, z, q, frozen(model.prior)(given), frozen(model.likelihood)(z, given))
+        z = q.rsample((self.total_samples,))
+        draw = Draw(x, z, q, frozen(model.prior)(c), frozen(model.likelihood)(z, c))
         if not torch.is_grad_enabled():
-            return score(draw, -draw.bound)
-        encoder = -mean_bound(draw.log_weights, self.samples)
-        z, log_qz = z.detach(), draw.log_qz.detach()
-        log_pxz = model.likelihood(z, given).log_prob(x) + model.prior(given).log_prob(z)
-        decoder = -log_mean_exp(log_pxz - log_qz)
-        return score(draw, decoder + (encoder - encoder.detach()))
+            return loss_terms(draw, -draw.bound)
+        encoder_loss = -mean_bound(draw.log_weights, self.samples)
+        z = z.detach()
+        log_qz = draw.log_qz.detach()
+        log_pxz = model.likelihood(z, c).log_prob(x) + model.prior(c).log_prob(z)
+        decoder_loss = -log_mean_exp(log_pxz - log_qz)
+        # The difference is 0: it adds the gradient of the encoder, not its value.
+        return loss_terms(draw, decoder_loss + (encoder_loss - encoder_loss.detach()))
 
 
 class Renyi(Objective):
-    """The variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted (alpha 0).
+    """Variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted bound (alpha 0).
 
-    It falls with alpha; a negative alpha overestimates `log p(x)` when there are samples enough.
+    It decreases with alpha. A negative alpha overestimates `log p(x)` if there are enough samples.
 
     References:
         Rényi Divergence Variational Inference (Li & Turner, 2016),
@@ -99,21 +115,25 @@ class Renyi(Objective):
 
     def __init__(self, alpha: float = 0.5, samples: Count = 8) -> None:
         super().__init__()
-        self.alpha, self.samples, self.largest = alpha, samples, most_images(samples)
+        self.alpha = alpha
+        self.samples = samples
+        self.evaluation_batch_size = evaluation_batch_size(samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c, self.samples)
         power = 1 - self.alpha
         if power == 0:
-            return score(draw, -draw.log_weights.mean(0))
-        return score(draw, -log_mean_exp(power * draw.log_weights) / power)
+            return loss_terms(draw, -draw.log_weights.mean(0))
+        return loss_terms(draw, -log_mean_exp(power * draw.log_weights) / power)
 
 
 class DReG(Objective):
-    """The importance-weighted bound, with a gradient for the encoder that has less noise.
+    """Importance-weighted bound with the doubly reparameterized gradient, which is less noisy.
 
-    The mean of that gradient is the same: what the score of q adds has been integrated away. One
-    sample is "sticking the landing".
+    The gradient of the encoder has the same mean as that of iwae, without the noise of the score
+    function of q. With one sample it is the estimator "sticking the landing".
 
     References:
         Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives
@@ -126,25 +146,33 @@ class DReG(Objective):
 
     def __init__(self, posterior: Posterior, samples: Count = 8) -> None:
         super().__init__()
-        need_gaussian("dreg", posterior)
-        self.samples, self.largest = samples, most_images(samples)
+        require_gaussian("dreg", posterior)
+        self.samples = samples
+        self.evaluation_batch_size = evaluation_batch_size(samples)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c, self.samples)
         q = cast(DiagonalNormal, draw.q)
         draw = replace(draw, q=DiagonalNormal(q.loc.detach(), q.log_var.detach()))
         weights = draw.log_weights.detach().softmax(0).unsqueeze(-1)
         if draw.z.requires_grad:
-            # The bound weighs the gradient at a sample once, this a second time, on the way to q.
+            # The bound applies the weights once; the gradient needs them squared.
             draw.z.register_hook(lambda gradient: weights * gradient)
-        return score(draw, -draw.bound)
+        return loss_terms(draw, -draw.bound)
 
 
-def most_images(samples: int) -> int:
-    """How many images evaluation scores at a time with so many samples of each."""
-    return max(1, ROWS // samples)
+def evaluation_batch_size(samples: int) -> int:
+    """Images in a batch of evaluation that decodes so many samples of each."""
+    return max(1, MAX_DECODED_LATENTS // samples)
 
 
 def mean_bound(log_weights: Tensor, samples: int) -> Tensor:
-    """The mean of importance-weighted bounds of `samples` samples each, shape `(B,)`."""
+    """The mean of importance-weighted bounds of `samples` samples each, shape `(B,)`.
+
+    Args:
+        log_weights: Of all samples, shape `(K M, B)`.
+        samples: Samples K in a bound.
+    """
     return log_mean_exp(log_weights.unflatten(0, (samples, -1))).mean(0)

@@ -1,10 +1,10 @@
-"""What every objective is: a model and a batch to a loss and what to log of it."""
+"""The interface of objectives, the metrics that they log, and what several of them share."""
 
 import abc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,92 +15,130 @@ from ..model import VAE, Draw
 from ..parts.posteriors import Gaussian, Posterior
 from ..system.errors import ConfigError
 
-Context = Tensor | None
-END = math.inf  # of training, by when every schedule has run
+Context = Tensor | None  # one-hot labels, shape (B, classes)
+Unit = Literal["nats", "fraction", ""]
+
+END_OF_TRAINING = math.inf  # an epoch at which every schedule has reached its final value
+EVALUATION_BATCH_SIZE = 1000  # images: fast, and at most 100 MB of memory for 28x28
+
+# Unit of every metric, each a mean over images: nats, a fraction from 0 to 1, or none ("").
+METRIC_UNITS: dict[str, Unit] = {
+    "loss": "nats",
+    "distortion": "nats",
+    "rate": "nats",
+    "prior_nll": "nats",
+    "vq_loss": "nats",
+    "total_correlation": "nats",
+    "dip_penalty": "nats",
+    "feature_error": "nats",
+    "discriminator_loss": "nats",
+    "fooled_fraction": "fraction",
+    "classification_error": "fraction",
+    "mmd": "",
+    "sliced_wasserstein": "",
+    "latent_l2": "",
+    "decoder_penalty": "",
+}
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What one batch came to, in nats per image.
+class LossTerms:
+    """The loss of a batch and its metrics, as means over the images.
 
     Attributes:
-        loss: What is minimised, shape `()`.
-        logged: The columns of the loss log, without gradient, each of shape `()`.
-            Every objective begins with loss, distortion and rate; a posterior without a density
-            has no rate, and is logged with prior_nll in its place.
+        loss: What training minimizes, in nats per image, shape `()`.
+        metrics: Columns of losses.csv, without gradient, each of shape `()`; `METRIC_UNITS` has
+            their units. The first are loss, distortion and rate; a deterministic posterior has no
+            rate and logs prior_nll in its place.
     """
 
     loss: Tensor
-    logged: dict[str, Tensor]
+    metrics: dict[str, Tensor]
 
 
 class Objective(nn.Module, abc.ABC):
-    """What training minimises. A module, since an objective may have parameters of its own.
+    """A training loss: a module, as it may have parameters, such as those of a discriminator.
+
+    A subclass that differs from the values below sets them in its `__init__`.
 
     Attributes:
-        needs_density: It reads `log q(z | x)` or the rate, which a deterministic code has not.
-        reads_labels: It is given labels even where the model is not conditional.
-        has_critic: Its loss is that of a game, and no measure of how good the model is.
-        compiles: torch can compile it, which it cannot where a loss holds a gradient.
-        largest: Images that evaluation scores at a time: quick, and 100 MB of memory at most for
-            28x28.
+        monitor: The validation metric whose lowest value decides which epoch is best: the loss,
+            or the distortion where a discriminator contributes to the loss.
+        needs_density: It reads `log q(z | x)` or the rate, which a deterministic posterior lacks.
+        reads_labels: It is given labels even if the model is not conditional.
+        compiles: `torch.compile` can compile it; not where the loss contains a gradient.
+        evaluation_batch_size: Images in a batch of evaluation.
     """
 
-    needs_density: bool = True
-    reads_labels: bool = False
-    has_critic: bool = False
-    monitor: str = "loss"
-    compiles: bool = True
-    largest: int = 1000
+    monitor: ClassVar[str] = "loss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs_density = True
+        self.reads_labels = False
+        self.compiles = True
+        self.evaluation_batch_size = EVALUATION_BATCH_SIZE
 
     @abc.abstractmethod
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        """Score the images x, shape `(B, C, H, W)`.
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        """The loss and metrics of images x, shape `(B, C, H, W)`.
 
         Args:
-            model: What is trained.
+            model: The model to train.
             x: Pixels in [0, 1].
             c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label.
-            epoch: Epochs of training done, with fractions: what a schedule goes by. Evaluation
-                is at full schedule.
+            epoch: Epochs of training done, with fractions, for schedules. Evaluation uses their
+                final values.
         """
 
 
-def score(draw: Draw, loss: Tensor, **extra: Tensor) -> Terms:
-    """The terms of a draw: `loss` plus the posterior's penalty, and `extra` columns to log.
+def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
+    """Means over the images of `loss` and of the metrics of the draw and the objective.
 
-    All have shape `(B,)` or `()`.
+    A posterior with a penalty of its own, such as a codebook's, adds it to the loss as vq_loss.
+
+    Args:
+        draw: What distortion and rate are computed from.
+        loss: Shape `(B,)` or `()`.
+        metrics: Further columns by name, each of shape `(B,)` or `()`.
     """
     if draw.penalty is not None:
-        loss, extra = loss + draw.penalty, {"penalty": draw.penalty, **extra}
+        loss = loss + draw.penalty
+        metrics = {"vq_loss": draw.penalty, **metrics}
     mean = loss.mean()
     with torch.no_grad():
-        logged = {name: part.float().mean() for name, part in (draw.scores() | extra).items()}
-    return Terms(mean, {"loss": mean.detach(), **logged})
+        columns = draw.elbo_terms() | metrics
+        means = {name: column.float().mean() for name, column in columns.items()}
+    return LossTerms(mean, {"loss": mean.detach(), **means})
 
 
 def frozen(module: nn.Module) -> Callable[..., Any]:
-    """The module as a function: gradients pass through it, none reaches its parameters."""
-    held = {name: parameter.detach() for name, parameter in module.named_parameters()}
-    return lambda *inputs: functional_call(module, held, inputs)
+    """The module as a function that passes gradients to its inputs, not to its parameters."""
+    detached = {name: parameter.detach() for name, parameter in module.named_parameters()}
+    return lambda *inputs: functional_call(module, detached, inputs)
 
 
-def prior_fit(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
-    """`-log p(z)` for latents that are held fixed, shape `(B,)`.
+def detached_prior_nll(model: VAE, draw: Draw, c: Context) -> Tensor:
+    """`-log p(z)` of detached latents, shape `(B,)`: fits a learned prior to the latents.
 
-    With this term a prior learns the latents where the rest of the loss does not read its density.
-    It moves nothing but parameters that the prior has to itself; it is 0 if there are none.
+    For losses that do not read the density of the prior. It trains only the parameters that the
+    prior does not share with the posterior; without such parameters it is 0, shape `()`.
     """
     shared = set(model.posterior.parameters())
     named = dict(model.prior.named_parameters())
     if shared.issuperset(named.values()):
         return draw.z.new_zeros(())
-    held = {name: parameter.detach() for name, parameter in named.items() if parameter in shared}
-    p: Distribution = functional_call(model.prior, held, (c if model.context else None,))
-    return -p.log_prob(draw.z.detach()).mean(0)
+    detached = {name: p.detach() for name, p in named.items() if p in shared}
+    prior: Distribution = functional_call(model.prior, detached, (model.used_context(c),))
+    return -prior.log_prob(draw.z.detach()).mean(0)
 
 
-def need_gaussian(objective: str, posterior: Posterior) -> None:
-    """Raise `ConfigError` unless the posterior is the one with independent dimensions."""
+def require_gaussian(objective: str, posterior: Posterior) -> None:
+    """Raise `ConfigError` unless the posterior has independent dimensions."""
     if not isinstance(posterior, Gaussian):
-        raise ConfigError(f"{objective} needs independent latents: use --posterior gaussian.")
+        raise ConfigError(
+            f"The {objective} objective needs a posterior with independent dimensions: use "
+            "--posterior gaussian."
+        )

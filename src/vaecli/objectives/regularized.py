@@ -1,4 +1,4 @@
-"""Deterministic autoencoders whose decoder is kept smooth by a penalty instead of noise."""
+"""Regularized autoencoders: deterministic, with a penalty of the decoder in place of noise."""
 
 from typing import Literal
 
@@ -9,27 +9,34 @@ from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
-from .objective import END, Context, Objective, Terms, prior_fit, score
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    detached_prior_nll,
+    loss_terms,
+)
 
 
 class RAE(Objective):
-    """Distortion plus beta times half the squared code plus a penalty of a rough decoder.
+    """Distortion plus beta times half the squared latent plus a penalty of the decoder.
 
-    The penalty is the squared weights of the decoder without biases (l2), or the squared gradient
-    of the decoded pixel means in the code (gp). A prior that learns is fitted to codes held
-    fixed, by a term -log p(z).
+    The penalty, which makes the decoder smooth, is the sum of the decoder's squared weights without
+    biases (l2), or the squared gradient of the pixel means in the latent (gp). A learned prior is
+    fitted by a term -log p(z) of detached latents.
+
+    Logs latent_l2, half the squared latent, and decoder_penalty, the penalty without its weight.
 
     References:
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
             https://arxiv.org/abs/1903.12436
 
     Args:
-        penalty: Which penalty of the decoder.
-        beta: Weight of half the squared code.
+        penalty: Penalty of the decoder.
+        beta: Weight of half the squared latent.
         weight: Weight of the penalty.
     """
-
-    needs_density = False
 
     def __init__(
         self,
@@ -41,34 +48,48 @@ class RAE(Objective):
         super().__init__()
         if posterior.has_density or posterior.space != "real":
             raise ConfigError(
-                "The rae objective regularises a deterministic code: use --posterior dirac."
+                "The rae objective needs a deterministic posterior: use --posterior dirac."
             )
-        self.penalty, self.beta, self.weight = penalty, beta, weight
+        self.needs_density = False
         self.compiles = penalty == "l2"
+        self.penalty = penalty
+        self.beta = beta
+        self.weight = weight
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
         draw = model.draw(x, c)
-        size = draw.z.square().sum(-1).mean(0) / 2
-        rough = squared_weights(model) if self.penalty == "l2" else squared_gradient(model, draw, c)
-        loss = draw.distortion + self.beta * size + self.weight * rough
-        return score(draw, loss + prior_fit(model, draw, c), code=size, roughness=rough)
+        latent_l2 = draw.z.square().sum(-1).mean(0) / 2
+        if self.penalty == "l2":
+            penalty = decoder_l2(model)
+        else:
+            penalty = decoder_gradient_penalty(model, draw, c)
+        loss = draw.distortion + self.beta * latent_l2 + self.weight * penalty
+        return loss_terms(
+            draw,
+            loss + detached_prior_nll(model, draw, c),
+            latent_l2=latent_l2,
+            decoder_penalty=penalty,
+        )
 
 
-def squared_weights(model: VAE) -> Tensor:
-    """The sum of the squares of the decoder's weights, shape `()`."""
+def decoder_l2(model: VAE) -> Tensor:
+    """The sum of the decoder's squared weights, without biases, shape `()`."""
     weights = [p for p in model.likelihood.parameters() if p.ndim > 1]
     return torch.stack([weight.square().sum() for weight in weights]).sum()
 
 
-def squared_gradient(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
-    """The squared Frobenius norm of the Jacobian of pixel means in the code, shape `(B,)`.
+def decoder_gradient_penalty(model: VAE, draw: Draw, c: Context) -> Tensor:
+    """The squared Frobenius norm of the Jacobian J of the pixel means in z, shape `(B,)`.
 
-    It is estimated without bias: J^T v with v from N(0, I) has the mean square |J|^2.
+    An unbiased estimate: for v from N(0, I), the mean of |J^T v|^2 is |J|^2.
     """
     training = torch.is_grad_enabled()
+    c = model.used_context(c)
     with torch.inference_mode(False), torch.enable_grad():  # evaluation has gradients off
         z = draw.z.clone().requires_grad_()
-        means = model.likelihood(z, c.clone() if c is not None and model.context else None).mean
+        means = model.likelihood(z, None if c is None else c.clone()).mean
         noise = torch.randn_like(means)
         (gradient,) = torch.autograd.grad(means, z, noise, create_graph=training)
     return gradient.square().sum(-1).mean(0)

@@ -1,4 +1,4 @@
-"""Learning from few labels: an objective that owns a classifier."""
+"""Semi-supervised learning: an objective with a classifier, for few labels."""
 
 import math
 from typing import Annotated
@@ -12,29 +12,29 @@ from torch.nn.functional import cross_entropy, one_hot
 from ..model import VAE
 from ..parts.networks import Headed, Network
 from ..system.errors import ConfigError
-from .objective import END, Context, Objective, Terms
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective
 
 
 class M2(Objective):
-    """Semi-supervised VAE: an image without a label is scored under every label, by a classifier.
+    """Semi-supervised VAE: a classifier weights the possible labels of an unlabelled image.
 
     The label y is a second latent, with a uniform prior and the classifier q(y | x) as its
-    posterior: its rate is log(classes) minus the entropy of q. A known label is a point mass
-    instead, which makes the paper's bound U(x) its L(x, y). Training adds alpha times the cross
-    entropy of the known labels. Evaluation scores every image as one without a label: the loss is
-    then U alone, a bound on `-log p(x)`, and labels serve only to count `error`, the fraction of
-    images that the classifier puts in a wrong class.
+    posterior: its rate is log(classes) minus the entropy of q. A known label is a point mass,
+    which turns the paper's bound U(x) into its L(x, y). Training adds alpha times the cross
+    entropy of the known labels. Evaluation treats every image as unlabelled: the loss is then U
+    alone, a bound on `-log p(x)`.
+
+    Logs classification_error, the fraction of labelled images that the classifier puts in a wrong
+    class.
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
             https://arxiv.org/abs/1406.5298
 
     Args:
-        alpha: Weight of the cross entropy, a mean over the labelled images of a batch, against the
-            bound, a mean over all of them. The paper has 0.1, over far more epochs.
+        alpha: Weight of the cross entropy, a mean over the labelled images of a batch; the bound
+            is a mean over all images. The paper has 0.1, with far more epochs.
     """
-
-    reads_labels = True
 
     def __init__(
         self,
@@ -46,36 +46,50 @@ class M2(Objective):
     ) -> None:
         super().__init__()
         if not context:
-            raise ConfigError("m2 needs parts that are given the label: add --conditional.")
-        self.alpha, self.classes = alpha, classes
+            raise ConfigError("The m2 objective needs a conditional model: add --conditional.")
+        self.reads_labels = True
+        self.alpha = alpha
+        self.classes = classes
         self.classifier = Headed(network.encoder(shape, 0), classes)  # logits of q(y | x)
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        c = x.new_zeros(len(x), self.classes) if c is None else c
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        if c is None:
+            c = x.new_zeros(len(x), self.classes)
         logits, _ = self.classifier(x)
-        used = c if model.training else torch.zeros_like(c)
-        columns = self.bound(model, x, logits, used)
-        loss = torch.stack(tuple(columns.values())).sum(0).mean()
+        used_labels = c if model.training else torch.zeros_like(c)
+        terms = self.bound(model, x, logits, used_labels)
+        loss = torch.stack(tuple(terms.values())).sum(0).mean()
         labelled = c.any(-1)
         count = labelled.sum().clamp(min=1)
         if model.training:
             loss = loss + self.alpha * cross_entropy(logits, c, reduction="sum") / count
         wrong = labelled & (logits.argmax(-1) != c.argmax(-1))
-        logged = {"loss": loss} | {name: column.mean() for name, column in columns.items()}
-        logged["error"] = wrong.sum() / count
-        return Terms(loss, {name: term.detach() for name, term in logged.items()})
+        metrics = {"loss": loss} | {name: term.mean() for name, term in terms.items()}
+        metrics["classification_error"] = wrong.sum() / count
+        return LossTerms(loss, {name: metric.detach() for name, metric in metrics.items()})
 
     def bound(self, model: VAE, x: Tensor, logits: Tensor, c: Tensor) -> dict[str, Tensor]:
-        """What adds up to the bound for the joint latent (y, z), each term of shape `(B,)`."""
+        """The terms of the negative bound for the joint latent (y, z), each of shape `(B,)`.
+
+        Args:
+            model: A conditional model.
+            x: Images, shape `(B, C, H, W)`.
+            logits: Of the classifier, shape `(B, classes)`.
+            c: Labels, one-hot, shape `(B, classes)`; rows of zeros are summed over all labels.
+        """
         known = c.any(-1, keepdim=True)
         q = Categorical(logits=torch.where(known, c.log(), logits), validate_args=False)
-        possible = c.bool() | ~known  # of all pairs of an image and a label, (B, classes)
+        possible = c.bool() | ~known  # pairs of an image and a label to decode: (B, classes)
         image, label = possible.nonzero(as_tuple=True)
         draw = model.draw(x[image], one_hot(label, self.classes).to(x.dtype))
-        scores = draw.scores() | ({} if draw.penalty is None else {"penalty": draw.penalty})
-        columns = {
-            name: (q.probs * torch.zeros_like(c).masked_scatter(possible, score)).sum(-1)
-            for name, score in scores.items()
+        per_pair = draw.elbo_terms()
+        if draw.penalty is not None:
+            per_pair["vq_loss"] = draw.penalty
+        terms = {
+            name: (q.probs * torch.zeros_like(c).masked_scatter(possible, term)).sum(-1)
+            for name, term in per_pair.items()
         }
-        columns["rate"] = columns["rate"] + math.log(self.classes) - q.entropy()
-        return columns
+        terms["rate"] = terms["rate"] + math.log(self.classes) - q.entropy()
+        return terms

@@ -1,6 +1,7 @@
-"""VAE-GAN: images are compared by what a critic sees in them."""
+"""VAE-GAN: reconstructions are compared in the features of a discriminator."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,32 +11,35 @@ from ..parts.likelihoods import Likelihood
 from ..parts.networks import Headed, Network
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
-from .critic import fool, judge, slope
-from .objective import END, Context, Objective, Terms, frozen, score
+from .discriminator import discriminator_loss, generator_loss, gradient_penalty
+from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
 
 
 class VAEGAN(Objective):
-    """Rate and the error of reconstructions in the features of a critic of images, and its game.
+    """Rate and error of reconstructions in a discriminator's features, plus an adversarial loss.
 
-    The critic tells images of the data from reconstructions and samples. The encoder minimises rate
-    and error, the decoder gamma times the error plus its part in the game, the critic its own part
-    alone. Against the paper, the encoder's terms are gamma times as large, which is a matter of its
-    learning rate, and the decoder's part in the game is one whose gradient does not fade.
+    The discriminator tells images of the data from reconstructions and samples. The encoder
+    minimizes rate and feature error, the decoder gamma times the feature error plus the generator
+    loss, the discriminator its own loss. Two things differ from the paper: the encoder's terms are
+    multiplied by gamma too, which acts as its learning rate, and the generator loss is the
+    non-saturating one.
 
-    Logs error, half the squared distance in features; critic, what the critic minimises: 1.910 nats
-    if it cannot tell; and fooled, the share of reconstructions and samples that it takes for data.
+    Logs feature_error, half the squared distance between features; discriminator_loss, 1.910 nats
+    if the discriminator cannot tell; and fooled_fraction, the fraction of reconstructions and
+    samples that it takes for data.
 
     References:
         Autoencoding beyond pixels using a learned similarity metric (Larsen et al., 2016),
             https://arxiv.org/abs/1512.09300
+        Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
+            https://arxiv.org/abs/1801.04406, for gradient_penalty
 
     Args:
-        gamma: Weight of the reconstruction error against the decoder's part in the game.
-        slope: Weight of the critic's squared gradient at images of the data, which calms the game.
+        gamma: Weight of the feature error against the generator loss in the decoder.
+        gradient_penalty: Weight of the discriminator's R1 penalty at images of the data.
     """
 
-    has_critic = True
-    compiles = False
+    monitor: ClassVar[str] = "distortion"
 
     def __init__(
         self,
@@ -44,24 +48,41 @@ class VAEGAN(Objective):
         shape: Sequence[int],
         context: int,
         gamma: Weight = 1.0,
-        slope: Weight = 1.0,
+        gradient_penalty: Weight = 1.0,
     ) -> None:
         super().__init__()
         if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
-            raise ConfigError("vae-gan trains no scale of pixels: use --likelihood bernoulli.")
-        self.gamma, self.slope, self.context = gamma, slope, context
-        self.critic = Headed(network.encoder(shape, context))
+            raise ConfigError("vae-gan cannot train a pixel scale: use --likelihood bernoulli.")
+        self.compiles = False
+        self.gamma = gamma
+        self.penalty_weight = gradient_penalty
+        self.discriminator = Headed(network.encoder(shape, context))
 
-    def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
-        draw, c = model.draw(x, c), c if self.context else None
+    def forward(
+        self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
+    ) -> LossTerms:
+        draw = model.draw(x, c)
+        c = model.used_context(c)
         real = x.detach().requires_grad_(torch.is_grad_enabled())
-        on_real, features = self.critic(real, c)
-        view = frozen(self.critic)
-        error = (view(draw.likelihood.mean[0], c)[1] - features.detach()).square().sum(-1) / 2
+        real_logits, real_features = self.discriminator(real, c)
+        frozen_discriminator = frozen(self.discriminator)
+        _, features = frozen_discriminator(draw.likelihood.mean[0], c)
+        feature_error = (features - real_features.detach()).square().sum(-1) / 2
+        # The generator loss trains the decoder only: latents of images carry no gradient here.
         z = torch.stack([draw.z[0].detach(), model.sample_latent(len(x), c)])
         fakes = model.likelihood(z, c).mean
-        on_fakes = [view(fake, c)[0] for fake in fakes]
-        critic = judge(on_real, *(self.critic(fake.detach(), c)[0] for fake in fakes))
-        game = sum(map(fool, on_fakes)) + critic + slope(self.slope, on_real, real)
-        loss = self.gamma * (draw.rate + error) + game
-        return score(draw, loss, error=error, critic=critic, fooled=torch.cat(on_fakes) > 0)
+        generator_logits = [frozen_discriminator(fake, c)[0] for fake in fakes]
+        fake_logits = (self.discriminator(fake.detach(), c)[0] for fake in fakes)
+        discriminator_term = discriminator_loss(real_logits, *fake_logits)
+        adversarial_loss = (
+            sum(map(generator_loss, generator_logits))
+            + discriminator_term
+            + gradient_penalty(real_logits, real, self.penalty_weight)
+        )
+        return loss_terms(
+            draw,
+            self.gamma * (draw.rate + feature_error) + adversarial_loss,
+            feature_error=feature_error,
+            discriminator_loss=discriminator_term,
+            fooled_fraction=torch.cat(generator_logits) > 0,
+        )

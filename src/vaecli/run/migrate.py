@@ -28,6 +28,7 @@ COLUMNS: dict[str, dict[str, tuple[str, float]]] = {
         "code": ("latent_l2", 1.0),
         "roughness": ("decoder_penalty", 1.0),
     },
+    "dip": {"dip": ("dip_penalty", 1.0)},
     "factor": {"critic": ("discriminator_loss", 2.0)},  # it was halved
     "m2": {"error": ("classification_error", 1.0)},
     "vae-gan": {"error": ("feature_error", 1.0)},

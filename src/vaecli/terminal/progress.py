@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..experiments.events import Notice
+from ..objectives import METRIC_UNITS
 from ..system.errors import VaecliError
 from ..training.epoch import Epoch
 from ..training.loop import Step
@@ -193,8 +194,12 @@ class Bar:
 
 
 def _describe(means: dict[str, float]) -> str:
-    values = "  ".join(f"{name} {value:.2f}" for name, value in means.items())
-    return f"{values} nats"
+    """Metrics with their units: those in nats first, with the unit behind the last of them."""
+    words: dict[str, list[str]] = {unit: [] for unit in ("nats", "fraction", "")}
+    for name, value in means.items():
+        words[METRIC_UNITS.get(name, "")].append(f"{name} {value:.2f}")
+    words["nats"][-1] += " nats"
+    return "  ".join(word for group in words.values() for word in group)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.means import Means
 from ..model import VAE
-from ..objectives import Objective, Terms
+from ..objectives import LossTerms, Objective
 from ..parts.optimizers import Optimizer
 from ..system.devices import device as select_device
 from .epoch import Epoch
@@ -108,7 +108,7 @@ class State:
         self.seconds = 0.0
 
     @property
-    def training_objective(self) -> Callable[..., Terms]:
+    def training_objective(self) -> Callable[..., LossTerms]:
         """The objective; if `compile` is set compiled, from the second batch on.
 
         torch learns from the first batch how to compile.
@@ -118,11 +118,11 @@ class State:
         return self._compiled_objective
 
     @cached_property
-    def _compiled_objective(self) -> Callable[..., Terms]:
+    def _compiled_objective(self) -> Callable[..., LossTerms]:
         from torch._inductor import config as inductor  # slow to import, and rarely needed
 
         inductor.fallback_random = True  # the same noise as without the compiler
-        compiled: Callable[..., Terms] = torch.compile(self.objective)
+        compiled: Callable[..., LossTerms] = torch.compile(self.objective)
         return compiled
 
     def update_learning_rate(self, batches: int) -> None:
