@@ -273,7 +273,7 @@ def test_other_data_are_refused_unless_they_are_allowed(run):
 @pytest.mark.parametrize("lacking", [0, 1])
 def test_a_disk_without_room_is_refused(run, monkeypatch, lacking):
     state = start(CONFIG, TRAIN)
-    usage = SimpleNamespace(free=required_disk(run, state) - lacking)
+    usage = SimpleNamespace(free=required_disk(state) - lacking)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)
     if not lacking:
         assert check_start(run, None, state, Splits(TRAIN, TEST))
@@ -287,7 +287,7 @@ def test_the_estimate_of_disk_counts_checkpoints_and_pictures(run):
     picture = 64 * 64  # 64 samples of 8x8 pixels
 
     def needed(**changes):
-        return required_disk(run, start(replace(CONFIG, **changes), TRAIN))
+        return required_disk(start(replace(CONFIG, **changes), TRAIN))
 
     assert needed() == 2 * checkpoint + (4 + 3) * picture  # the old and the new one at a time
     assert needed(validation=10) == 3 * checkpoint + (4 + 3) * picture
@@ -297,4 +297,4 @@ def test_the_estimate_of_disk_counts_checkpoints_and_pictures(run):
         writer.save(trained_state())
     state = start(CONFIG, TRAIN)
     restore_state(run, state)
-    assert required_disk(run, state) == checkpoint + (4 + 2) * picture
+    assert required_disk(state) == checkpoint + (4 + 2) * picture
