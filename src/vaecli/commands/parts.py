@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
+from ..terminal.completion import complete_preset_or_part
 from ..terminal.output import print_result as announce_text
 
 EXAMPLES = ["vaecli parts", "vaecli parts iwae", "vaecli parts mlp"]
@@ -15,7 +16,12 @@ EXAMPLES = ["vaecli parts", "vaecli parts iwae", "vaecli parts mlp"]
 
 def parts(
     name: Annotated[
-        str | None, typer.Argument(help="Of a preset or a part.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Of a preset or a part.",
+            show_default=False,
+            autocompletion=complete_preset_or_part,
+        ),
     ] = None,
 ) -> None:
     """List presets and parts, or explain one.
