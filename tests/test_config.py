@@ -16,7 +16,7 @@ from vaecli.presets import PRESETS, resolve
 def test_the_defaults_are_the_recipe_of_the_report():
     c = resolve()
     assert (c.epochs, c.batch_size, c.lr, c.optimizer) == (50, 128, 1e-3, "adam")
-    assert c.network == "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+    assert c.network == "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     assert (c.latent_dim, c.data) == (20, "mnist")
     assert (c.posterior, c.prior, c.likelihood, c.objective) == (
         "gaussian",
@@ -109,14 +109,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_spec_is_a_name_and_options():
-    default = {"width": 400, "depth": 2, "activation": "relu", "norm": "none", "bias": "zero"}
+    default = {
+        "width": 400,
+        "depth": 2,
+        "activation": "relu",
+        "norm": "none",
+        "output_bias": "zero",
+    }
     assert choose("mlp", NETWORKS, "network") == (MLP, default)
     assert choose("mlp:depth=5", NETWORKS, "network") == (MLP, default | {"depth": 5})
 
 
 def test_spelling_out_fills_in_the_options():
     _, options = choose("mlp:depth=5", NETWORKS, "network")
-    written = "mlp:width=400,depth=5,activation=relu,norm=none,bias=zero"
+    written = "mlp:width=400,depth=5,activation=relu,norm=none,output_bias=zero"
     assert spell("mlp:depth=5", options) == written
     assert choose(spell("mlp:depth=5", options), NETWORKS, "network")[1] == options
     assert spell("normal", {}) == "normal"

@@ -65,7 +65,7 @@ def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
 
 def test_config_json_holds_every_option_and_is_read_back(trained):
     values = json.loads((trained / "config.json").read_text())
-    assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,bias=zero"
+    assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,output_bias=zero"
     assert Config.checked(values) == vaecli.open(trained).config
 
 

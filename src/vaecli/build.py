@@ -67,7 +67,7 @@ def build(
         )
         posterior = _make(config, "posterior", encoder=encoder, **size)
         prior = _make(config, "prior", posterior=posterior, classes=classes, **size)
-        if network.bias == "data" and mean is not None:
+        if network.output_bias == "data" and mean is not None:
             likelihood.start_at(mean())
         model = VAE(posterior, prior, likelihood, context)
         parts = {"posterior": posterior, "prior": prior, "likelihood": likelihood}

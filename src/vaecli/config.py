@@ -71,7 +71,7 @@ class Config:
     optimizer: Annotated[str, Doc("adam, adamw or sgd, as name:option=value,...", "SPEC")] = "adam"
     latent_dim: Annotated[Count, Doc("Latent dimensions, 1 or more.")] = 20
     network: Annotated[str, Doc("Network, as name:option=value,...", "SPEC")] = (
-        "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+        "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     )
     data: Annotated[str, Doc("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")] = (
         "mnist"

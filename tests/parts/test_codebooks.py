@@ -45,7 +45,8 @@ def test_the_gradient_passes_straight_through_and_the_pull_is_that_of_the_paper(
     posterior = make(codes=8, dim=2, commitment=0.5).eval()
     z = torch.randn(6, 4, requires_grad=True)
     q = posterior.distribution(z)
-    books, weights = posterior.quantizer.books, torch.randn(6, 4)
+    books = posterior.quantizer.books
+    weights = torch.randn(6, 4)
     (q.rsample((1,))[0] * weights).sum().backward()
     torch.testing.assert_close(z.grad, weights)
     assert books.grad is None
@@ -114,7 +115,9 @@ def test_what_decides_of_codes_is_saved():
             posterior(torch.rand(5, *SHAPE))
         return posterior.state_dict()
 
-    whole, halves, other = make(), make(), make()
+    whole = make()
+    halves = make()
+    other = make()
     wanted = go_on(whole, range(6))
     other.load_state_dict(go_on(halves, range(3)))
     got = go_on(other, range(3, 6))

@@ -96,13 +96,16 @@ def test_the_mean_is_that_of_the_mass(spec):
     pixels = one_pixel(spec)
     if spec.startswith("logistic"):
         x = LEVELS
-        wanted, close = (pixels.log_prob(x).exp() * x).sum(-1), 0.5 / 255
+        wanted = (pixels.log_prob(x).exp() * x).sum(-1)
+        close = 0.5 / 255
     elif spec == "bernoulli":
-        wanted, close = pixels.log_prob(torch.tensor(1.0)).exp().flatten(), 1e-6
+        wanted = pixels.log_prob(torch.tensor(1.0)).exp().flatten()
+        close = 1e-6
     else:
         low, high = (0, 1) if spec == "continuous-bernoulli" else (-9, 10)
         x = torch.linspace(low, high, 60_001, dtype=torch.float64)
-        wanted, close = torch.trapezoid(pixels.log_prob(x).exp() * x, x), 1e-3
+        wanted = torch.trapezoid(pixels.log_prob(x).exp() * x, x)
+        close = 1e-3
     torch.testing.assert_close(pixels.mean.flatten(), wanted.double().flatten(), atol=close, rtol=0)
 
 
@@ -120,7 +123,8 @@ def test_means_lie_between_black_and_white_at_any_maps(spec):
 def test_a_bernoulli_scores_grey_pixels_by_cross_entropy():
     torch.manual_seed(0)
     likelihood, _ = make("bernoulli")
-    z, x = torch.randn(5, 3), torch.rand(5, *SHAPE)
+    z = torch.randn(5, 3)
+    x = torch.rand(5, *SHAPE)
     mean = likelihood(z).mean
     cross_entropy = (x * mean.log() + (1 - x) * (1 - mean).log()).sum((1, 2, 3))
     torch.testing.assert_close(likelihood(z).log_prob(x), cross_entropy)
@@ -128,7 +132,8 @@ def test_a_bernoulli_scores_grey_pixels_by_cross_entropy():
 
 def test_a_bernoulli_is_torchs_at_any_logit_and_so_is_its_gradient():
     logits = torch.tensor([-1e4, -90.0, -3.0, 0.0, 1.0, 30.0, 1e4])
-    ours, theirs = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    ours = logits.clone().requires_grad_()
+    theirs = logits.clone().requires_grad_()
     x = torch.tensor([[0.0], [0.3], [1.0]])
     found = make("bernoulli")[0].pixels(ours)
     wanted = torch.distributions.Bernoulli(logits=theirs)
@@ -144,7 +149,8 @@ def test_a_bernoulli_is_torchs_at_any_logit_and_so_is_its_gradient():
 
 
 def test_a_continuous_bernoulli_is_torchs_where_that_is_precise():
-    a, x = torch.linspace(-12, 12, 97, dtype=torch.float64), torch.rand(50, 1)
+    a = torch.linspace(-12, 12, 97, dtype=torch.float64)
+    x = torch.rand(50, 1)
     pixels = make("continuous-bernoulli")[0].pixels(a)
     theirs = torch.distributions.ContinuousBernoulli(logits=a, lims=(0.4999, 0.5001))
     torch.testing.assert_close(pixels.log_prob(x), theirs.log_prob(x), atol=1e-6, rtol=0)
@@ -162,7 +168,9 @@ def test_the_continuous_bernoulli_learns_from_the_mean():
 @pytest.mark.parametrize("scale", ["shared", "pixel"])
 def test_gaussian_and_laplace_are_their_textbook_formulas(scale):
     torch.manual_seed(0)
-    x, location, raw = torch.rand(3, *SHAPE), torch.randn(SHAPE), torch.randn(SHAPE)
+    x = torch.rand(3, *SHAPE)
+    location = torch.randn(SHAPE)
+    raw = torch.randn(SHAPE)
     maps = torch.cat([location, raw]) if scale == "pixel" else location
     s = 256 ** -torch.sigmoid(-raw) if scale == "pixel" else torch.tensor(1 / 16)
     error = x - 1 / (1 + (-location).exp())
@@ -176,10 +184,8 @@ def test_gaussian_and_laplace_are_their_textbook_formulas(scale):
 def test_the_shared_scale_learns_the_root_of_the_mean_squared_error():
     """The optimal scale of the sigma-VAE is where the gradient of the shared one vanishes."""
     torch.manual_seed(0)
-    likelihood, x = (
-        LIKELIHOODS["gaussian"](lambda _: Given(torch.zeros(SHAPE))),
-        torch.rand(500, *SHAPE),
-    )
+    likelihood = LIKELIHOODS["gaussian"](lambda _: Given(torch.zeros(SHAPE)))
+    x = torch.rand(500, *SHAPE)
     optimal = (x - 0.5).square().mean().sqrt()
     with torch.no_grad():  # optimal = 256 ** -sigmoid(-raw)
         likelihood.scale.copy_(-torch.logit(-optimal.log() / math.log(256)))
@@ -195,7 +201,8 @@ def test_a_logistic_is_the_difference_of_two_logistic_functions(mixtures):
     torch.manual_seed(0)
     likelihood, count = make(f"logistic:mixtures={mixtures}")
     maps = torch.randn(count, 30, dtype=torch.float64)
-    m, s = 0.5 + maps[:mixtures] / 4, 4096 ** -torch.sigmoid(-maps[mixtures : 2 * mixtures])
+    m = 0.5 + maps[:mixtures] / 4
+    s = 4096 ** -torch.sigmoid(-maps[mixtures : 2 * mixtures])
     weights = maps[2 * mixtures :].softmax(0) if mixtures > 1 else torch.ones(1, 30)
     for level in (0, 1, 100, 254, 255):
         upper = torch.sigmoid(((level + 0.5) / 255 - m) / s) if level < 255 else 1
@@ -232,8 +239,9 @@ def test_gradients_reach_every_map(spec):
 def test_an_untrained_decoder_gives_about_the_mean_image(spec, network):
     torch.manual_seed(0)
     image = torch.rand(2, 8, 8)
-    image[0, :3], image[1, 5:] = 0, 1
-    config = Config(latent_dim=2, network=f"{network},bias=data", likelihood=spec)
+    image[0, :3] = 0
+    image[1, 5:] = 1
+    config = Config(latent_dim=2, network=f"{network},output_bias=data", likelihood=spec)
     model, _ = build(config, (2, 8, 8), mean=lambda: image)
     unset, _ = build(config, (2, 8, 8))
     assert (model.sample(50).mean(0) - image).abs().mean() < 0.1

@@ -59,7 +59,8 @@ def test_an_encoder_that_shouts_is_no_infinity(name):
 
 
 def test_a_deterministic_code_is_the_head():
-    posterior, x = make("dirac", latent_dim=3), torch.rand(5, *SHAPE)
+    posterior = make("dirac", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
     q = posterior(x)
     torch.testing.assert_close(q.rsample((2,))[1], posterior.head(posterior.encoder(x)))
     assert not posterior.has_density
@@ -67,21 +68,25 @@ def test_a_deterministic_code_is_the_head():
 
 
 def test_the_head_of_the_sphere_is_direction_then_concentration():
-    posterior, x = make("vmf", latent_dim=3), torch.rand(5, *SHAPE)
-    q, head = posterior(x), posterior.head(posterior.encoder(x))
+    posterior = make("vmf", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
+    q = posterior(x)
+    head = posterior.head(posterior.encoder(x))
     along = (q.direction * head[:, :3]).sum(-1)
     torch.testing.assert_close(along, head[:, :3].norm(dim=-1))
     torch.testing.assert_close(q.concentration, 1 + (1 + head[:, 3:].sum(-1).exp()).log())
 
 
 def test_a_ladder_weighs_both_ways_by_their_precision():
-    posterior, x = make("ladder", latent_dim=3), torch.rand(5, *SHAPE)
+    posterior = make("ladder", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
     q = posterior(x)
     mean, log_var = posterior.head(posterior.encoder(x)).chunk(2, -1)
     torch.testing.assert_close(q.first.mean, mean[:, :1])
     torch.testing.assert_close(q.first.variance, log_var[:, :1].exp())
     z = torch.randn(5, 1)
-    merged, (from_prior,) = q.rest[0](z), [level(z) for level in posterior.top_down.levels()]
+    merged = q.conditionals[0](z)
+    (from_prior,) = [level(z) for level in posterior.top_down.conditionals()]
     points = torch.randn(50, 5, 2)
     from_image = DiagonalNormal(mean[:, 1:], log_var[:, 1:])
     product = from_image.log_prob(points) + from_prior.log_prob(points)

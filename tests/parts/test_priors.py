@@ -45,7 +45,8 @@ def test_priors_integrate_to_one_and_samples_follow_them(name, context):
 def test_a_prior_is_scored_and_sampled_as_the_model_does(name, context):
     if name == "conditional" and not context:
         context = CLASSES
-    prior, c = make(name, context=context), LABELS[:3] if context else None
+    prior = make(name, context=context)
+    c = LABELS[:3] if context else None
     p = prior(c)
     assert p.batch_shape in ((), (3,))
     z = p.expand((3,)).sample()
@@ -63,7 +64,8 @@ def test_the_vamp_prior_is_the_average_of_posteriors():
         posterior.head.bias[3:] = torch.tensor([-3.0, 0.5, 2.0])
         prior.images[0] = 7  # outside of what a pixel can be
     z = torch.randn(5, 3)
-    images, labels = prior.images.clamp(0, 1), prior.labels.softmax(-1)
+    images = prior.images.clamp(0, 1)
+    labels = prior.labels.softmax(-1)
     total = torch.zeros(5)
     for image, label in zip(images, labels, strict=True):
         mean, log_var = posterior.head(encoder(image[None], label[None]))[0].chunk(2)
@@ -82,11 +84,12 @@ def test_a_prior_does_not_own_what_it_shares_with_the_posterior():
 
 def test_the_ladder_and_its_prior_share_the_way_down():
     posterior = POSTERIORS["ladder"](MLP(width=16, depth=1).encoder(SHAPE, 0), 4)
-    prior, z = make("hierarchical", posterior, latent_dim=4), torch.randn(3, 2)
-    before = prior().rest[0](z).mean
+    prior = make("hierarchical", posterior, latent_dim=4)
+    z = torch.randn(3, 2)
+    before = prior().conditionals[0](z).mean
     with torch.no_grad():
         posterior.top_down.nets[0].net[-1].bias += 1
-    torch.testing.assert_close(prior().rest[0](z).mean, before + 1)
+    torch.testing.assert_close(prior().conditionals[0](z).mean, before + 1)
 
 
 def test_the_ring_is_ten_petals_around_the_origin():
@@ -129,7 +132,8 @@ def test_the_roll_is_evenly_spaced():
 
 def test_the_mean_of_labels_decides_the_conditional_prior():
     prior = make("conditional", context=CLASSES)
-    weight, bias = prior.head.weight, prior.head.bias
+    weight = prior.head.weight
+    bias = prior.head.bias
     p = prior(LABELS)
     torch.testing.assert_close(p.mean[:4], (weight[:2] + bias[:2, None]).T)
     torch.testing.assert_close(p.mean[4], bias[:2])

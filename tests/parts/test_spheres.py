@@ -87,7 +87,8 @@ def test_the_divergence_from_the_uniform_sphere_is_that_of_the_paper():
 
 
 def test_the_divergence_is_the_mean_log_ratio_of_samples():
-    d, p = make(4, 0.0, 2.0, 300.0), UniformSphere(torch.zeros(4))
+    d = make(4, 0.0, 2.0, 300.0)
+    p = UniformSphere(torch.zeros(4))
     z = d.rsample((50_000,))
     ratio = (d.log_prob(z) - p.log_prob(z)).mean(0)
     torch.testing.assert_close(ratio, kl_divergence(d, p), atol=0.03, rtol=0)
@@ -106,7 +107,8 @@ def test_samples_lie_on_the_sphere_and_follow_the_density():
 @pytest.mark.parametrize("k", [0.1, 3.0, 1e4])
 def test_cosines_of_samples_have_the_distribution_known_in_space(k):
     """By the statistic of Kolmogorov and Smirnov, at one in a thousand."""
-    d, n = make(3, k), 40_000
+    d = make(3, k)
+    n = 40_000
     fall = ((d.sample((n,)) - d.direction).square().sum(-1).squeeze(-1) / 2).sort()[0].double()
     known = torch.expm1(-k * fall) / math.expm1(-2 * k)
     gap = (known - (torch.arange(n) + 0.5) / n).abs().max().item()

@@ -6,7 +6,7 @@ from torch import Tensor
 from ..config import Layers, Units, Weight
 from ..errors import ConfigError
 from ..model import VAE
-from ..parts.networks import join
+from ..parts.networks import concat_context
 from ..parts.priors import Prior
 from .critic import fool, judge, latent_critic, slope
 from .objective import END, Context, Objective, Terms, frozen, score
@@ -60,9 +60,9 @@ class Adversarial(Objective):
         draw = model.draw(x, c)
         fake, (real, label) = draw.z[0], self._draw(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())
-        on_real = self.critic(join(real, label))
-        critic = judge(on_real, self.critic(join(fake.detach(), label)))
-        on_fake = frozen(self.critic)(join(fake, label))
+        on_real = self.critic(concat_context(real, label))
+        critic = judge(on_real, self.critic(concat_context(fake.detach(), label)))
+        on_fake = frozen(self.critic)(concat_context(fake, label))
         game = self.weight * fool(on_fake) + critic + slope(self.slope, on_real, real)
         loss = draw.distortion + game
         return score(draw, loss, critic=critic, fooled=on_fake > 0)

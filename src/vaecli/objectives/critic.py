@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..parts.layers import Style
+from ..parts.layers import LayerBuilder
 
 
 def latent_critic(inputs: int, width: int, depth: int) -> nn.Module:
     """Fully connected layers from vectors, shape `(B, inputs)`, to logits, shape `(B,)`."""
-    hidden = Style().dense([inputs, *[width] * depth])
+    hidden = LayerBuilder().mlp([inputs, *[width] * depth])
     return nn.Sequential(*hidden, nn.Linear(width, 1), nn.Flatten(0))
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from ..errors import ConfigError
 from ..model import VAE
-from ..parts.networks import Headed, Network
+from ..parts.networks import EncoderWithHead, Network
 from .objective import END, Context, Objective, Terms
 
 
@@ -48,7 +48,7 @@ class M2(Objective):
         if not context:
             raise ConfigError("m2 needs parts that are given the label: add --conditional.")
         self.alpha, self.classes = alpha, classes
-        self.classifier = Headed(network.encoder(shape, 0), classes)  # logits of q(y | x)
+        self.classifier = EncoderWithHead(network.encoder(shape, 0), classes)  # logits of q(y | x)
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         c = x.new_zeros(len(x), self.classes) if c is None else c

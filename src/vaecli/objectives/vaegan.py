@@ -9,7 +9,7 @@ from ..config import Weight
 from ..errors import ConfigError
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
-from ..parts.networks import Headed, Network
+from ..parts.networks import EncoderWithHead, Network
 from .critic import fool, judge, slope
 from .objective import END, Context, Objective, Terms, frozen, score
 
@@ -50,7 +50,7 @@ class VAEGAN(Objective):
         if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
             raise ConfigError("vae-gan trains no scale of pixels: use --likelihood bernoulli.")
         self.gamma, self.slope, self.context = gamma, slope, context
-        self.critic = Headed(network.encoder(shape, context))
+        self.critic = EncoderWithHead(network.encoder(shape, context))
 
     def forward(self, model: VAE, x: Tensor, c: Context = None, epoch: float = END) -> Terms:
         draw, c = model.draw(x, c), c if self.context else None

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .distributions import Unchecked
+from .distributions import UnvalidatedDistribution
 
 MEMORY = 0.9  # of the average use of a code, for each batch
 DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use
 
 
-class Codewords(Unchecked):
+class Codewords(UnvalidatedDistribution):
     """Every position takes one code of each book, independently and uniformly, and adds them.
 
     Args:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 
-from . import pixels
+from . import pixel_distributions as pixels
 from .networks import Decoder
 
 DARKEST = 1e-3  # mean of a pixel that no training image lights: its logit must be finite
@@ -62,7 +62,7 @@ class Likelihood(nn.Module, abc.ABC):
 
     def start_at(self, mean: Tensor) -> None:
         """Let the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
-        self.decoder.start_at(self.maps_for(mean))
+        self.decoder.set_output_bias(self.maps_for(mean))
 
 
 def density_protocol(binarize: str) -> str:

@@ -13,8 +13,8 @@ from torch.distributions import Distribution
 from ..config import Count, Layers, Units
 from . import flows
 from .codebooks import Quantizer
-from .distributions import Chain, Delta, bounded_normal
-from .hierarchies import Levels, TopDown, level_sizes, merge
+from .distributions import Delta, HierarchicalDistribution, clamped_normal
+from .hierarchies import Levels, TopDownNetwork, level_sizes, precision_weighted_product
 from .networks import Encoder
 from .spheres import LARGEST_CONCENTRATION, VonMisesFisher, require_sphere
 
@@ -64,7 +64,7 @@ class Gaussian(Posterior):
     heads = 2
 
     def distribution(self, *heads: Tensor) -> Distribution:
-        return bounded_normal(*heads)
+        return clamped_normal(*heads)
 
 
 class Dirac(Posterior):
@@ -92,7 +92,7 @@ class Warped(Posterior):
     flow: flows.Flow
 
     def distribution(self, *heads: Tensor) -> Distribution:
-        return flows.warp(self.flow, *heads)
+        return flows.FlowDistribution(clamped_normal(heads[0], heads[1]), self.flow, heads[2])
 
 
 class Flow(Warped):
@@ -128,7 +128,9 @@ class Planar(Warped):
 
     def __init__(self, encoder: Encoder, latent_dim: int, depth: Layers = 8) -> None:
         super().__init__(encoder, latent_dim)
-        self.flow = flows.Steps(flows.Planar(latent_dim, latent_dim) for _ in range(depth))
+        self.flow = flows.ComposedFlow(
+            flows.PlanarFlow(latent_dim, latent_dim) for _ in range(depth)
+        )
 
 
 class IAF(Warped):
@@ -147,8 +149,8 @@ class IAF(Warped):
         self, encoder: Encoder, latent_dim: int, depth: Layers = 2, width: Units = 128
     ) -> None:
         super().__init__(encoder, latent_dim)
-        self.flow = flows.Steps(
-            flows.Autoregressive(latent_dim, latent_dim, width) for _ in range(depth)
+        self.flow = flows.ComposedFlow(
+            flows.AutoregressiveFlow(latent_dim, latent_dim, width) for _ in range(depth)
         )
 
 
@@ -214,7 +216,7 @@ class Levelled(Posterior):
     ) -> None:
         super().__init__(encoder, latent_dim)
         self.sizes = level_sizes(latent_dim, levels)
-        self.top_down = TopDown(self.sizes, self.seen * latent_dim, width)
+        self.top_down = TopDownNetwork(self.sizes, self.seen * latent_dim, width)
 
 
 class Hierarchical(Levelled):
@@ -232,8 +234,10 @@ class Hierarchical(Levelled):
     seen = 2
 
     def distribution(self, *heads: Tensor) -> Distribution:
-        first = bounded_normal(*(head[..., : self.sizes[0]] for head in heads))
-        return Chain(first, self.top_down.levels(torch.cat(heads, dim=-1)), self.sizes)
+        first = clamped_normal(*(head[..., : self.sizes[0]] for head in heads))
+        return HierarchicalDistribution(
+            first, self.top_down.conditionals(torch.cat(heads, dim=-1)), self.sizes
+        )
 
 
 class Ladder(Levelled):
@@ -254,9 +258,11 @@ class Ladder(Levelled):
 
     def distribution(self, *heads: Tensor) -> Distribution:
         numbers = zip(*(head.split(self.sizes, dim=-1) for head in heads), strict=True)
-        first, *rest = (bounded_normal(*level) for level in numbers)
-        pairs = zip(rest, self.top_down.levels(), strict=True)
-        return Chain(first, [partial(merge, q, p) for q, p in pairs], self.sizes)
+        first, *rest = (clamped_normal(*level) for level in numbers)
+        pairs = zip(rest, self.top_down.conditionals(), strict=True)
+        return HierarchicalDistribution(
+            first, [partial(precision_weighted_product, q, p) for q, p in pairs], self.sizes
+        )
 
 
 class VMF(Posterior):

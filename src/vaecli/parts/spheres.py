@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import register_kl
 
 from ..errors import ConfigError
-from .distributions import Unchecked
+from .distributions import UnvalidatedDistribution
 
 LARGEST_CONCENTRATION = 1e5
 CELLS = 512  # of the polar angle; normaliser and samples agree with the exact ones to 1e-5
@@ -30,7 +30,7 @@ def log_area(dim: int) -> float:
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-class UniformSphere(Unchecked):
+class UniformSphere(UnvalidatedDistribution):
     """The uniform distribution on the unit sphere; densities are per unit of its area.
 
     Args:
@@ -54,7 +54,7 @@ class UniformSphere(Unchecked):
         return z.new_full(shape, -log_area(self.event_shape[0]))
 
 
-class VonMisesFisher(Unchecked):
+class VonMisesFisher(UnvalidatedDistribution):
     """The density on the unit sphere that is proportional to `exp(concentration * direction . z)`.
 
     What it needs of the angle between z and the direction, it takes by quadrature: the angle's

@@ -7,8 +7,8 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily
 from ...config import Components, Layers, Units
 from ...errors import ConfigError
 from .. import flows, posteriors
-from ..distributions import Chain, bounded_normal
-from ..hierarchies import Levels, TopDown, level_sizes
+from ..distributions import HierarchicalDistribution, clamped_normal
+from ..hierarchies import Levels, TopDownNetwork, level_sizes
 from ..posteriors import Ladder, Posterior
 from .fixed import StandardNormal
 from .prior import Prior
@@ -33,7 +33,7 @@ class Mixture(Prior):
         self.log_var = nn.Parameter(torch.zeros(components, latent_dim))
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        parts = bounded_normal(self.loc, self.log_var)
+        parts = clamped_normal(self.loc, self.log_var)
         return MixtureSameFamily(
             Categorical(logits=self.logits, validate_args=False), parts, validate_args=False
         )
@@ -89,7 +89,9 @@ class Flow(Prior):
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         base = self.base()
-        return flows.Warped(base if c is None else base.expand(c.shape[:-1]), self.flow, c)
+        return flows.FlowDistribution(
+            base if c is None else base.expand(c.shape[:-1]), self.flow, c
+        )
 
 
 class Conditional(Prior):
@@ -108,7 +110,7 @@ class Conditional(Prior):
         self.head = nn.Linear(context, 2 * latent_dim)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return bounded_normal(*self.head(c).chunk(2, dim=-1))
+        return clamped_normal(*self.head(c).chunk(2, dim=-1))
 
 
 class Hierarchical(Prior):
@@ -133,7 +135,7 @@ class Hierarchical(Prior):
             raise ConfigError("Prior and posterior differ in levels: give both the same.")
         self.first = StandardNormal(sizes[0])
         if not isinstance(posterior, Ladder):
-            top_down = self.own = TopDown(sizes, 0, width)
+            top_down = self.own = TopDownNetwork(sizes, 0, width)
         elif posterior.top_down.width == width:
             top_down = posterior.top_down
         else:
@@ -142,4 +144,4 @@ class Hierarchical(Prior):
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         (top_down,) = self.top_down
-        return Chain(self.first(), top_down.levels(), top_down.sizes)
+        return HierarchicalDistribution(self.first(), top_down.conditionals(), top_down.sizes)

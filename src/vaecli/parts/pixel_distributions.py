@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .distributions import Unchecked
+from .distributions import UnvalidatedDistribution
 
 LEVELS = 256  # of grey, from 0 to 1 in equal steps
 
 
-class Bernoulli(Unchecked):
+class Bernoulli(UnvalidatedDistribution):
     """White with probability sigmoid(logits), else black; a grey pixel is scored by its share.
 
     torch's class takes half as long again, a twentieth of a training step of the default model.
@@ -30,7 +30,7 @@ class Bernoulli(Unchecked):
         return self.logits.sigmoid()
 
 
-class ContinuousBernoulli(Unchecked):
+class ContinuousBernoulli(UnvalidatedDistribution):
     """Density `a exp(a x) / (exp(a) - 1)` on [0, 1].
 
     torch's takes probabilities, which beyond logits of 16 are 0 or 1 in float32: its density then
@@ -68,7 +68,7 @@ class ContinuousBernoulli(Unchecked):
         return self.logits, self.logits.abs().masked_fill(near, 1), near
 
 
-class DiscretizedLogistic(Unchecked):
+class DiscretizedLogistic(UnvalidatedDistribution):
     """The grey level nearest to a logistic variable; levels 0 and 255 take the tails.
 
     References:
