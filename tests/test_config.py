@@ -153,7 +153,7 @@ OUT_OF_RANGE = {
         quantized:codes=1 quantized:levels=33 quantized:commitment=-1""",
     "prior": """vamp:components=0 mixture:components=0 ring:radius=-1 swiss-roll:turns=0
         flow:width=0 hierarchical:levels=1""",
-    "likelihood": "logistic:mixtures=0 logistic:mixtures=101",
+    "likelihood": "logistic:components=0 logistic:components=101",
     "objective": """elbo:beta=-1 elbo:gamma=-1 iwae:samples=0 iwae:outer=0 iwae:beta=2
         piwae:samples=-3 renyi:samples=0 dreg:samples=0 wae:weight=-1 swae:projections=0
         betatc:beta=-1 factor:depth=0 dip:diagonal=-1 rae:beta=-1 adversarial:weight=-1

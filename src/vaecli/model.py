@@ -15,7 +15,7 @@ from torch.distributions import Distribution, kl_divergence
 from torch.nn import functional
 
 from .errors import ConfigError
-from .parts.distributions import Delta
+from .parts.distributions import Delta, QuantizedPointMass
 from .parts.likelihoods import Likelihood
 
 T = TypeVar("T")
@@ -91,9 +91,8 @@ class Draw:
 
     @property
     def penalty(self) -> Tensor | None:
-        """What the posterior asks to be added to every loss (a codebook's pull), shape `(B,)`."""
-        penalty: Tensor | None = getattr(self.q, "penalty", None)
-        return penalty
+        """What the posterior adds to every loss: that of a codebook, shape `(B,)`, else None."""
+        return self.q.vq_loss if isinstance(self.q, QuantizedPointMass) else None
 
     def scores(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
@@ -101,7 +100,7 @@ class Draw:
         A deterministic code has no rate, the KL of a point to a density being infinite: prior_nll,
         `-log p(z)`, stands in for it.
         """
-        if isinstance(self.q, Delta) and not self.q.discrete:
+        if isinstance(self.q, Delta):
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 

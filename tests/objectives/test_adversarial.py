@@ -19,9 +19,9 @@ from vaecli.objectives.adversarial import Adversarial
 from vaecli.objectives.vaegan import VAEGAN
 from vaecli.optimizers import Adam
 from vaecli.parts.distributions import Delta, DiagonalNormal
-from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
+from vaecli.parts.likelihoods import LIKELIHOODS, BernoulliLikelihood
 from vaecli.parts.networks import MLP
-from vaecli.parts.priors import PRIORS, Prior, StandardNormal
+from vaecli.parts.priors import PRIORS, Prior, StandardNormalPrior
 
 SHAPE = (1, 8, 8)
 SIZE = {"latent_dim": 2, "network": "mlp:width=16,depth=1"}
@@ -52,7 +52,7 @@ class Learned(Prior):
         return DiagonalNormal(self.loc, torch.zeros(2))
 
 
-class Scaled(Bernoulli):
+class Scaled(BernoulliLikelihood):
     def __init__(self, decoder):
         super().__init__(decoder)
         self.scale = nn.Parameter(torch.ones(()))
@@ -211,7 +211,7 @@ def trained(prior, draw, **options):
     """An adversarial autoencoder after 300 batches of `draw(64)`, images and labels."""
     torch.manual_seed(0)
     decoder = MLP(width=8, depth=1).decoder(2, (1, 2, 2), 0)
-    model = VAE(Linear(), prior, Bernoulli(lambda _: decoder))
+    model = VAE(Linear(), prior, BernoulliLikelihood(lambda _: decoder))
     objective = Adversarial(prior, 2, 0, 2, width=32, **options)
     optimizer = Adam([*model.parameters(), *objective.parameters()], 1e-2)
     for _ in range(300):
@@ -222,7 +222,7 @@ def trained(prior, draw, **options):
 
 def test_the_aggregate_posterior_becomes_the_prior():
     """Images of normal noise under a linear encoder have a normal that is N(0, I) to find."""
-    model = trained(StandardNormal(2), lambda count: (noise(count), None))
+    model = trained(StandardNormalPrior(2), lambda count: (noise(count), None))
     images, latents = noise(2000), model.sample_latent(2000)
     assert energy_distance(Linear()(images).mean, latents) > 0.5
     assert energy_distance(model.embed(images), latents) < 0.02

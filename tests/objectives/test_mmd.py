@@ -6,7 +6,7 @@ import torch
 from tests.objectives.made import Learned, Shared, X, draw, gradients, make, seeded
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.mmd import SCALES, SWAE, WAE, mmd, sliced_wasserstein
-from vaecli.parts.posteriors import Dirac
+from vaecli.parts.posteriors import DiracPosterior
 
 
 def loops(a, b):
@@ -97,7 +97,7 @@ def test_limits_are_the_plain_bound_and_the_autoencoder():
 @pytest.mark.parametrize("prior", [Learned, Shared])
 @pytest.mark.parametrize("objective", [WAE(weight=50), SWAE(weight=50)])
 def test_a_prior_that_learns_follows_the_latents_and_nothing_else(objective, prior):
-    model = make(Dirac, prior)
+    model = make(DiracPosterior, prior)
     got = gradients(seeded(objective, model).loss, model)
     z = draw(model).z[0].detach()
     fit = gradients(-model.prior().log_prob(z).mean(), model)

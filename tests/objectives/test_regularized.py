@@ -4,12 +4,12 @@ import torch
 from tests.objectives.made import C, Learned, X, draw, gradients, make, seeded
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.regularized import RAE, squared_gradient, squared_weights
-from vaecli.parts.posteriors import Dirac
+from vaecli.parts.posteriors import DiracPosterior
 
 
 @pytest.fixture
 def model():
-    return make(Dirac)
+    return make(DiracPosterior)
 
 
 @pytest.mark.parametrize("penalty", ["l2", "gp"])
@@ -34,7 +34,7 @@ def test_weights_are_those_of_the_decoder_without_biases(model):
 
 @pytest.mark.parametrize("context", [0, 2])
 def test_the_gradient_penalty_is_the_norm_of_the_jacobian_in_the_mean(context):
-    model, c = make(Dirac, context=context), C[:1] if context else None
+    model, c = make(DiracPosterior, context=context), C[:1] if context else None
     z = model.embed(X[:1], c)
     jacobian = torch.autograd.functional.jacobian(lambda z: model.likelihood(z, c).mean, z)
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def test_a_step_against_the_penalty_smooths_the_decoder(model):
 
 
 def test_evaluation_without_gradients_gives_the_same_penalty_with_labels():
-    model = make(Dirac, Learned, context=2)
+    model = make(DiracPosterior, Learned, context=2)
     objective = RAE(model.posterior, "gp")
     wanted = seeded(objective, model, X, C).logged
     with torch.inference_mode():

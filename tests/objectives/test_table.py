@@ -10,7 +10,7 @@ from tests.objectives.made import NETWORK, SHAPE, C, Learned, Shared, X, fixed, 
 from vaecli.config import choose
 from vaecli.errors import ConfigError
 from vaecli.objectives import OBJECTIVES
-from vaecli.parts.posteriors import Dirac, Gaussian
+from vaecli.parts.posteriors import DiracPosterior, GaussianPosterior
 
 UNLABELLED = set(OBJECTIVES) - {"m2"}  # which has tests of its own
 SPECS = [
@@ -25,7 +25,7 @@ SPECS = [
     "dip:kind=I",
     "rae:penalty=gp",
 ]
-POSTERIORS = {"gaussian": Gaussian, "code": Dirac}
+POSTERIORS = {"gaussian": GaussianPosterior, "code": DiracPosterior}
 PRIORS = {"fixed": fixed, "learned": Learned, "shared": Shared}
 
 
@@ -133,7 +133,7 @@ def test_a_bad_option_is_answered_in_a_sentence(spec, message):
 @pytest.mark.parametrize("name", ["dreg", "betatc", "factor", "dip"])
 def test_what_needs_independent_dimensions_refuses_other_posteriors(name):
     with pytest.raises(ConfigError) as raised:
-        objective_for(name, make(Dirac))
+        objective_for(name, make(DiracPosterior))
     assert str(raised.value) == (f"{name} needs independent latents: use --posterior gaussian.")
 
 

@@ -9,9 +9,9 @@ from vaecli.build import build
 from vaecli.config import Config, choose
 from vaecli.errors import ConfigError
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
-from vaecli.parts.likelihoods import Bernoulli
+from vaecli.parts.likelihoods import BernoulliLikelihood
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, concat_context
-from vaecli.parts.posteriors import Gaussian
+from vaecli.parts.posteriors import GaussianPosterior
 
 SHAPE = (1, 8, 8)
 SMALL = {"mlp": "mlp:width=8,depth=2", "conv": "conv:width=4", "resnet": "resnet:width=4"}
@@ -38,7 +38,7 @@ def test_mlp_has_depth_hidden_layers_of_width():
 
 def test_the_default_has_two_hidden_layers_of_400_units():
     encoder = MLP().encoder((1, 28, 28), 0)
-    assert sizes(Gaussian(encoder, 20)) == [(400, 784), (400, 400), (40, 400)]
+    assert sizes(GaussianPosterior(encoder, 20)) == [(400, 784), (400, 400), (40, 400)]
     assert sizes(MLP().decoder(20, (1, 28, 28), 0)) == [(400, 20), (400, 400), (784, 400)]
 
 
@@ -224,8 +224,8 @@ def test_context_reaches_encoder_and_decoder(network):
     torch.manual_seed(0)
     c = torch.eye(4)
     parts = make(SMALL[network])
-    posterior = Gaussian(parts.encoder(SHAPE, context=4), 2)
-    likelihood = Bernoulli(lambda maps: parts.decoder(2, SHAPE, context=4))
+    posterior = GaussianPosterior(parts.encoder(SHAPE, context=4), 2)
+    likelihood = BernoulliLikelihood(lambda maps: parts.decoder(2, SHAPE, context=4))
     x = torch.rand(1, *SHAPE).expand(4, *SHAPE)
     z = torch.zeros(3, 4, 2)
     means = posterior(x, c).mean
@@ -250,7 +250,7 @@ def test_the_context_is_repeated_at_every_pixel():
 
 def test_the_head_outputs_the_mean_and_then_the_log_variance():
     torch.manual_seed(0)
-    posterior = Gaussian(MLP(width=6, depth=1).encoder(SHAPE, 0), 3)
+    posterior = GaussianPosterior(MLP(width=6, depth=1).encoder(SHAPE, 0), 3)
     x = torch.rand(5, *SHAPE)
     head = posterior.head(posterior.encoder(x))
     torch.testing.assert_close(posterior(x).mean, head[:, :3])

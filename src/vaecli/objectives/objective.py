@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from ..errors import ConfigError
 from ..model import VAE, Draw
-from ..parts.posteriors import Gaussian, Posterior
+from ..parts.posteriors import GaussianPosterior, Posterior
 
 Context = Tensor | None
 END = math.inf  # of training, by when every schedule has run
@@ -101,5 +101,5 @@ def prior_fit(model: VAE, draw: Draw, c: Tensor | None) -> Tensor:
 
 def need_gaussian(objective: str, posterior: Posterior) -> None:
     """Raise `ConfigError` unless the posterior is the one with independent dimensions."""
-    if not isinstance(posterior, Gaussian):
+    if not isinstance(posterior, GaussianPosterior):
         raise ConfigError(f"{objective} needs independent latents: use --posterior gaussian.")

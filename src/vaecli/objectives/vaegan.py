@@ -47,7 +47,8 @@ class VAEGAN(Objective):
         slope: Weight = 1.0,
     ) -> None:
         super().__init__()
-        if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
+        scale = {*likelihood.parameters()} - {*likelihood.decoder.parameters()}
+        if scale or likelihood.params_per_pixel > 1:
             raise ConfigError("vae-gan trains no scale of pixels: use --likelihood bernoulli.")
         self.gamma, self.slope, self.context = gamma, slope, context
         self.critic = EncoderWithHead(network.encoder(shape, context))

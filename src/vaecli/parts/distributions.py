@@ -120,23 +120,16 @@ def kl_standard_normal(q: DiagonalNormal, p: StandardNormal) -> Tensor:
     return 0.5 * (q.loc.square() + q.log_var.exp() - q.log_var - 1).sum(-1)
 
 
-class Delta(UnvalidatedDistribution):
-    """A point mass at `value`, with density 1 there by convention.
-
-    The convention drops the infinite entropy of a deterministic encoder, so that `-log p(z)` is
-    what is left of a rate.
+class PointMass(UnvalidatedDistribution):
+    """All mass at one point, where the density is 1, for the reason that the subclass gives.
 
     Args:
         value: Location, shape `(*batch, D)`.
-        penalty: A term, in nats, shape `batch`, that every objective adds to its loss.
-        discrete: The point is one of finitely many, and the convention is exact: a mass of 1.
     """
 
-    def __init__(
-        self, value: Tensor, penalty: Tensor | None = None, discrete: bool = False
-    ) -> None:
+    def __init__(self, value: Tensor) -> None:
         super().__init__(value.shape[:-1], value.shape[-1:])
-        self.value, self.penalty, self.discrete = value, penalty, discrete
+        self.value = value
 
     @property
     def mean(self) -> Tensor:
@@ -151,6 +144,31 @@ class Delta(UnvalidatedDistribution):
 
     def log_prob(self, z: Tensor) -> Tensor:
         return z.new_zeros(z.shape[:-1])
+
+
+class Delta(PointMass):
+    """The code of a deterministic encoder, with density 1 by convention.
+
+    The convention drops the entropy of a point in R^D, minus infinity, so that `-log p(z)` is
+    what is left of the rate.
+
+    Args:
+        value: Location, shape `(*batch, D)`.
+    """
+
+
+class QuantizedPointMass(PointMass):
+    """One of finitely many codewords, with density 1 exactly, as it is a probability.
+
+    Args:
+        value: The codeword, shape `(*batch, D)`.
+        vq_loss: Loss that trains codebook and encoder, in nats, shape `batch`. Every objective
+            adds it to its own.
+    """
+
+    def __init__(self, value: Tensor, vq_loss: Tensor) -> None:
+        super().__init__(value)
+        self.vq_loss = vq_loss
 
 
 class HierarchicalDistribution(UnvalidatedDistribution):

@@ -1,21 +1,24 @@
-"""What every prior is."""
+"""The base class of priors."""
 
 import abc
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..posteriors import Space
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 class Prior(nn.Module, abc.ABC):
-    """A distribution over latents, offered what it may be made from by name.
+    """A distribution over latents, made from what its constructor asks for by name.
 
-    The constructor of a prior takes those that it needs of: `latent_dim` D; `posterior`, the
-    module that it is paired with; `shape` (C, H, W) of the images; `context`, the length E of c,
-    0 for none; `classes` of the labels, 0 for none, of which an objective may tell it where the
-    model does not: a row of c that is zeros is an unknown label.
+    It may ask for: `latent_dim`, the number of dimensions D; `posterior`, the module that it is
+    paired with; `shape` of the images, (C, H, W); `context`, the length E of c, 0 for none;
+    `classes`, the number of labels, 0 for none. An objective may give it labels even where the
+    model is not conditional. A row of c that is all zeros is an unknown label.
 
     Attributes:
         space: Where its latents lie.
@@ -26,3 +29,14 @@ class Prior(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, c: Tensor | None = None) -> Distribution:
         """The distribution, of batch shape `()`, or `(B,)` if it depends on c, shape `(B, E)`."""
+
+
+@dataclass(frozen=True)
+class Unregistered(Generic[Module]):
+    """A module that another part owns, such as the encoder of the posterior.
+
+    As a plain attribute, `nn.Module` would register it a second time: its parameters would belong
+    to both parts, and stand twice in a checkpoint.
+    """
+
+    module: Module
