@@ -91,7 +91,7 @@ class Draw:
 
     @property
     def penalty(self) -> Tensor | None:
-        """What the posterior adds to every loss: that of a codebook, shape `(B,)`, else None."""
+        """Loss of the posterior's codebook, if it has one, shape `(B,)`; objectives add it."""
         return self.q.vq_loss if isinstance(self.q, QuantizedPointMass) else None
 
     def scores(self) -> dict[str, Tensor]:

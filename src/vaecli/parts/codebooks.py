@@ -14,7 +14,7 @@ RESET_THRESHOLD = 0.1  # codes below 10 % of uniform usage are reset: after 22 u
 
 
 class UniformCodes(UnvalidatedDistribution):
-    """The sum of one code of each codebook, uniform and independent at every position.
+    """Latents made of codes: at every position the sum of a random code of each codebook.
 
     Args:
         codebooks: Codes, shape `(levels, codes, dim)`.
@@ -47,9 +47,9 @@ class UniformCodes(UnvalidatedDistribution):
 class VectorQuantizer(nn.Module):
     """Replaces vectors by the sum of the nearest codes of one or more codebooks.
 
-    Each codebook after the first quantizes the residual, what the ones before have left over. In
-    training, a code that fell out of use is reset to a random vector of the batch. In the first
-    batch that happens to all codes, so that they begin where the vectors are.
+    Each codebook after the first quantizes the residual that the ones before leave. In training,
+    a code that fell out of use is reset to a random vector of the batch. In the first batch this
+    happens to all codes, so that they begin where the vectors are.
 
     Args:
         latent_dim: Number of latent dimensions D.

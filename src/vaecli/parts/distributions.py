@@ -15,7 +15,7 @@ Origin = TypeVar("Origin")
 
 
 class UnvalidatedDistribution(Distribution):
-    """Base of our distributions. It checks no arguments: one is made for every batch."""
+    """Base class of our distributions. It checks no arguments: one is made for every batch."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
 
@@ -121,7 +121,7 @@ def kl_standard_normal(q: DiagonalNormal, p: StandardNormal) -> Tensor:
 
 
 class PointMass(UnvalidatedDistribution):
-    """All mass at one point, where the density is 1, for the reason that the subclass gives.
+    """All mass at one point, with log-density 0 there; the subclass says why.
 
     Args:
         value: Location, shape `(*batch, D)`.
@@ -149,8 +149,8 @@ class PointMass(UnvalidatedDistribution):
 class Delta(PointMass):
     """The code of a deterministic encoder, with density 1 by convention.
 
-    The convention drops the entropy of a point in R^D, minus infinity, so that `-log p(z)` is
-    what is left of the rate.
+    The convention drops its entropy, which is minus infinity, so that `-log p(z)` is what is left
+    of the rate.
 
     Args:
         value: Location, shape `(*batch, D)`.
@@ -158,12 +158,11 @@ class Delta(PointMass):
 
 
 class QuantizedPointMass(PointMass):
-    """One of finitely many codewords, with density 1 exactly, as it is a probability.
+    """One of finitely many codewords: log-density 0 is that of probability 1, with no convention.
 
     Args:
         value: The codeword, shape `(*batch, D)`.
-        vq_loss: Loss that trains codebook and encoder, in nats, shape `batch`. Every objective
-            adds it to its own.
+        vq_loss: Codebook and commitment loss, in nats, shape `batch`; every objective adds it.
     """
 
     def __init__(self, value: Tensor, vq_loss: Tensor) -> None:

@@ -46,7 +46,7 @@ class LayerBuilder:
 
     @property
     def has_bias(self) -> bool:
-        """Whether layers have a bias. None precedes a norm, which adds its own."""
+        """Whether layers have a bias: not before a norm, which adds its own."""
         return self.norm == "none"
 
     def linear(self, inputs: int, outputs: int) -> nn.Linear:

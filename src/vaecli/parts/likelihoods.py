@@ -48,7 +48,7 @@ class Likelihood(nn.Module, abc.ABC):
         output = self.decoder(z.flatten(0, -2), c).unflatten(0, batch)
         output = output.float()  # bf16 is too coarse for a density
         params: tuple[Tensor, ...] = (output,)
-        if self.params_per_pixel > 1:  # a single chunk would be a copy, too
+        if self.params_per_pixel > 1:  # chunk(1) would copy the gradient
             params = output.chunk(self.params_per_pixel, dim=-3)
         return dist.Independent(self.pixel_distribution(*params), 3, validate_args=False)
 
@@ -81,10 +81,10 @@ def density_protocol(binarize: str) -> str:
 
 
 class BernoulliLikelihood(Likelihood):
-    """Pixels that are 0 or 1, from their logits.
+    """Pixels that are 0 or 1, from logits.
 
     The same formula scores a grey pixel x in [0, 1], as x of a white and 1 - x of a black one.
-    That is a loss and not a likelihood: it compares with itself only.
+    That is a loss, not a likelihood: compare it with itself only.
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
@@ -107,7 +107,7 @@ class BernoulliLikelihood(Likelihood):
 
 
 class ContinuousBernoulliLikelihood(Likelihood):
-    """Grey pixels in [0, 1], with the density that turns the Bernoulli's loss into a likelihood.
+    """Grey pixels in [0, 1]: the Bernoulli's formula, normalized to a density.
 
     References:
         The continuous Bernoulli: fixing a pervasive error in variational autoencoders
@@ -209,7 +209,7 @@ class LaplaceLikelihood(LocationScaleLikelihood):
 
 
 class LogisticLikelihood(Likelihood):
-    """Probabilities of 256 grey levels, from a logistic or a mixture of logistics in equal bins.
+    """Probabilities of 256 grey levels: a discretized logistic, or a mixture of them.
 
     Black and white take the tails, so that the probabilities of the levels sum to one. Location 0
     is black and 1 is white; a location may lie beyond them. Scales lie between 1/4096 and 1.

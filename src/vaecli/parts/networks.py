@@ -1,7 +1,7 @@
 """Encoders and decoders: images to features, latents to the parameters of pixels.
 
-Both take an optional context `c`, shape `(N, E)`, and append it to their input: this module is
-the only place where networks are conditioned.
+Both take an optional context `c`, shape `(N, E)`, and append it to their input. Conditioning is
+written once, in `concat_context`.
 """
 
 import abc
@@ -121,7 +121,7 @@ class Network(abc.ABC):
 
 @dataclass(frozen=True)
 class MLP(Network):
-    """Fully connected hidden layers, as many in the encoder as in the decoder.
+    """Fully connected layers of equal width, as many in the encoder as in the decoder.
 
     Args:
         width: Units in a hidden layer.
@@ -150,10 +150,10 @@ class MLP(Network):
 class Conv(Network):
     """Convolutions that halve the image in the encoder and double it in the decoder.
 
-    Images of any size will do: the decoder mirrors the encoder, and its sizes double, or nearly,
-    up to exactly that of the image. It repeats pixels before a convolution that treats all alike;
-    a transposed convolution of stride 2 overlaps unevenly and draws checkerboards. Norm and
-    activation precede every convolution but the first. The output has a bias at every pixel.
+    Images may have any size. The decoder mirrors the encoder: sizes about double at each step, up
+    to exactly that of the image. It repeats pixels and then convolves, since a transposed
+    convolution of stride 2 overlaps unevenly and draws checkerboards. Norm and activation precede
+    every convolution but the encoder's first. The output has a learned bias at every pixel.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
@@ -164,7 +164,7 @@ class Conv(Network):
     Args:
         width: Channels after the first halving; each further halving doubles them.
         depth: Halvings.
-        activation: Activation before each convolution but the first.
+        activation: Activation of the hidden layers.
         norm: Norm before each activation: none, over the batch, or over the features of an image.
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.
@@ -230,7 +230,7 @@ class ResNet(Conv):
     Args:
         width: Channels after the first halving; each further halving doubles them.
         depth: Halvings.
-        activation: Activation before each convolution but the first.
+        activation: Activation of the hidden layers.
         norm: Norm before each activation: none, over the batch, or over the features of an image.
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.

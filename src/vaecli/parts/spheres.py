@@ -91,7 +91,7 @@ class VonMisesFisher(UnvalidatedDistribution):
 
         The density of the angle t is `exp(k cos t) sin(t)^m`, with `m = D - 2`. It peaks where
         `k sin(t)^2 = m cos(t)`, and its curvature there is about `k^2 / a + a`, where
-        `a = k / cos(t)`. Cells are smaller towards both ends, where quadrature profits from it.
+        `a = k / cos(t)`. Cells are smaller towards both ends, which makes quadrature more exact.
         """
         m = self.event_shape[0] - 2
         k = self.concentration.detach().unsqueeze(-1)

@@ -13,7 +13,7 @@ from .posterior import Posterior
 class FlowPosterior(Posterior):
     """A normal transformed by a flow (the subclass).
 
-    The head outputs mean, log-variance, and features of the image that the flow is given.
+    The head outputs the mean, the log-variance and, for the flow, features of the image.
     """
 
     params_per_dim = 3
@@ -25,7 +25,7 @@ class FlowPosterior(Posterior):
 
 
 class RealNVPPosterior(FlowPosterior):
-    """A normal transformed by affine couplings, which are given features of the image.
+    """A normal transformed by Real NVP couplings, conditioned on the image.
 
     References:
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
@@ -49,7 +49,7 @@ class RealNVPPosterior(FlowPosterior):
 
 
 class PlanarPosterior(FlowPosterior):
-    """A normal transformed by planar flows, whose parameters depend on the image.
+    """A normal transformed by planar flows, conditioned on the image.
 
     References:
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
@@ -67,7 +67,7 @@ class PlanarPosterior(FlowPosterior):
 
 
 class IAFPosterior(FlowPosterior):
-    """A normal transformed by inverse autoregressive flows, given features of the image.
+    """A normal transformed by inverse autoregressive flows, conditioned on the image.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),

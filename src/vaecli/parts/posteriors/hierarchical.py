@@ -15,7 +15,7 @@ from .posterior import Posterior
 
 
 class MultiLevelPosterior(Posterior):
-    """Levels of normals with a network from upper to lower levels; the decoder is given all.
+    """Levels of normals, with a network from upper to lower levels. The decoder is given all.
 
     Args:
         encoder: Maps `(x, c)` to features, as for every posterior.
@@ -45,7 +45,9 @@ class MultiLevelPosterior(Posterior):
 
 
 class HierarchicalPosterior(MultiLevelPosterior):
-    """Levels of normals, each given the image and all levels above it; the decoder is given all.
+    """Levels of normals, each given the image and all levels above it.
+
+    The decoder is given all levels.
 
     References:
         VAE with a VampPrior (Tomczak & Welling, 2018), https://arxiv.org/abs/1705.07120

@@ -21,7 +21,7 @@ class Posterior(nn.Module, abc.ABC):
     Attributes:
         params_per_dim: Parameters that the family needs for each latent dimension.
         space: Where latents lie; a prior must lie there too.
-        has_density: Whether it is a distribution, not a deterministic code.
+        has_density: Whether it has a density; a deterministic code has none.
     """
 
     params_per_dim: ClassVar[int]
@@ -40,4 +40,4 @@ class Posterior(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def distribution(self, *params: Tensor) -> Distribution:
-        """The distribution with these parameters, `params_per_dim` of shape `(B, D)`."""
+        """The distribution with these parameters: `params_per_dim` tensors of shape `(B, D)`."""

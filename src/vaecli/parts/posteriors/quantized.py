@@ -27,7 +27,7 @@ class QuantizedPosterior(Posterior):
         codes: Vectors in a codebook.
         dim: Length of each; the latent dimensions are cut into vectors of this length.
         commitment: Weight of the commitment loss.
-        levels: Codebooks; each quantizes what the ones before have left over.
+        levels: Codebooks; each quantizes the residual that the ones before leave.
     """
 
     params_per_dim = 1

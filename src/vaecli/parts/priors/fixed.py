@@ -79,9 +79,9 @@ class SpherePrior(Prior):
 
 
 class RingPrior(Prior):
-    """A mixture of normals on a circle around the origin of the plane, like petals.
+    """A mixture of normals whose means lie on a circle in the plane.
 
-    In a conditional model each class has a normal of its own, or an equal number of neighbours.
+    In a conditional model each class has one of them, or an equal number of neighbours.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644

@@ -75,7 +75,7 @@ class VampPrior(Prior):
 
 
 class FlowPrior(Prior):
-    """`N(0, I)` transformed by affine couplings, which a conditional model gives the labels.
+    """`N(0, I)` transformed by Real NVP couplings, given the labels in a conditional model.
 
     References:
         Variational Lossy Autoencoder (Chen et al., 2017), https://arxiv.org/abs/1611.02731
@@ -99,7 +99,7 @@ class FlowPrior(Prior):
 
 
 class ConditionalPrior(Prior):
-    """A normal with independent dimensions for every label.
+    """One normal with independent dimensions for each label.
 
     References:
         Learning Structured Output Representation using Deep Conditional Generative Models (Sohn

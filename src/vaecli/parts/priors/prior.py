@@ -13,12 +13,13 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class Prior(nn.Module, abc.ABC):
-    """A distribution over latents, made from what its constructor asks for by name.
+    """A distribution over latents, which may depend on a context c.
 
-    It may ask for: `latent_dim`, the number of dimensions D; `posterior`, the module that it is
-    paired with; `shape` of the images, (C, H, W); `context`, the length E of c, 0 for none;
-    `classes`, the number of labels, 0 for none. An objective may give it labels even where the
-    model is not conditional. A row of c that is all zeros is an unknown label.
+    A constructor takes what it needs, by name: `latent_dim`, the number of dimensions D;
+    `posterior`, the module that the prior is paired with; `shape` of the images, (C, H, W);
+    `context`, the length E of c, 0 for none; `classes`, the number of labels, 0 for none.
+    An objective may give labels to the prior even where the model is not conditional. A row of c
+    that is all zeros is an unknown label.
 
     Attributes:
         space: Where its latents lie.
@@ -35,8 +36,8 @@ class Prior(nn.Module, abc.ABC):
 class Unregistered(Generic[Module]):
     """A module that another part owns, such as the encoder of the posterior.
 
-    As a plain attribute, `nn.Module` would register it a second time: its parameters would belong
-    to both parts, and stand twice in a checkpoint.
+    `nn.Module` would register a plain attribute: the parameters would belong to both parts, and
+    appear twice in checkpoints.
     """
 
     module: Module
