@@ -40,7 +40,7 @@ def test_building_leaves_the_random_numbers_alone():
 
 
 def test_complete_writes_out_every_option():
-    written = "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+    written = "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     assert complete(Config(network="mlp")).network == written
     assert complete(Config()).objective.startswith("elbo:beta=1.0,warmup=0.0,")
     assert complete(complete(Config())) == complete(Config())

@@ -99,7 +99,7 @@ def test_flags_win_over_the_environment_over_the_file(cli, digits, tmp_path, mon
     found = json.loads((run / "config.json").read_text())
     assert (found["epochs"], found["lr"], found["seed"]) == (1, 0.25, 6)
     assert (found["batch_size"], found["latent_dim"]) == (7, 20)
-    assert found["network"] == "mlp:width=8,depth=2,activation=relu,norm=none,bias=zero"
+    assert found["network"] == "mlp:width=8,depth=2,activation=relu,norm=none,output_bias=zero"
 
 
 def test_the_config_of_a_run_trains_the_same_model(cli, trained, tmp_path):

@@ -4,12 +4,12 @@ import torch
 from tests.objectives.made import C, Learned, X, draw, gradients, make, seeded
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.regularized import RAE, decoder_gradient_penalty, decoder_l2
-from vaecli.parts.posteriors import Dirac
+from vaecli.parts.posteriors import DiracPosterior
 
 
 @pytest.fixture
 def model():
-    return make(Dirac)
+    return make(DiracPosterior)
 
 
 @pytest.mark.parametrize("penalty", ["l2", "gp"])
@@ -34,7 +34,7 @@ def test_the_l2_penalty_has_the_weights_of_the_decoder_without_biases(model):
 
 @pytest.mark.parametrize("context", [0, 2])
 def test_the_mean_gradient_penalty_is_the_squared_norm_of_the_jacobian(context):
-    model, c = make(Dirac, context=context), C[:1] if context else None
+    model, c = make(DiracPosterior, context=context), C[:1] if context else None
     z = model.embed(X[:1], c)
     jacobian = torch.autograd.functional.jacobian(lambda z: model.likelihood(z, c).mean, z)
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def test_a_step_down_the_gradient_penalty_lowers_it(model):
 
 
 def test_the_gradient_penalty_is_the_same_in_evaluation_of_a_conditional_model():
-    model = make(Dirac, Learned, context=2)
+    model = make(DiracPosterior, Learned, context=2)
     objective = RAE(model.posterior, "gp")
     wanted = seeded(objective, model, X, C).metrics
     with torch.inference_mode():

@@ -6,7 +6,7 @@ import torch
 from tests.objectives.made import Learned, Shared, X, draw, gradients, make, seeded
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.wasserstein import KERNEL_SCALES, SWAE, WAE, mmd, sliced_wasserstein
-from vaecli.parts.posteriors import Dirac
+from vaecli.parts.posteriors import DiracPosterior
 
 
 def loops(a, b):
@@ -97,7 +97,7 @@ def test_without_the_distance_the_loss_is_that_of_the_elbo_or_an_autoencoder():
 @pytest.mark.parametrize("prior", [Learned, Shared])
 @pytest.mark.parametrize("objective", [WAE(weight=50), SWAE(weight=50)])
 def test_a_learned_prior_is_fitted_to_the_latents_only(objective, prior):
-    model = make(Dirac, prior)
+    model = make(DiracPosterior, prior)
     got = gradients(seeded(objective, model).loss, model)
     z = draw(model).z[0].detach()
     fit = gradients(-model.prior().log_prob(z).mean(), model)

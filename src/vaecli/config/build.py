@@ -66,8 +66,8 @@ def build(
         )
         posterior = _make(config, "posterior", encoder=encoder, **size)
         prior = _make(config, "prior", posterior=posterior, classes=classes, **size)
-        if network.bias == "data" and mean is not None:
-            likelihood.start_at(mean())
+        if network.output_bias == "data" and mean is not None:
+            likelihood.initialize_to_mean(mean())
         model = VAE(posterior, prior, likelihood, context)
         parts = {"posterior": posterior, "prior": prior, "likelihood": likelihood}
         known = {"network": network, "classes": classes, "images": images}

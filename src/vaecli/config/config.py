@@ -67,7 +67,7 @@ class Config:
     ] = "adam"
     latent_dim: Annotated[Count, OptionHelp("Latent dimensions, 1 or more.")] = 20
     network: Annotated[str, OptionHelp("Network, as name:option=value,...", "SPEC")] = (
-        "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+        "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     )
     data: Annotated[
         str, OptionHelp("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")

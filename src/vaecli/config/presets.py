@@ -37,7 +37,7 @@ PRESETS = {
         lr_schedule="linear",
         lr_warmup=0.05,
         optimizer="adam:beta2=0.98",
-        network="mlp:activation=silu,bias=data",
+        network="mlp:activation=silu,output_bias=data",
     ),
     "beta-vae": preset("Sy2fzU9gl", objective="elbo:beta=4"),
     "annealing": preset("1602.02282", objective="elbo:annealing_epochs=10"),

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model import VAE
-from ..parts.networks import join
+from ..parts.networks import concat_context
 from ..parts.priors import Prior
 from ..parts.ranges import Layers, Units, Weight
 from ..system.errors import ConfigError
@@ -79,11 +79,11 @@ class Adversarial(Objective):
         fake = draw.z[0]
         real, label = self._sample_prior(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())
-        real_logits = self.discriminator(join(real, label))
+        real_logits = self.discriminator(concat_context(real, label))
         discriminator_term = discriminator_loss(
-            real_logits, self.discriminator(join(fake.detach(), label))
+            real_logits, self.discriminator(concat_context(fake.detach(), label))
         )
-        generator_logits = frozen(self.discriminator)(join(fake, label))
+        generator_logits = frozen(self.discriminator)(concat_context(fake, label))
         adversarial_loss = (
             self.weight * generator_loss(generator_logits)
             + discriminator_term

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from torch.func import functional_call
 
 from ..model import VAE, Draw
-from ..parts.posteriors import Gaussian, Posterior
+from ..parts.posteriors import GaussianPosterior, Posterior
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
@@ -137,7 +137,7 @@ def detached_prior_nll(model: VAE, draw: Draw, c: Context) -> Tensor:
 
 def require_gaussian(objective: str, posterior: Posterior) -> None:
     """Raise `ConfigError` unless the posterior has independent dimensions."""
-    if not isinstance(posterior, Gaussian):
+    if not isinstance(posterior, GaussianPosterior):
         raise ConfigError(
             f"The {objective} objective needs a posterior with independent dimensions: use "
             "--posterior gaussian."

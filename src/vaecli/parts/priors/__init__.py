@@ -1,20 +1,33 @@
-"""Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, and their names."""
+"""Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
-from .fixed import Codes, Ring, Sphere, StandardNormal, SwissRoll
-from .learned import Conditional, Flow, Hierarchical, Mixture, Vamp
+from .fixed import CodesPrior, RingPrior, SpherePrior, StandardNormalPrior, SwissRollPrior
+from .learned import ConditionalPrior, FlowPrior, HierarchicalPrior, MixturePrior, VampPrior
 from .prior import Prior
 
-__all__ = ["PRIORS", "Prior"]
+__all__ = [
+    "PRIORS",
+    "CodesPrior",
+    "ConditionalPrior",
+    "FlowPrior",
+    "HierarchicalPrior",
+    "MixturePrior",
+    "Prior",
+    "RingPrior",
+    "SpherePrior",
+    "StandardNormalPrior",
+    "SwissRollPrior",
+    "VampPrior",
+]
 
 PRIORS: dict[str, type[Prior]] = {
-    "normal": StandardNormal,
-    "mixture": Mixture,
-    "vamp": Vamp,
-    "flow": Flow,
-    "conditional": Conditional,
-    "hierarchical": Hierarchical,
-    "codes": Codes,
-    "sphere": Sphere,
-    "ring": Ring,
-    "swiss-roll": SwissRoll,
+    "normal": StandardNormalPrior,
+    "mixture": MixturePrior,
+    "vamp": VampPrior,
+    "flow": FlowPrior,
+    "conditional": ConditionalPrior,
+    "hierarchical": HierarchicalPrior,
+    "codes": CodesPrior,
+    "sphere": SpherePrior,
+    "ring": RingPrior,
+    "swiss-roll": SwissRollPrior,
 }
