@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args, ge
 
 import typer
 
-from ..config.config import Config, Doc
+from ..config import aliases
+from ..config.config import PART_KINDS, Config, OptionHelp
+from ..config.presets import typed_options
 from ..system.errors import ConfigError, ResourceError
 
 if TYPE_CHECKING:
@@ -38,10 +40,17 @@ def settings() -> Iterator[Parameter]:
     """The fields of a configuration as parameters of a command that `takes` them."""
     kinds: dict[str, Any] = get_type_hints(Config)
     for name, annotated in get_type_hints(Config, include_extras=True).items():
-        for doc in (note for note in get_args(annotated) if isinstance(note, Doc)):
+        for doc in (note for note in get_args(annotated) if isinstance(note, OptionHelp)):
+            kind, default = kinds[name], getattr(Config, name)
+            if name in PART_KINDS:
+                kind, default = str, str(default)
             flag = option(f"--{name.replace('_', '-')}", help=doc.text, metavar=doc.placeholder)
-            kind, default = Annotated[kinds[name], flag], getattr(Config, name)
-            yield Parameter(name, PLAIN, default=default, annotation=kind)
+            yield Parameter(name, PLAIN, default=default, annotation=Annotated[kind, flag])
+    for old, name in aliases.KEYS.items():
+        flag = option(f"--{old.replace('_', '-')}", help="Old name.", hidden=True)
+        yield Parameter(
+            old, PLAIN, default=getattr(Config, name), annotation=Annotated[kinds[name], flag]
+        )
 
 
 def takes(settings: Iterable[Parameter]) -> Callable[[Command], Command]:
@@ -91,7 +100,10 @@ Columns = Annotated[
 
 # Those of `train`, beside the fields of a configuration.
 Beta = Annotated[
-    float | None, option("--beta", help="Weight of the rate: elbo:beta=X.", metavar="X")
+    float | None,
+    option(
+        "--beta", help="Set option beta of the objective; for elbo, the KL weight.", metavar="X"
+    ),
 ]
 NewRunDir = Annotated[
     Path | None,
@@ -138,7 +150,7 @@ def given(context: typer.Context, names: Iterable[str]) -> dict[str, Any]:
         source = context.get_parameter_source(name)
         if source is not None and source.name in ("COMMANDLINE", "ENVIRONMENT"):
             values[name] = context.params[name]
-    return values
+    return typed_options(values)
 
 
 def read_run(run_dir: Path | None, checkpoint: Literal["last", "best"] | None = None) -> "Run":

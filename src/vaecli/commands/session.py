@@ -32,7 +32,7 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
     from ..training.state import start
 
     torch.set_num_threads(config.threads or min(torch.get_num_threads(), machine.cores()))
-    config = build.complete(config)
+    config = build.resolve(config)
     images = splits.load(config)
     runtime.keep_memory()  # from here on: what reading took is given back
     state = start(config, images.train)
@@ -81,13 +81,13 @@ def _go_on(
     run: "Run", state: "State", images: "Splits", screen: Screen, stopping: Stopping
 ) -> None:
     """Train from where the state is until nothing is left to train, or to a reason to stop."""
-    from ..config.config import seconds
+    from ..config.config import parse_duration
     from ..training.early_stopping import why_over
     from ..training.epoch import Epoch
     from ..training.loop import fit
 
     config = state.config
-    limit = seconds(config.max_time) if config.max_time else math.inf
+    limit = parse_duration(config.max_time) if config.max_time else math.inf
     pictures = Pictures(run, state.model, config.seed, screen.warn)
     for event in fit(state, *images):
         if isinstance(event, Epoch):

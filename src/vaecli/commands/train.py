@@ -78,18 +78,18 @@ def _choose(
 ) -> tuple["Config", "Run | None"]:
     """What to train, and the run to go on with, if there is one."""
     from ..config import presets
-    from ..config.config import read
+    from ..config.config import read_options_file
     from ..run.resume import changed
 
     if resume not in (None, "auto"):
         if run_dir or config_file or overwrite:
             raise ConfigError("--resume RUN goes without --run-dir, --config and --overwrite.")
         run = _open_last(resume)
-        return changed(run, presets.spell_beta(chosen, run.config.objective)), run
-    layers = [] if config_file is None else [read(config_file)]
-    config = presets.resolve(*layers, chosen)
+        return changed(run, presets.with_beta(chosen, run.config.objective)), run
+    layers = [] if config_file is None else [read_options_file(config_file)]
+    config = presets.config_from_layers(*layers, chosen)
     found = _find(run_dir, config) if resume else None
-    chosen = presets.spell_beta(chosen, config.objective)
+    chosen = presets.with_beta(chosen, config.objective)
     return (changed(found, chosen) if found else config), found
 
 

@@ -44,7 +44,7 @@ class Header(BaseModel):
         """The header of the checkpoint at `path`, or a `RunError` about its first flaw."""
         try:
             header = cls.model_validate(values)
-            Config.checked(header.config)
+            Config.from_values(header.config)
             means = [m for e in header.history for m in (e.train, e.test, e.valid or e.train)]
             if not all("loss" in m for m in means):
                 raise ConfigError("an epoch of its history has no loss.")

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from ..config.config import Config
+from ..config.config import Config, to_json
 from ..system.errors import ConfigError, RunError
 from . import names, record
 
@@ -55,15 +54,15 @@ def held(folder: Path) -> Iterator[None]:
 
 def is_unfinished(run: "Run", config: Config) -> bool:
     """Whether the run was begun with this configuration, has not ended, and nobody trains it."""
-    from ..config.build import complete
+    from ..config.build import resolve
 
     try:
         if run.record.status in ("completed", "diverged"):
             return False
         fixed = dict.fromkeys(FREE)
-        theirs = asdict(complete(run.config)) | fixed
+        theirs = to_json(resolve(run.config)) | fixed
         with held(run.folder):
-            return theirs == asdict(complete(config)) | fixed
+            return theirs == to_json(resolve(config)) | fixed
     except (ConfigError, RunError):
         return False
 
@@ -74,10 +73,10 @@ def changed(run: "Run", chosen: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: It may not.
     """
-    from ..config.build import complete
+    from ..config.build import resolve
 
-    old = complete(run.config)
-    new = complete(Config.checked(asdict(old) | dict(chosen)))
+    old = resolve(run.config)
+    new = resolve(old.with_values(**chosen))
     for name in chosen:
         before, after = getattr(old, name), getattr(new, name)
         if name not in FREE and before != after:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import defaults
-from ..config.config import Config
-from ..config.config import read as read_config
+from ..config.config import Config, read_options_file, to_json
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, RunError, TimeOver, TrainingDiverged
 from ..system.version import __version__
@@ -64,8 +63,8 @@ class Run:
     def config(self) -> Config:
         """The configuration of the checkpoint, or of config.json before there is one."""
         if not self.checkpoint.exists() and self._stands():
-            return Config.checked(read_config(self.folder / names.CONFIG))
-        return Config(**self._contents[1].config)
+            return Config.from_values(read_options_file(self.folder / names.CONFIG))
+        return Config.from_values(self._contents[1].config)
 
     def model(self) -> "VAE":
         """The trained model, on the CPU, in evaluation mode."""
@@ -140,7 +139,7 @@ class Run:
         )
 
     def _configure(self, config: Config) -> None:
-        text = json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(to_json(config), indent=2, ensure_ascii=False) + "\n"
         files.write(self.folder / names.CONFIG, text.encode())
 
     @contextmanager
@@ -189,7 +188,7 @@ class Run:
 
         header = {
             "vaecli": __version__,
-            "config": asdict(state.config),
+            "config": to_json(state.config),
             "shape": state.shape,
             "classes": state.classes,
             "history": [asdict(epoch) for epoch in state.history],

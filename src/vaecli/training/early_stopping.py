@@ -12,7 +12,7 @@ def find_best(config: Config, history: Sequence[Epoch]) -> Epoch | None:
 
     The loss of a game says nothing: where there is a critic, the distortion is the judge.
     """
-    judge = "distortion" if build.has_critic(config) else "loss"
+    judge = build.monitor_of(config)
     return min((e for e in history if e.valid), key=lambda e: e.valid[judge], default=None)
 
 

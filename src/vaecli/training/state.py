@@ -99,14 +99,15 @@ class State:
     def set_rate(self, batches: int) -> None:
         """Set the learning rate of the batch in progress, of so many in an epoch."""
         config, done = self.config, len(self.history) + (self.batch - 0.5) / batches
-        schedule = factor(config.lr_schedule, config.warmup, done / config.epochs)
+        schedule = factor(config.lr_schedule, config.lr_warmup, done / config.epochs)
         self.optimizer.lr = config.lr * 0.5**self.rollbacks * schedule
 
 
 def start(config: Config, train: Images) -> State:
     """A new model for images like these, on its device, before the first batch."""
+    config = build.resolve(config)
     device = select_device(config.device)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     model, objective = model.to(device), objective.to(device)
-    optimizer = build.optimizer(config, model, objective)
+    optimizer = build.make_optimizer(config, model, objective)
     return State(config, train.shape, train.classes, model, objective, optimizer)
