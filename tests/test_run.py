@@ -66,7 +66,7 @@ def test_losses_have_a_row_for_every_epoch_in_full_precision(trained):
 def test_config_json_holds_every_option_and_is_read_back(trained):
     values = json.loads((trained / "config.json").read_text())
     assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,bias=zero"
-    assert Config.checked(values) == vaecli.open(trained).config
+    assert Config.from_values(values) == vaecli.open(trained).config
 
 
 def test_a_model_is_read_from_the_directory_or_from_the_file_alone(trained, tmp_path):
@@ -197,7 +197,7 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
         ("shape", [3, 2**31, 2**31]),
         ("config", [1]),
         ("config", {"epoch": 3}),
-        ("config", {"schema_version": 2}),
+        ("config", {"schema_version": 3}),
         ("config", {"objective": "nonsense"}),
         ("history", [{}]),
         ("history", [EPOCH | {"number": 0}]),

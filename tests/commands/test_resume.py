@@ -84,7 +84,7 @@ def test_a_restored_state_shares_nothing_with_the_file(tmp_path):
 
 
 def test_without_a_checkpoint_a_run_starts_at_epoch_1(cli, digits, trained, tmp_path):
-    config = Config.checked(json.loads((trained / "config.json").read_text()))
+    config = Config.from_values(json.loads((trained / "config.json").read_text()))
     run = runs.create(config, tmp_path / "run")
     done = cli("train", "-q", "--resume", run.folder)
     assert done == (0, f"{run.folder}\n", "")

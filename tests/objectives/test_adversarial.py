@@ -272,8 +272,8 @@ REFUSED = [
     (
         "vae-gan",
         {"posterior": "dirac"},
-        "The objective vae-gan needs a posterior with a density, which dirac has not: use "
-        "--posterior gaussian, or --objective elbo:beta=0, an autoencoder.",
+        "The objective vae-gan needs a posterior with a density, but dirac is deterministic: use "
+        "posterior='gaussian', or objective='elbo:beta=0' (autoencoder).",
     ),
 ]
 

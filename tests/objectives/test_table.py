@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from tests.objectives.made import NETWORK, SHAPE, C, Learned, Shared, X, fixed, make, seeded
-from vaecli.config.spec import choose
+from vaecli.config.build import make_part
+from vaecli.config.spec import Spec
 from vaecli.objectives import OBJECTIVES
 from vaecli.parts.posteriors import Dirac, Gaussian
 from vaecli.system.errors import ConfigError
@@ -38,9 +39,7 @@ def objective_for(spec, model, images=50):
     }
     offered |= {"prior": model.prior, "likelihood": model.likelihood}
     offered |= {"network": NETWORK, "classes": 2, "images": images}
-    part, options = choose(spec, OBJECTIVES, "objective")
-    taken = part.__init__.__code__.co_varnames
-    return part(**{name: value for name, value in offered.items() if name in taken}, **options)
+    return make_part(Spec.parse(spec), "objective", **offered)
 
 
 def combinations():

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaecli.config.build import build
+from vaecli.config.build import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import choose
+from vaecli.config.spec import Spec
 from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
 from vaecli.parts.networks import MLP
 from vaecli.system.errors import ConfigError
@@ -40,9 +40,12 @@ class Given(nn.Module):
 
 def make(spec, shape=SHAPE):
     """The likelihood with a decoder of its own, and the number of maps."""
-    part, options = choose(spec, LIKELIHOODS, "likelihood")
     network = MLP(width=6, depth=1)
-    made = part(lambda maps: network.decoder(3, (maps * shape[0], *shape[1:]), 0), **options)
+    made = make_part(
+        Spec.parse(spec),
+        "likelihood",
+        decoder=lambda maps: network.decoder(3, (maps * shape[0], *shape[1:]), 0),
+    )
     return made, made.maps
 
 

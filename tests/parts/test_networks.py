@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.config.build import build
+from vaecli.config.build import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import choose
+from vaecli.config.spec import Spec
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
 from vaecli.parts.likelihoods import Bernoulli
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, join
@@ -23,8 +23,7 @@ STYLES = [
 
 
 def make(spec):
-    network, options = choose(spec, NETWORKS, "network")
-    return network(**options)
+    return make_part(Spec.parse(spec), "network")
 
 
 def sizes(module):

@@ -5,14 +5,18 @@ Only this package knows typer and rich. Importing it imports neither torch nor m
 
 import errno
 import os
+import re
+import shlex
 import sys
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..config.config import Config
 from ..system.errors import ConfigError, Interrupted, VaecliError
 from ..system.version import __version__
 from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
@@ -59,6 +63,7 @@ def vaecli(
 
 def main() -> None:
     """Run the command line; say in one or two lines what went wrong, and exit with its status."""
+    warnings.formatwarning = _one_line
     try:
         _refuse_broken_text()
         status = app(standalone_mode=False, prog_name="vaecli")
@@ -68,7 +73,7 @@ def main() -> None:
         say(str(error))
         status = error.status
     except VaecliError as error:
-        status = _fail(str(error), error.status)
+        status = _fail(with_flags(str(error)), error.status)
     except typer.TyperException as error:
         status = _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:
@@ -97,6 +102,33 @@ def _is_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(text in str(error) for text in told)
     )
+
+
+def with_flags(message: str) -> str:
+    """A message of the library with its options as flags: `epochs=0` as `--epochs 0`."""
+
+    def flag(match: re.Match[str]) -> str:
+        option = f"--{match[1].replace('_', '-')}"
+        if match[2] == "True":
+            return option
+        quoted = match[2][0] in "'\""
+        return f"{option} {shlex.quote(match[2][1:-1]) if quoted else match[2]}"
+
+    names = "|".join(Config.__dataclass_fields__)
+    value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
+    # Not inside a spec, as in adversarial:labels=true.
+    return re.sub(rf"(?<![\w:,'])({names})=({value})", flag, message)
+
+
+def _one_line(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """How a Python warning is printed, such as that of an old name: without its place."""
+    return f"Warning: {message}\n"
 
 
 def _refuse_broken_text() -> None:

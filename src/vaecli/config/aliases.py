@@ -58,8 +58,8 @@ def current_name(
         kind: What the name stands for, for the warning.
         warn: Whether to warn of an old name with a `RenamedWarning`; files are not warned about.
     """
-    new = renamed.get(name, name)
-    if name in known or new not in known or new == name:
+    new = _new_name(name, known, renamed)
+    if new is None:
         return name
     if warn:
         warnings.warn(f"The {kind} {name!r} is now called {new!r}.", RenamedWarning, stacklevel=2)
@@ -73,15 +73,19 @@ def current_names(
     kind: str,
     warn: bool = True,
 ) -> dict[str, Any]:
-    """`values` with the names in use as keys; the arguments are those of `current_name`.
+    """`values` with the names in use as keys; the other arguments are those of `current_name`.
 
     Raises:
         ConfigError: Both the old and the new name of a key are given.
     """
-    current: dict[str, Any] = {}
-    for old, value in values.items():
-        new = current_name(old, known, renamed, kind, warn)
-        if new != old and new in values:
-            raise ConfigError(f"The {kind} {old!r} is the old name of {new!r}: leave one out.")
-        current[new] = value
-    return current
+    for name in values:
+        new = _new_name(name, known, renamed)
+        if new in values:
+            raise ConfigError(f"The {kind} {name!r} is the old name of {new!r}: leave one out.")
+    return {current_name(n, known, renamed, kind, warn): value for n, value in values.items()}
+
+
+def _new_name(name: str, known: Container[str], renamed: Renamed) -> str | None:
+    """What `name` is called now, or None if it is no old name."""
+    new = renamed.get(name)
+    return new if new in known and name not in known else None

@@ -72,7 +72,7 @@ def build(
         ConfigError: A part is unknown, or two parts do not fit together.
     """
     if config.conditional and not classes:
-        raise ConfigError("A conditional model needs images with labels, and these have none.")
+        raise ConfigError("conditional=True needs images with labels, and these have none.")
     config = resolve(config)
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}

@@ -6,7 +6,7 @@ and formatted where it is written or shown.
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -88,10 +88,10 @@ class Spec:
         )
         options = {option: parameter.default for option, parameter in known.items()}
         for option, value in given.items():
-            if not known:
-                raise ConfigError(f"{kind} {str(self)!r}: {name} takes no options.")
-            parameter = lookup(known, option, f"option of {name}")
-            options[option] = _convert(value, parameter, f"{kind} {str(self)!r}")
+            if option not in known:
+                advice = _advice(option, known) if known else "It takes no options."
+                raise ConfigError(f"The {kind} {name} has no option {option!r}. {advice}")
+            options[option] = _convert(value, known[option], f"{kind} {str(self)!r}")
         resolved = type(self)(name, options, self.from_file)
         object.__setattr__(resolved, "resolved_as", kind)
         return resolved
@@ -123,11 +123,9 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     Raises:
         ConfigError: There is none. The message offers the nearest name.
     """
-    if name in table:
-        return table[name]
-    near = difflib.get_close_matches(name, table, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"Unknown {kind} {name!r}.{hint} Choose from: {', '.join(table)}.")
+    if name not in table:
+        raise ConfigError(f"Unknown {kind} {name!r}. {_advice(name, table)}")
+    return table[name]
 
 
 def part_options(part: Callable[..., object]) -> dict[str, inspect.Parameter]:
@@ -139,6 +137,14 @@ def part_options(part: Callable[..., object]) -> dict[str, inspect.Parameter]:
 def validation_message(error: "ValidationError") -> str:
     """What pydantic says of the first wrong value: `should be greater than 0`."""
     return error.errors()[0]["msg"].removeprefix("Input ")
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    """The nearest of the known names, and all of them."""
+    names = list(known)
+    choice = f"Choose from: {', '.join(names)}."
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}? {choice}" if near else choice
 
 
 def _format(value: object) -> str:
@@ -154,5 +160,5 @@ def _convert(value: object, parameter: inspect.Parameter, spec: str) -> Any:
         adapter = TypeAdapter(parameter.annotation, config=ConfigDict(allow_inf_nan=False))
         return adapter.validate_python(value)
     except ValidationError as error:
-        option = f"{parameter.name}={_format(value)}"
-        raise ConfigError(f"{spec}: {option}: {validation_message(error)}.") from None
+        message = f"{parameter.name!r} {validation_message(error)}"
+        raise ConfigError(f"{spec}: {message}.") from None

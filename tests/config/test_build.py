@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from vaecli.config.build import build, complete, optimizer
-from vaecli.config.config import Config
-from vaecli.system.devices import device
+from vaecli.config.build import build, make_optimizer, make_part, monitor_of, resolve
+from vaecli.config.config import Config, to_json
+from vaecli.config.presets import config_from_layers
+from vaecli.config.spec import Spec
+from vaecli.parts.priors import PRIORS
 from vaecli.system.errors import ConfigError
 from vaecli.training.state import start
 
@@ -39,12 +41,28 @@ def test_building_leaves_the_random_numbers_alone():
     torch.testing.assert_close(torch.rand(3), wanted, rtol=0, atol=0)
 
 
-def test_complete_writes_out_every_option():
+def test_resolving_fills_in_every_option_and_the_whole_path():
     written = "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
-    assert complete(Config(network="mlp")).network == written
-    assert complete(Config()).objective.startswith("elbo:beta=1.0,warmup=0.0,")
-    assert complete(complete(Config())) == complete(Config())
-    assert Path(complete(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+    assert str(resolve(Config(network="mlp")).network) == written
+    assert str(resolve(Config()).objective).startswith("elbo:beta=1.0,")
+    assert Path(resolve(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+
+
+def test_a_resolved_configuration_is_returned_as_it_is():
+    config = resolve(Config(data_dir="here"))
+    assert resolve(config) is config
+    assert resolve(Config.from_values(to_json(config))) == config
+
+
+def test_a_part_takes_what_it_needs_of_what_is_offered():
+    prior = make_part(Spec("mixture", {"components": "3"}), "prior", latent_dim=2, shape=SHAPE)
+    assert isinstance(prior, PRIORS["mixture"])
+    assert prior.loc.shape == (3, 2)
+
+
+def test_the_distortion_decides_where_a_discriminator_plays():
+    for preset, monitor in (("vae", "loss"), ("aae", "distortion"), ("vae-gan", "distortion")):
+        assert monitor_of(config_from_layers({"preset": preset})) == monitor
 
 
 def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
@@ -62,26 +80,7 @@ def test_an_unknown_part_is_named(kind):
 def test_an_unknown_optimizer_is_named():
     model, objective = build(Config(), SHAPE)
     with pytest.raises(ConfigError, match=r"Unknown optimizer 'adan'. Did you mean 'adam'"):
-        optimizer(Config(optimizer="adan"), model, objective)
-
-
-def test_auto_takes_the_first_device_there_is(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert device("auto") == torch.device("cpu")
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert device("auto") == torch.device("mps")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert device("auto") == device("cuda") == torch.device("cuda:0")
-    assert device("cuda:1") == torch.device("cuda:1")
-
-
-@pytest.mark.parametrize("name", ["cuda", "cuda:9", "mps", "tpu", ""])
-def test_a_device_that_is_missing_is_answered_with_those_there(name, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="this machine has cpu"):
-        device(name)
+        make_optimizer(Config(optimizer="adan"), model, objective)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +89,30 @@ def test_a_device_that_is_missing_is_answered_with_those_there(name, monkeypatch
         (
             "gaussian",
             "sphere",
-            "sphere prior does not lie where the gaussian posterior does: use --posterior vmf.",
+            "sphere prior and the gaussian posterior use different latent spaces: use "
+            "posterior='vmf'.",
         ),
         (
             "vmf",
             "normal",
-            "normal prior does not lie where the vmf posterior does: use --prior sphere.",
+            "normal prior and the vmf posterior use different latent spaces: use prior='sphere'.",
         ),
-        ("gaussian", "codes", "use --posterior quantized."),
+        ("gaussian", "codes", r"use \S*posterior\W*quantized\W*"),
     ],
 )
 def test_a_prior_of_another_space_is_answered_with_what_fits(posterior, prior, advice):
     with pytest.raises(ConfigError, match=f"{advice}$"):
         build(Config(posterior=posterior, prior=prior), (1, 8, 8))
+
+
+def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
+    with pytest.raises(ConfigError) as refused:
+        build(Config(posterior="dirac"), SHAPE)
+    assert str(refused.value) == (
+        "The objective elbo needs a posterior with a density, but dirac is deterministic: use "
+        "posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
+    )
+    with pytest.raises(ConfigError, match="labels=10 needs an objective for few labels: use objec"):
+        build(Config(labels=10), SHAPE, 2)
+    with pytest.raises(ConfigError, match="conditional=True needs images with labels"):
+        build(Config(conditional=True), SHAPE)
