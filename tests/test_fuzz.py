@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 import vaecli
 from tests.conftest import bars, idx
 from vaecli.config.build import TABLES, resolve
-from vaecli.config.config import read_options_file, to_json
+from vaecli.config.config import to_json
+from vaecli.config.option_files import read_options_file
 from vaecli.config.presets import config_from_layers
 from vaecli.config.spec import Spec
 from vaecli.data.readers.idx import read as read_idx

@@ -8,7 +8,8 @@ import pytest
 from vaecli.config import aliases
 from vaecli.config.aliases import RenamedWarning, current_names
 from vaecli.config.build import TABLES, resolve
-from vaecli.config.config import Config, read_options_file
+from vaecli.config.config import Config
+from vaecli.config.option_files import read_options_file
 from vaecli.config.presets import PRESETS, config_from_layers, typed_options
 from vaecli.config.spec import Spec, part_options
 from vaecli.system.errors import ConfigError

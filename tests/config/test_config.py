@@ -10,7 +10,9 @@ import pytest
 
 from vaecli.config import config as module
 from vaecli.config.build import TABLES, resolve
-from vaecli.config.config import PART_KINDS, Config, parse_duration, read_options_file, to_json
+from vaecli.config.config import PART_KINDS, Config, to_json
+from vaecli.config.durations import parse_duration
+from vaecli.config.option_files import read_options_file
 from vaecli.config.presets import config_from_layers
 from vaecli.config.spec import Spec
 from vaecli.system.errors import ConfigError
@@ -141,6 +143,7 @@ def test_a_configuration_of_the_first_version_is_read():
         (b"[" * 100_000, "is not JSON: "),
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
         (b'{"prior": 3}', "prior=3: should be a spec"),
+        (b'{"prior": "\\udcff"}', "not UTF-8 text"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, reason):

@@ -6,7 +6,17 @@ import sys
 import pytest
 
 HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "typer"}
-LIGHT = ["spec", "config", "presets", "papers", "aliases", "defaults", "glossary"]
+LIGHT = [
+    "spec",
+    "config",
+    "presets",
+    "papers",
+    "aliases",
+    "defaults",
+    "durations",
+    "glossary",
+    "option_files",
+]
 
 
 @pytest.mark.parametrize("module", [*(f"vaecli.config.{name}" for name in LIGHT), "vaecli.parts"])

@@ -246,7 +246,10 @@ def test_it_learns_classes():
     ("changes", "message"),
     [
         ({"conditional": False}, r"m2 needs parts that are given the label: add --conditional\."),
-        ({"objective": "m2:alpa=1"}, "Unknown option of m2 'alpa'. Did you mean 'alpha'?"),
+        (
+            {"objective": "m2:alpa=1"},
+            "The objective m2 has no option 'alpa'. Did you mean 'alpha'?",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(changes, message):

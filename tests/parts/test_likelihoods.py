@@ -278,7 +278,7 @@ def test_densities_are_no_probabilities_and_a_grey_bernoulli_is_neither():
 
 
 def test_an_unknown_scale_is_answered_with_those_there():
-    with pytest.raises(ConfigError, match="scale=optimal: should be 'shared' or 'pixel'"):
+    with pytest.raises(ConfigError, match="'scale' should be 'shared' or 'pixel'"):
         build(Config(likelihood="gaussian:scale=optimal"), (1, 8, 8))
 
 

@@ -81,7 +81,7 @@ def _go_on(
     run: "Run", state: "State", images: "Splits", screen: Screen, stopping: Stopping
 ) -> None:
     """Train from where the state is until nothing is left to train, or to a reason to stop."""
-    from ..config.config import parse_duration
+    from ..config.durations import parse_duration
     from ..training.early_stopping import why_over
     from ..training.epoch import Epoch
     from ..training.loop import fit

@@ -78,7 +78,7 @@ def _choose(
 ) -> tuple["Config", "Run | None"]:
     """What to train, and the run to go on with, if there is one."""
     from ..config import presets
-    from ..config.config import read_options_file
+    from ..config.option_files import read_options_file
     from ..run.resume import changed
 
     if resume not in (None, "auto"):

@@ -1,12 +1,9 @@
-"""`Config`: the options of a run, their validation, and the JSON files that hold them."""
+"""`Config`: the options of a run, their validation, and their form in JSON."""
 
-import json
-import re
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
@@ -14,7 +11,8 @@ from annotated_types import Ge, Gt, Lt
 from ..parts.ranges import Count
 from ..system.errors import ConfigError
 from . import aliases
-from .spec import Spec, lookup, parse_spec, validation_message
+from .durations import parse_duration
+from .spec import Spec, lookup, parse_spec, require_text, validation_message
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -24,10 +22,6 @@ PART_KINDS = ("posterior", "prior", "likelihood", "objective", "network", "optim
 SCHEMA_VERSION: Final = (
     2  # counts up when older releases could not read a configuration, or misread it
 )
-
-MAX_CONFIG_BYTES = 1_000_000
-
-MAX_DURATION = 10 * 365 * 24 * 3600  # seconds
 
 
 class OptionHelp(NamedTuple):
@@ -259,41 +253,6 @@ def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return current
 
 
-def read_options_file(path: Path) -> dict[str, Any]:
-    """The options in a JSON file such as a run's config.json, under the names in use.
-
-    Raises:
-        ConfigError: The file cannot be read, or holds no JSON object.
-    """
-    try:
-        if not path.is_file():
-            raise ConfigError(f"Cannot read the configuration {path}: there is no such file.")
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(
-                f"{path} is no configuration: it has more than {MAX_CONFIG_BYTES:,} bytes."
-            )
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # also not UTF-8, or a number of 5,000 digits
-        raise ConfigError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold one JSON object of options, like a run's config.json.")
-    return file_values(values)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds: `"1h30m"` to 5400.0. The units are d, h, m and s; a number alone is seconds."""
-    units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text, re.ASCII)
-    if len(text) > 20 or not units or not any(units.groups()):
-        raise ConfigError(f"max_time={text!r}: write a time as 2h, 90m, 1h30m or 45s.")
-    days, hours, minutes, seconds = (int(n or 0) for n in units.groups())
-    duration = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    if not 0 < duration < MAX_DURATION:
-        raise ConfigError(f"max_time={text!r}: a time must be above 0 and below 10 years.")
-    return float(duration)
-
-
 @cache
 def _adapters() -> dict[str, "TypeAdapter[Any]"]:
     """The validators of the fields that are not specs."""
@@ -312,13 +271,11 @@ def _validated(name: str, value: object) -> Any:
     """The value of a field, converted to its type."""
     from pydantic import ValidationError
 
+    if name in PART_KINDS:
+        return parse_spec(name, value)
+    if isinstance(value, str):
+        require_text(value)
     try:
-        if isinstance(value, str):
-            value.encode()
-        if name in PART_KINDS:
-            return parse_spec(name, value)
         return _adapters()[name].validate_python(value)
-    except UnicodeEncodeError:
-        raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
     except ValidationError as error:
         raise ConfigError(f"{name}={value!r}: {validation_message(error)}.") from None

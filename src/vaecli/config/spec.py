@@ -111,10 +111,19 @@ def parse_spec(field: str, value: object, from_file: bool = False) -> Spec:
         return value
     if not isinstance(value, str):
         raise ConfigError(f"{field}={value!r}: should be a spec such as 'name:option=value'.")
+    require_text(value)
     try:
         return Spec.parse(value, from_file)
     except ConfigError as error:
         raise ConfigError(f"{field}={error}") from None
+
+
+def require_text(value: str) -> None:
+    """Raise a `ConfigError` unless a string can be written as UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import defaults
-from ..config.config import Config, read_options_file, to_json
+from ..config.config import Config, to_json
+from ..config.option_files import read_options_file
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, RunError, TimeOver, TrainingDiverged
 from ..system.version import __version__
