@@ -248,7 +248,7 @@ def test_it_learns_classes():
         ({"conditional": False}, r"m2 needs parts that are given the label: add --conditional\."),
         (
             {"objective": "m2:alpa=1"},
-            "The objective m2 has no option 'alpa'. Did you mean 'alpha'?",
+            "The objective m2 has no option 'alpa'. Did you mean 'alpha'",
         ),
     ],
 )
