@@ -1,7 +1,9 @@
 """Old names are translated: silently in files, with a warning where a user gave them."""
 
+import inspect
 import json
 import warnings
+from dataclasses import fields
 
 import pytest
 
@@ -77,6 +79,15 @@ def test_old_options_that_a_user_gives_are_translated_with_a_warning():
     with pytest.warns(RenamedWarning, match="The preset 'warmup' is now called 'annealing'."):
         config = config_from_layers({"preset": "warmup"})
     assert config == config_from_layers({"preset": "annealing"})
+
+
+def test_python_users_may_give_an_old_name_too():
+    with pytest.warns(RenamedWarning, match="The option 'warmup' is now called 'lr_warmup'."):
+        config = Config(warmup=0.1)
+    assert config == Config(lr_warmup=0.1)
+    assert list(inspect.signature(Config).parameters) == [f.name for f in fields(Config)]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'warm'"):
+        Config(warm=0.1)
 
 
 def test_a_file_of_the_first_release_is_read_silently(tmp_path, silent):

@@ -6,9 +6,12 @@ run directories are not here: the run directory translates them.
 
 import warnings
 from collections.abc import Container, Mapping
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from ..system.errors import ConfigError
+
+T = TypeVar("T")
 
 Renamed = Mapping[str, str]  # old name to new name
 
@@ -83,6 +86,19 @@ def current_names(
         if new in values:
             raise ConfigError(f"The {kind} {name!r} is the old name of {new!r}: leave one out.")
     return {current_name(n, known, renamed, kind, warn): value for n, value in values.items()}
+
+
+def accept_old_names(kind: type[T]) -> type[T]:
+    """Let the constructor of a dataclass take the old names of its fields too, with a warning."""
+    construct = kind.__init__
+
+    @wraps(construct)
+    def translate(self: T, *arguments: Any, **values: Any) -> None:
+        known = kind.__dataclass_fields__  # type: ignore[attr-defined]
+        construct(self, *arguments, **current_names(values, known, KEYS, "option"))
+
+    kind.__init__ = translate  # type: ignore[method-assign, assignment]
+    return kind
 
 
 def _new_name(name: str, known: Container[str], renamed: Renamed) -> str | None:

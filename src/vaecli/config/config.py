@@ -31,6 +31,7 @@ class OptionHelp(NamedTuple):
     placeholder: str | None = None
 
 
+@aliases.accept_old_names
 @dataclass(frozen=True)
 class Config:
     """Every option that affects the trained model, with default and bounds.
