@@ -120,8 +120,12 @@ def test_schedules_fall_from_one_to_nothing():
         assert factors == sorted(factors, reverse=True)
     linear = torch.optim.lr_scheduler.LinearLR(plain(), 1.0, 0.0, 100)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(plain(), 100)
-    assert [lr_multiplier("linear", 0, part) for part in PARTS] == pytest.approx(rates(linear), abs=1e-9)
-    assert [lr_multiplier("cosine", 0, part) for part in PARTS] == pytest.approx(rates(cosine), abs=1e-9)
+    assert [lr_multiplier("linear", 0, part) for part in PARTS] == pytest.approx(
+        rates(linear), abs=1e-9
+    )
+    assert [lr_multiplier("cosine", 0, part) for part in PARTS] == pytest.approx(
+        rates(cosine), abs=1e-9
+    )
 
 
 def test_warm_up_grows_in_a_straight_line_and_then_leaves_the_schedule_alone():

@@ -9,9 +9,8 @@ import pytest
 import vaecli
 from tests.conftest import write_idx
 from vaecli.commands import app
-from vaecli.commands.parts import paper
 from vaecli.config.config import Config
-from vaecli.config.presets import PRESETS, resolve
+from vaecli.config.presets import PRESETS, config_from_layers
 from vaecli.system.errors import VaecliError
 
 README = Path(__file__).parent.parent / "README.md"
@@ -71,10 +70,11 @@ def test_the_table_of_presets_is_the_table_in_the_code():
     measured = [row[0] for row in rows if row[0] in PRESETS and "](" not in row[-1]]
     assert measured == list(PRESETS)
     for name in PRESETS:
-        c = resolve({"preset": name})
-        assert shown[name][:4] == [c.posterior, c.prior, c.likelihood, c.objective]
-        title, url = paper(name)
-        assert shown[name][4] == f"[{title}]({url})"
+        c = config_from_layers({"preset": name})
+        parts = [c.posterior, c.prior, c.likelihood, c.objective]
+        assert shown[name][:4] == list(map(str, parts))
+        paper = PRESETS[name].paper
+        assert shown[name][4] == f"[{paper}]({paper.url})"
 
 
 def test_the_source_tree_is_the_one_there_is():

@@ -265,12 +265,12 @@ REFUSED = [
     (
         "adversarial",
         {"prior": "learned"},
-        "The adversarial objective needs a prior without parameters: use --prior normal.",
+        "The adversarial objective needs a prior without parameters: use prior='normal'.",
     ),
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs a prior with a component for each class: use --prior ring.",
+        "adversarial:labels=true needs a prior with a component for each class: use prior='ring'.",
     ),
     (
         "adversarial:labels=true",
@@ -285,13 +285,13 @@ REFUSED = [
     (
         "vae-gan",
         {"likelihood": "scaled"},
-        "vae-gan cannot train a pixel scale: use --likelihood bernoulli.",
+        "vae-gan cannot train a pixel scale: use likelihood='bernoulli'.",
     ),
     (
         "vae-gan",
         {"posterior": "dirac"},
-        "The objective vae-gan needs a posterior with a density, which dirac has not: use "
-        "--posterior gaussian, or --objective elbo:beta=0, an autoencoder.",
+        "The objective vae-gan needs a posterior with a density, but dirac is deterministic: use "
+        "posterior='gaussian', or objective='elbo:beta=0' (autoencoder).",
     ),
 ]
 

@@ -64,7 +64,7 @@ REFUSED = [triple for triple in TRIPLES if not works(*triple)]
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), REFUSED)
 def test_parts_that_do_not_go_together_are_refused(spec, posterior, prior):
-    with pytest.raises(ConfigError, match=r"use --(posterior|prior) .*\.$"):
+    with pytest.raises(ConfigError, match=r"use (posterior|prior)=.*\.$"):
         make(spec, posterior, prior)
 
 
@@ -152,12 +152,12 @@ def test_every_metric_has_a_unit_and_fractions_lie_between_0_and_1():
             "elbo:capacity excludes beta, free_bits: remove one or the other. The weight of "
             "capacity is capacity_weight.",
         ),
-        ("rae", "The rae objective needs a deterministic posterior: use --posterior dirac."),
+        ("rae", "The rae objective needs a deterministic posterior: use posterior='dirac'."),
         *(
             (
                 name,
                 f"The {name} objective needs a posterior with independent dimensions: use "
-                "--posterior gaussian.",
+                "posterior='gaussian'.",
             )
             for name in ("dreg", "beta-tc", "factor", "dip")
         ),

@@ -250,8 +250,11 @@ def test_the_classifier_learns_the_classes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"conditional": False}, "The m2 objective needs a conditional model: add --conditional."),
-        ({"objective": "m2:alpa=1"}, "Unknown option of m2 'alpa'. Did you mean 'alpha'?"),
+        (
+            {"conditional": False},
+            "The m2 objective needs a conditional model: add conditional=True.",
+        ),
+        ({"objective": "m2:alpa=1"}, "The objective m2 has no option 'alpa'. Did you mean 'alpha'?"),
     ],
 )
 def test_a_misfit_is_refused_with_a_remedy(changes, message):

@@ -130,6 +130,6 @@ def test_a_code_length_that_does_not_divide_the_latent_is_refused():
     with pytest.raises(ConfigError) as error:
         make(dim=3)
     assert str(error.value) == (
-        "--latent-dim 4 is not divisible by the code length 3: use a multiple of 3, "
-        "or --posterior quantized:dim=1."
+        "latent_dim=4 is not divisible by the code length 3: use a multiple of 3, "
+        "or posterior='quantized:dim=1'."
     )

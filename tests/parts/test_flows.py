@@ -160,4 +160,4 @@ def test_a_planar_flow_is_invertible_for_any_output_of_the_encoder(product):
 def test_couplings_of_one_dimension_are_refused():
     with pytest.raises(ConfigError) as error:
         flows.real_nvp(1, 0, 4, 16)
-    assert str(error.value) == "Coupling flows need --latent-dim 2 or more, not 1."
+    assert str(error.value) == "Coupling flows need latent_dim=2 or more, not 1."

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaecli.config.build import build
+from vaecli.config.build import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import choose
+from vaecli.config.spec import Spec
 from vaecli.parts.likelihoods import LIKELIHOODS, BernoulliLikelihood
 from vaecli.parts.networks import MLP
 from vaecli.system.errors import ConfigError
@@ -40,13 +40,12 @@ class ConstantDecoder(nn.Module):
 
 def make(spec, shape=SHAPE):
     """The likelihood with a decoder, and its number of parameters per pixel."""
-    part, options = choose(spec, LIKELIHOODS, "likelihood")
     network = MLP(width=6, depth=1)
 
     def decoder(params_per_pixel):
         return network.decoder(3, (params_per_pixel * shape[0], *shape[1:]), 0)
 
-    made = part(decoder, **options)
+    made = make_part(Spec.parse(spec), "likelihood", decoder=decoder)
     return made, made.params_per_pixel
 
 
@@ -290,7 +289,7 @@ def test_the_protocol_says_density_probability_or_loss():
 
 
 def test_an_unknown_scale_is_refused_with_the_list_of_scales():
-    with pytest.raises(ConfigError, match="scale=optimal: should be 'shared' or 'pixel'"):
+    with pytest.raises(ConfigError, match="'scale' should be 'shared' or 'pixel'"):
         build(Config(likelihood="gaussian:scale=optimal"), (1, 8, 8))
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.config.build import build
+from vaecli.config.build import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import choose
+from vaecli.config.spec import Spec
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
 from vaecli.parts.likelihoods import BernoulliLikelihood
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, concat_context
@@ -23,8 +23,7 @@ STYLES = [
 
 
 def make(spec):
-    network, options = choose(spec, NETWORKS, "network")
-    return network(**options)
+    return make_part(Spec.parse(spec), "network")
 
 
 def sizes(module):
@@ -192,9 +191,12 @@ def test_layer_norm_over_one_unit_is_refused():
 @pytest.mark.parametrize("network", [Conv, ResNet])
 def test_layer_norm_over_one_channel_of_one_pixel_is_refused(network):
     parts = network(width=1, norm="layer")
-    for make_part in (lambda: parts.encoder((1, 2, 2), 0), lambda: parts.decoder(3, (1, 2, 2), 0)):
+    for make_network in (
+        lambda: parts.encoder((1, 2, 2), 0),
+        lambda: parts.decoder(3, (1, 2, 2), 0),
+    ):
         with pytest.raises(ConfigError) as error:
-            make_part()
+            make_network()
         assert str(error.value) == (
             "norm=layer needs width=2 or more for images of 2x2 pixels: one value normalizes to a "
             "constant."

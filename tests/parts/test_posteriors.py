@@ -101,10 +101,10 @@ def test_levels_share_the_latent_dimensions_evenly(name):
 
 
 REFUSED = {
-    ("ladder", 2, ("levels", 3)): ("3 levels need --latent-dim 3 or more, not 2."),
+    ("ladder", 2, ("levels", 3)): ("3 levels need latent_dim=3 or more, not 2."),
     ("quantized", 4, ("dim", 5)): (
-        "--latent-dim 4 is not divisible by the code length 5: use a multiple of 5, "
-        "or --posterior quantized:dim=1."
+        "latent_dim=4 is not divisible by the code length 5: use a multiple of 5, "
+        "or posterior='quantized:dim=1'."
     ),
 }
 
@@ -120,4 +120,4 @@ def test_options_that_do_not_fit_the_latents_are_refused(case, message):
 def test_a_sphere_of_one_dimension_is_refused():
     with pytest.raises(ConfigError) as error:
         make("vmf", latent_dim=1)
-    assert str(error.value) == "Latents on a sphere need --latent-dim 2 or more, not 1."
+    assert str(error.value) == "Latents on a sphere need latent_dim=2 or more, not 1."

@@ -155,16 +155,16 @@ def test_the_conditional_prior_is_a_linear_function_of_the_label():
 
 
 REFUSED = [
-    ("conditional", {}, "The conditional prior reads labels: add --conditional."),
+    ("conditional", {}, "The conditional prior reads labels: add conditional=True."),
     (
         "vamp",
         {"posterior": "flow"},
-        "The vamp prior mixes gaussian posteriors: use --posterior gaussian.",
+        "The vamp prior mixes gaussian posteriors: use posterior='gaussian'.",
     ),
     (
         "codes",
         {"posterior": "gaussian"},
-        "The codes prior draws from a codebook: use --posterior quantized.",
+        "The codes prior draws from a codebook: use posterior='quantized'.",
     ),
     (
         "hierarchical:levels=3",
@@ -176,12 +176,12 @@ REFUSED = [
         {"posterior": "ladder", "latent_dim": 4},
         "Prior and ladder posterior share a network: give both the same width=N.",
     ),
-    ("ring", {"latent_dim": 3}, "The ring prior lies in a plane: use --latent-dim 2, not 3."),
-    ("ring", {"classes": 12}, "12 classes need --prior ring:components=12 or more."),
+    ("ring", {"latent_dim": 3}, "The ring prior lies in a plane: use latent_dim=2, not 3."),
+    ("ring", {"classes": 12}, "12 classes need prior='ring:components=12' or more."),
     (
         "swiss-roll",
         {"latent_dim": 20},
-        "The swiss-roll prior lies in a plane: use --latent-dim 2, not 20.",
+        "The swiss-roll prior lies in a plane: use latent_dim=2, not 20.",
     ),
 ]
 

@@ -69,7 +69,7 @@ class Images:
         each, rest = divmod(labels, max(self.classes, 1))
         n, most = self.classes, int(torch.bincount(self.labels.long()).min()) * self.classes
         if rest or labels > most:
-            raise ConfigError(f"--labels {labels}: take a multiple of {n} classes, up to {most:,}.")
+            raise ConfigError(f"labels={labels}: take a multiple of {n} classes, up to {most:,}.")
         left = torch.full((len(self),), self.classes)  # 256 does not fit into a byte
         order = torch.randperm(len(self), generator=generator(seed, "labels"))
         for label in range(self.classes):

@@ -45,7 +45,7 @@ def load_split(config: Config, split: str) -> Images:
     if split == "train":
         return train
     if validation is None:
-        raise ConfigError("The run was trained without --validation: it held out no images.")
+        raise ConfigError("The run was trained without a validation set: it held out no images.")
     return validation
 
 
@@ -55,7 +55,7 @@ def _hold_out(images: Images, count: int) -> tuple[Images, Images | None]:
         return images, None
     if count >= len(images):
         raise ConfigError(
-            f"--validation {count}: of {len(images):,} training images none would be left."
+            f"validation={count}: of {len(images):,} training images none would be left."
         )
     rest = len(images) - count
     return images.first(rest), images.at(slice(rest, None))

@@ -59,7 +59,7 @@ class Adversarial(Objective):
         super().__init__()
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
-                "The adversarial objective needs a prior without parameters: use --prior normal."
+                "The adversarial objective needs a prior without parameters: use prior='normal'."
             )
         inputs = latent_dim
         if labels:
@@ -120,5 +120,5 @@ def _check_labels(prior: Prior, context: int, classes: int) -> None:
     if not context and not prior(torch.eye(classes)).batch_shape:
         raise ConfigError(
             "adversarial:labels=true needs a prior with a component for each class: use "
-            "--prior ring."
+            "prior='ring'."
         )

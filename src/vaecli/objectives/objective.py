@@ -140,5 +140,5 @@ def require_gaussian(objective: str, posterior: Posterior) -> None:
     if not isinstance(posterior, GaussianPosterior):
         raise ConfigError(
             f"The {objective} objective needs a posterior with independent dimensions: use "
-            "--posterior gaussian."
+            "posterior='gaussian'."
         )

@@ -46,7 +46,7 @@ class M2(Objective):
     ) -> None:
         super().__init__()
         if not context:
-            raise ConfigError("The m2 objective needs a conditional model: add --conditional.")
+            raise ConfigError("The m2 objective needs a conditional model: add conditional=True.")
         self.reads_labels = True
         self.alpha = alpha
         self.classes = classes

@@ -54,7 +54,7 @@ class VAEGAN(Objective):
         if {*likelihood.parameters()} - {
             *likelihood.decoder.parameters()
         } or likelihood.params_per_pixel > 1:
-            raise ConfigError("vae-gan cannot train a pixel scale: use --likelihood bernoulli.")
+            raise ConfigError("vae-gan cannot train a pixel scale: use likelihood='bernoulli'.")
         self.compiles = False
         self.gamma = gamma
         self.penalty_weight = gradient_penalty

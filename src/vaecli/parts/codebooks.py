@@ -64,8 +64,8 @@ class VectorQuantizer(nn.Module):
         super().__init__()
         if latent_dim % dim:
             raise ConfigError(
-                f"--latent-dim {latent_dim} is not divisible by the code length {dim}: use a "
-                f"multiple of {dim}, or --posterior quantized:dim=1."
+                f"latent_dim={latent_dim} is not divisible by the code length {dim}: use a "
+                f"multiple of {dim}, or posterior='quantized:dim=1'."
             )
         self.positions = latent_dim // dim
         self.codebooks = nn.Parameter(torch.randn(levels, codes, dim))

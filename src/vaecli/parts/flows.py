@@ -129,7 +129,7 @@ class CouplingFlow(Flow):
     def __init__(self, dim: int, features: int, width: int, parity: int) -> None:
         super().__init__()
         if dim < 2:
-            raise ConfigError(f"Coupling flows need --latent-dim 2 or more, not {dim}.")
+            raise ConfigError(f"Coupling flows need latent_dim=2 or more, not {dim}.")
         # small initial outputs: it begins near the identity
         self.net = LatentMLP(dim, features, width, 2 * dim, output_scale=0.1)
         mask = (torch.arange(dim) % 2 == parity).float()  # 1 where a dimension is transformed

@@ -20,7 +20,7 @@ Conditional = Callable[[Tensor], DiagonalNormal]  # all levels above -> distribu
 def level_sizes(latent_dim: int, levels: int) -> list[int]:
     """Latent dimensions of each level, top first: as equal as can be, the last is the largest."""
     if latent_dim < levels:
-        raise ConfigError(f"{levels} levels need --latent-dim {levels} or more, not {latent_dim}.")
+        raise ConfigError(f"{levels} levels need latent_dim={levels} or more, not {latent_dim}.")
     ends = [latent_dim * n // levels for n in range(levels + 1)]
     return [end - start for start, end in pairwise(ends)]
 

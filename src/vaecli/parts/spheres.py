@@ -20,7 +20,7 @@ QUADRATURE_REACH = 12.0  # standard deviations that the cells cover on each side
 def require_sphere(latent_dim: int) -> None:
     """Raise a `ConfigError` where the unit sphere is only two points."""
     if latent_dim < 2:
-        raise ConfigError(f"Latents on a sphere need --latent-dim 2 or more, not {latent_dim}.")
+        raise ConfigError(f"Latents on a sphere need latent_dim=2 or more, not {latent_dim}.")
 
 
 def log_area(dim: int) -> float:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import defaults
-from ..config.config import Config
+from ..config.config import Config, to_json
 from ..system import files
 from ..system.errors import VaecliError
 from . import directory, names
@@ -68,5 +68,5 @@ def planned_run(folder: Path | None, overwrite: bool) -> Run:
 
 def write_config(run: Run, config: Config) -> None:
     """Write config.json."""
-    text = json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(to_json(config), indent=2, ensure_ascii=False) + "\n"
     files.write(run.folder / names.CONFIG, text.encode())

@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 
 from ..config import defaults
+from ..config.config import to_json
 from ..data.splits import Splits
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, TrainingDiverged
@@ -156,7 +157,7 @@ class RunWriter:
         """Write the tensors whose names begin with `prefix`, under a header."""
         header = {
             "vaecli": __version__,
-            "config": state.config.to_json(),
+            "config": to_json(state.config),
             "shape": state.shape,
             "classes": state.classes,
             "history": [asdict(epoch) for epoch in state.history],

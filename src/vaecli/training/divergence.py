@@ -5,7 +5,7 @@ import math
 from ..evaluation.means import Means
 from ..system.errors import TrainingDiverged
 
-DIVERGENCE_ADVICE = "Try a lower --lr, or --on-nan rollback."
+DIVERGENCE_ADVICE = "Try a lower learning rate, or on_nan='rollback'."
 MAX_ROLLBACKS = 3
 
 

@@ -153,6 +153,6 @@ def start(config: Config, train: Images) -> State:
         classes=train.classes,
         model=model,
         objective=objective,
-        optimizer=build.optimizer(config, model, objective),
+        optimizer=build.make_optimizer(config, model, objective),
         compile=config.compile and objective.compiles,
     )

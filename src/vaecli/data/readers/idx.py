@@ -56,7 +56,7 @@ def find(folder: Path, name: str) -> Path:
         raise DataError(f"Cannot read {folder}: {error.strerror}.") from error
     raise DataError(
         f"{folder} has no file {name} or {name}.gz, nor has its folder raw or MNIST/raw. "
-        "Put the four MNIST-format files there; without --data-dir, train reads the MNIST inside."
+        "Put the four MNIST-format files there; without data_dir, the MNIST inside is read."
     )
 
 

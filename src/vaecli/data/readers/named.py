@@ -26,7 +26,7 @@ def _torchvision(kind: str, url: str, directory: Path | None, split: str) -> tup
         f"remove damaged files first), or put there {files} from {url}"
     )
     if directory is None:
-        raise ConfigError(f"{kind} needs --data-dir, the folder that holds it. {advice}")
+        raise ConfigError(f"{kind} needs data_dir, the folder that holds it. {advice}")
     try:
         return idx.read_split(folder, split)
     except DataError as error:

@@ -1,7 +1,21 @@
 """Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
-from .fixed import CodesPrior, RingPrior, SpherePrior, StandardNormalPrior, SwissRollPrior
-from .learned import ConditionalPrior, FlowPrior, HierarchicalPrior, MixturePrior, VampPrior
+from .fixed import (
+    FIXED_PRIORS,
+    CodesPrior,
+    RingPrior,
+    SpherePrior,
+    StandardNormalPrior,
+    SwissRollPrior,
+)
+from .learned import (
+    LEARNED_PRIORS,
+    ConditionalPrior,
+    FlowPrior,
+    HierarchicalPrior,
+    MixturePrior,
+    VampPrior,
+)
 from .prior import Prior
 
 __all__ = [
@@ -19,15 +33,4 @@ __all__ = [
     "VampPrior",
 ]
 
-PRIORS: dict[str, type[Prior]] = {
-    "normal": StandardNormalPrior,
-    "mixture": MixturePrior,
-    "vamp": VampPrior,
-    "flow": FlowPrior,
-    "conditional": ConditionalPrior,
-    "hierarchical": HierarchicalPrior,
-    "codes": CodesPrior,
-    "sphere": SpherePrior,
-    "ring": RingPrior,
-    "swiss-roll": SwissRollPrior,
-}
+PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}

@@ -50,7 +50,7 @@ class CodesPrior(Prior):
     def __init__(self, posterior: Posterior) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
-            raise ConfigError("The codes prior draws from a codebook: use --posterior quantized.")
+            raise ConfigError("The codes prior draws from a codebook: use posterior='quantized'.")
         self.quantizer = Unregistered(posterior.quantizer)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
@@ -165,11 +165,9 @@ class SwissRollPrior(Prior):
 def _require_plane(name: str, latent_dim: int, context: int, components: int) -> None:
     """Raise a `ConfigError` unless latents have 2 dimensions and every class has a component."""
     if latent_dim != 2:
-        raise ConfigError(
-            f"The {name} prior lies in a plane: use --latent-dim 2, not {latent_dim}."
-        )
+        raise ConfigError(f"The {name} prior lies in a plane: use latent_dim=2, not {latent_dim}.")
     if context > components:
-        raise ConfigError(f"{context} classes need --prior {name}:components={context} or more.")
+        raise ConfigError(f"{context} classes need prior='{name}:components={context}' or more.")
 
 
 def class_mixture(components: Distribution, c: Tensor | None) -> Distribution:
@@ -197,3 +195,12 @@ def class_mixture(components: Distribution, c: Tensor | None) -> Distribution:
         components = components.expand((*c.shape[:-1], count))
     chosen = Categorical(logits=weights.log(), validate_args=False)
     return MixtureSameFamily(chosen, components, validate_args=False)
+
+
+FIXED_PRIORS: dict[str, type[Prior]] = {
+    "normal": StandardNormalPrior,
+    "codes": CodesPrior,
+    "sphere": SpherePrior,
+    "ring": RingPrior,
+    "swiss-roll": SwissRollPrior,
+}

@@ -59,7 +59,7 @@ class VampPrior(Prior):
     ) -> None:
         super().__init__()
         if not isinstance(posterior, GaussianPosterior):
-            raise ConfigError("The vamp prior mixes gaussian posteriors: use --posterior gaussian.")
+            raise ConfigError("The vamp prior mixes gaussian posteriors: use posterior='gaussian'.")
         self.posterior = Unregistered(posterior)
         self.pseudo_inputs = nn.Parameter(torch.rand(components, *shape))
         self.pseudo_labels: nn.Parameter | None = None
@@ -109,7 +109,7 @@ class ConditionalPrior(Prior):
     def __init__(self, latent_dim: int, context: int) -> None:
         super().__init__()
         if not context:
-            raise ConfigError("The conditional prior reads labels: add --conditional.")
+            raise ConfigError("The conditional prior reads labels: add conditional=True.")
         # of one-hot labels, a linear layer is any function: hidden layers would add nothing
         self.head = nn.Linear(context, 2 * latent_dim)
 
@@ -158,3 +158,12 @@ class HierarchicalPrior(Prior):
     def forward(self, c: Tensor | None = None) -> Distribution:
         network = self._network.module
         return HierarchicalDistribution(self.first(), network.conditionals(), network.sizes)
+
+
+LEARNED_PRIORS: dict[str, type[Prior]] = {
+    "mixture": MixturePrior,
+    "vamp": VampPrior,
+    "flow": FlowPrior,
+    "conditional": ConditionalPrior,
+    "hierarchical": HierarchicalPrior,
+}
