@@ -2,9 +2,9 @@
 
     python -m tests.tools.make_docs
 
-A test compares the pages with what this writes. `presets.csv` beside them holds what presets were
-measured to reach, under the column names of `python -m tests.benchmarks.presets`; a preset without
-a row in it has not been measured yet.
+A test compares the pages with what this writes. `preset_results.csv` beside this file holds what
+presets were measured to reach, by `python -m tests.benchmarks.presets`; a preset without a row in
+it has not been measured yet.
 """
 
 import csv
@@ -16,7 +16,7 @@ from vaecli.config.glossary import GLOSSARY
 from vaecli.config.presets import PRESETS, config_from_layers
 
 DOCS = Path(__file__).parents[2] / ".github" / "docs"
-MEASURED = DOCS / "presets.csv"
+MEASURED = Path(__file__).parent / "preset_results.csv"
 MADE = "<!-- Made by `python -m tests.tools.make_docs`; do not edit. -->"
 PARTS = ("posterior", "prior", "likelihood", "objective")
 
@@ -48,7 +48,7 @@ def presets_page(measured: Mapping[str, Mapping[str, str]]) -> str:
     """Every preset with its options, its paper and what it reaches, in Markdown.
 
     Args:
-        measured: Rows of `presets.csv` by preset; some may be missing.
+        measured: Rows of `preset_results.csv` by preset; some may be missing.
     """
     columns = ["preset", *PARTS, "other options"]
     columns += ["loss", "distortion", "rate", "relative time", "recognized", "paper"]
@@ -63,7 +63,7 @@ def presets_page(measured: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def read_measured(path: Path = MEASURED) -> dict[str, dict[str, str]]:
-    """The rows of `presets.csv` by preset."""
+    """The rows of `preset_results.csv` by preset."""
     with path.open(encoding="utf-8", newline="") as file:
         return {row["preset"]: row for row in csv.DictReader(file)}
 
@@ -86,9 +86,10 @@ def _other_options(name: str) -> str:
 
 
 def _results(row: Mapping[str, str]) -> list[str]:
-    confident = row.get("confident")
-    cells = [row.get(column) or "-" for column in ("loss", "distortion", "rate", "seconds")]
-    return [*cells, f"{float(confident):.0%}" if confident else "-"]
+    columns = ("loss", "distortion", "rate", "relative_time")
+    cells = [row.get(column) or "-" for column in columns]
+    recognized = row.get("recognized")
+    return [*cells, f"{float(recognized):.0%}" if recognized else "-"]
 
 
 def _row(cells: Iterable[str]) -> str:
