@@ -12,7 +12,7 @@ from PIL import Image
 import vaecli
 from tests.conftest import TINY, bars
 from vaecli.pictures import grids as images
-from vaecli.system.seeds import seeded
+from vaecli.system.seeds import random_stream
 
 CPU = torch.device("cpu")
 
@@ -23,7 +23,7 @@ def picture(source):
 
 def expected_samples(run, count, seed=0):
     model = vaecli.open(run).model()
-    with seeded(CPU, seed, "samples"):
+    with random_stream(CPU, seed, "samples"):
         return model.sample(count)
 
 

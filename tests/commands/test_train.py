@@ -125,7 +125,7 @@ def test_an_existing_run_is_kept_unless_told_otherwise(cli, digits, run_dir):
 @pytest.fixture
 def full_disk(monkeypatch):
     """Let the disk be full for files with an ending: `full_disk(".png")`."""
-    write = files.write
+    write = files.write_atomic
 
     def for_files(ending):
         def full(path, content):
@@ -133,7 +133,7 @@ def full_disk(monkeypatch):
                 raise ResourceError(f"Cannot write {path}: No space left on device.")
             write(path, content)
 
-        monkeypatch.setattr(files, "write", full)
+        monkeypatch.setattr(files, "write_atomic", full)
 
     return for_files
 
@@ -166,8 +166,8 @@ def test_divergence_is_status_5_and_recorded(cli, digits, tmp_path):
 
 def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monkeypatch):
     """Checkpoint, then losses, then the picture, then run.json: none says what is not so yet."""
-    written, write = [], files.write
-    monkeypatch.setattr(files, "write", lambda p, c: (written.append(p.name), write(p, c)))
+    written, write = [], files.write_atomic
+    monkeypatch.setattr(files, "write_atomic", lambda p, c: (written.append(p.name), write(p, c)))
     cli(*arguments(digits, tmp_path / "run", "--epochs", 2, "-q"))
     for number in (1, 2):
         at = written.index(f"epoch-{number:04d}.png")
@@ -182,11 +182,11 @@ def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monke
 
 def test_the_pictures_follow_the_seed(cli, digits, tmp_path):
     import vaecli
-    from vaecli.system.seeds import seeded
+    from vaecli.system.seeds import random_stream
 
     run = tmp_path / "run"
     cli(*arguments(digits, run, "--epochs", 1, "--seed", 3, "-q"))
-    with seeded(torch.device("cpu"), 3, "samples"):
+    with random_stream(torch.device("cpu"), 3, "samples"):
         x = vaecli.open(run).model().sample(64)
     assert (np.asarray(Image.open(run / "samples.png")) == np.asarray(images.grid(x))).all()
 

@@ -182,7 +182,7 @@ def deliver(content: bytes, path: Path) -> None:
     from ..system import files
 
     if str(path) != "-":
-        files.write(path, content)
+        files.write_atomic(path, content)
         announce(path)
     elif sys.stdout is None or sys.stdout.isatty():
         raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")

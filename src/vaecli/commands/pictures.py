@@ -54,9 +54,9 @@ class Pictures:
 
     def _samples(self, count: int) -> "Tensor":
         from ..evaluation.batches import evaluating
-        from ..system.seeds import seeded
+        from ..system.seeds import random_stream
 
-        with seeded(self.model.device, self.seed, "samples"), evaluating(self.model):
+        with random_stream(self.model.device, self.seed, "samples"), evaluating(self.model):
             return self.model.sample(count)
 
     def _beside(self, real: "Tensor") -> bytes:
@@ -80,7 +80,7 @@ class Pictures:
         from ..system import files
 
         try:
-            files.write(self.run.folder / name, make())
+            files.write_atomic(self.run.folder / name, make())
         except Exception as error:  # whatever it is: no picture is worth a training
             self.warn(f"{name} is not drawn: {error} Training goes on.")
 
@@ -92,7 +92,7 @@ def _grid(x: "Tensor") -> bytes:
 
 
 def _first(images: "Images", count: int) -> "Tensor":
-    from ..system.seeds import seeded
+    from ..system.seeds import random_stream
 
-    with seeded(images.x.device, "pictures"):
+    with random_stream(images.x.device, "pictures"):
         return images.at(slice(count)).pixels(slice(None))

@@ -39,13 +39,13 @@ def sample(
     """
     from ..pictures import grids as images
     from ..run import names
-    from ..system.seeds import seeded
+    from ..system.seeds import random_stream
 
     run = options.read_run(run_dir, checkpoint)
     path, ending = options.place(output, run, names.SAMPLES, images.ENDINGS)
     model = run.model()
     labels, row = _labels(model, label, count)
-    with seeded(model.device, seed, "samples"):
+    with random_stream(model.device, seed, "samples"):
         z = _latents(run, model, len(labels), labels, style_of, fit)
         x = model.decode(z, model.one_hot(labels) if model.context else None)
     options.deliver(images.encode(images.grid(x, columns or row), ending), path)

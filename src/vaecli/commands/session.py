@@ -27,11 +27,11 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
     torch.set_flush_denormal(True)
     from ..config import build
     from ..data import splits
-    from ..system import machine
+    from ..system import devices, machine
     from ..training import runtime
     from ..training.state import start
 
-    torch.set_num_threads(config.threads or min(torch.get_num_threads(), machine.cores()))
+    torch.set_num_threads(config.threads or min(torch.get_num_threads(), machine.physical_cores()))
     config = build.complete(config)
     images = splits.load(config)
     runtime.keep_memory()  # from here on: what reading took is given back
@@ -40,7 +40,7 @@ def prepare(run: "Run", config: "Config") -> tuple["State", "Splits"]:
         say(
             f"Warning: torch cannot compile {config.objective}: training goes on without --compile."
         )
-    elif config.compile and not machine.can_compile():
+    elif config.compile and not devices.can_compile():
         say("Warning: torch found no C++ compiler that works: training goes on without --compile.")
         state.config = replace(config, compile=False)
     run.restore(state)

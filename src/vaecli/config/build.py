@@ -15,7 +15,7 @@ from ..parts.optimizers import OPTIMIZERS, Optimizer
 from ..parts.posteriors import POSTERIORS
 from ..parts.priors import PRIORS
 from ..system.errors import ConfigError
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .config import Config
 from .spec import choose, lookup, spell
 
@@ -54,7 +54,7 @@ def build(
         raise ConfigError("--conditional needs images with labels, and these have none.")
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
-    with seeded(torch.device("cpu"), config.seed, "weights"):
+    with random_stream(torch.device("cpu"), config.seed, "weights"):
         network = _make(config, "network")
         encoder = network.encoder(shape, context)
         likelihood = _make(

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..system.errors import ConfigError
-from ..system.seeds import generator
+from ..system.seeds import stream_generator
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Images:
         if rest or labels > most:
             raise ConfigError(f"--labels {labels}: take a multiple of {n} classes, up to {most:,}.")
         left = torch.full((len(self),), self.classes)  # 256 does not fit into a byte
-        order = torch.randperm(len(self), generator=generator(seed, "labels"))
+        order = torch.randperm(len(self), generator=stream_generator(seed, "labels"))
         for label in range(self.classes):
             left[order[self.labels[order] == label][:each]] = label
         return replace(self, labels=left)

@@ -10,7 +10,7 @@ from ..data.images import Images
 from ..model import VAE, log_mean_exp
 from ..objectives import Objective
 from ..objectives.importance import ROWS
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .batches import chunks, evaluating
 from .means import Means
 
@@ -21,7 +21,7 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     The noise comes from the seed alone, so that two evaluations of one model agree.
     """
     means = Means()
-    with seeded(model.device, seed, "evaluation"), evaluating(model):
+    with random_stream(model.device, seed, "evaluation"), evaluating(model):
         for x, c in chunks(images, model.device, objective.largest):
             means.add(objective(model, x, c), len(x))
     return means.read()
@@ -46,7 +46,7 @@ def log_likelihood(
     """
     found, most = [], math.ceil(samples / math.ceil(samples / ROWS))  # parts of about one size
     counts = [min(most, samples - done) for done in range(0, samples, most)]
-    with seeded(model.device, seed, "likelihood"), evaluating(model):
+    with random_stream(model.device, seed, "likelihood"), evaluating(model):
         for x, c in chunks(images, model.device, max(1, ROWS // samples)):
             weights = torch.cat([model.draw(x, c, count).log_weights for count in counts])
             found.append(log_mean_exp(weights).cpu())

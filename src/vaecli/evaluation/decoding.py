@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..model import VAE
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .batches import chunks, evaluating
 
 
@@ -14,7 +14,7 @@ def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
 
     A conditional model is told their labels.
     """
-    with seeded(model.device, "reconstructions"), evaluating(model):
+    with random_stream(model.device, "reconstructions"), evaluating(model):
         parts = [(x, model.reconstruct(x, c)) for x, c in chunks(images, model.device)]
     originals, decoded = zip(*parts, strict=True)
     return torch.cat(originals).cpu(), torch.cat(decoded).cpu()

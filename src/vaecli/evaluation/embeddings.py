@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..data.images import Images
 from ..model import VAE
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .batches import chunks, evaluating
 
 ENDINGS = (".npz", ".csv", ".npy")
@@ -52,7 +52,7 @@ class Embeddings:
 def embed(model: VAE, images: Images) -> Embeddings:
     """Encode all images, given their labels if the model is conditional."""
     means, log_vars = [], []
-    with seeded(model.device, "embeddings"), evaluating(model):
+    with random_stream(model.device, "embeddings"), evaluating(model):
         for x, c in chunks(images, model.device):
             q = model.encode(x, c)
             means.append(q.mean.cpu())

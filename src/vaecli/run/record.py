@@ -61,4 +61,4 @@ def read(folder: Path) -> Record:
 
 def write(folder: Path, record: Record) -> None:
     """Replace the record in a folder."""
-    files.write(folder / names.RECORD, (record.model_dump_json(indent=2) + "\n").encode())
+    files.write_atomic(folder / names.RECORD, (record.model_dump_json(indent=2) + "\n").encode())

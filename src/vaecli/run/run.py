@@ -141,7 +141,7 @@ class Run:
 
     def _configure(self, config: Config) -> None:
         text = json.dumps(asdict(config), indent=2, ensure_ascii=False) + "\n"
-        files.write(self.folder / names.CONFIG, text.encode())
+        files.write_atomic(self.folder / names.CONFIG, text.encode())
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -181,7 +181,7 @@ class Run:
             if every and done % every == 0:
                 self._write_checkpoint(names.EPOCH_CHECKPOINT.format(done), state)
         history = [asdict(epoch) for epoch in state.history]
-        files.write(self.folder / names.LOSSES, losses.encode(history))
+        files.write_atomic(self.folder / names.LOSSES, losses.encode(history))
 
     def _write_checkpoint(self, name: str, state: "State", only: str = "") -> None:
         """The tensors whose names begin with `only`, under a header."""
@@ -215,7 +215,7 @@ class Run:
         if means := state.means.read():
             rows.append(losses.unfinished(len(rows) + 1, means, state.seconds, validated))
         if rows:
-            files.write(self.folder / names.LOSSES, losses.encode(rows))
+            files.write_atomic(self.folder / names.LOSSES, losses.encode(rows))
 
     def restore(self, state: "State") -> None:
         """Put a new state to where the checkpoint left training; without one it stays new."""

@@ -16,7 +16,7 @@ from ..evaluation.bounds import evaluate
 from ..evaluation.means import Means
 from ..objectives import Terms
 from ..system.errors import TrainingDiverged
-from ..system.seeds import generator, reseed
+from ..system.seeds import seed_device, stream_generator
 from .divergence import HINT, _finite
 from .early_stopping import why_over
 from .epoch import Epoch as Epoch
@@ -72,7 +72,7 @@ def fit(
     while not why_over(config, state.history):
         number = len(state.history) + 1
         began = time.perf_counter() - state.seconds
-        order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
+        order = torch.randperm(len(train), generator=stream_generator(config.seed, "order", number))
         batches = order.to(device).split(config.batch_size)
         model.train()
         while state.batch < len(batches):
@@ -81,7 +81,7 @@ def fit(
             state.set_rate(len(batches))
             if 0 < len(rehearsed) < len(train):
                 index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
-            reseed(device, config.seed, "noise", number, state.batch)
+            seed_device(device, config.seed, "noise", number, state.batch)
             x, c = train.pixels(index), train.context(index) if labelled else None
             with precision():
                 terms = score(model, x, c, number - 1 + state.batch / len(batches))
@@ -104,7 +104,7 @@ def fit(
 def _draw_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:
     """Which labelled images join a batch: all, or at random as many as a batch holds."""
     order = torch.randperm(
-        len(labelled), generator=generator(config.seed, "labelled", epoch, batch)
+        len(labelled), generator=stream_generator(config.seed, "labelled", epoch, batch)
     )
     return labelled[order[: config.batch_size].to(labelled.device)]
 

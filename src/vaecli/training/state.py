@@ -15,7 +15,7 @@ from ..evaluation.means import Means
 from ..model import VAE
 from ..objectives import Objective, Terms
 from ..parts.optimizers import Optimizer
-from ..system.devices import device as select_device
+from ..system.devices import select_device
 from .epoch import Epoch
 from .schedules import factor
 
