@@ -46,9 +46,9 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
     assert (done.status, done.err) == (0, "")
     assert done.out.count("\n") == 1
     found = json.loads(done.out, parse_constant=pytest.fail)
-    model, train, test = vaecli.open(run_dir).model(), bars(96).hide(40, 3), bars(40, seed=1)
-    z = model.embed(train.pixels(train.labelled))
-    layer = classification.fit(z, train.labels[train.labelled], 2)
+    model, train, test = vaecli.open(run_dir).model(), bars(96).hide_labels(40, 3), bars(40, seed=1)
+    z = model.embed(train.pixels(train.labelled_indices))
+    layer = classification.fit(z, train.labels[train.labelled_indices], 2)
     guesses = layer(model.embed(test.pixels(slice(None))).double()).argmax(-1)
     wrong = (guesses != test.labels).double().mean().item()
     assert found == {"labels": 40, "seed": 3, "test_images": 40, "test_error": wrong}
@@ -58,7 +58,7 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
 def test_labels_that_the_classes_cannot_share_are_refused(cli, run_dir):
     done = cli("classify", "-r", run_dir, "--labels", 5)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Error: --labels 5: take a multiple of 2 classes, up")
+    assert done.err.startswith("Error: labels=5: must be a multiple of the 2 classes, at most ")
 
 
 def test_a_model_that_is_given_the_labels_is_refused(cli, digits, tmp_path):

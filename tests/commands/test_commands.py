@@ -78,7 +78,7 @@ def test_reconstruct_repeats_the_picture_of_train(cli, run_dir):
 def test_more_images_than_there_are_is_a_mistake(cli, run_dir):
     done = cli("reconstruct", "-r", run_dir, "-n", 41)
     assert (done.status, done.out) == (2, "")
-    assert "41 images asked for, but the split has 40" in done.err
+    assert "count=41: the split has only 40 images" in done.err
 
 
 def test_embed_writes_an_npz_of_all_latents(cli, run_dir):

@@ -95,7 +95,7 @@ def test_a_best_checkpoint_that_is_not_there_is_said(cli, trained):
     assert "has no best checkpoint: train it with --validation N." in done.err
     done = cli("embed", "-r", trained, "--split", "validation")
     assert done.status == 2
-    assert "held out no images" in done.err
+    assert "No images were held out" in done.err
     done = cli("sample", "-r", trained / "checkpoints/last.safetensors", "--checkpoint", "last")
     assert done.status == 2
 
@@ -104,7 +104,7 @@ def test_a_best_checkpoint_that_is_not_there_is_said(cli, trained):
     ("options", "reason"),
     [
         (["--patience", 3], "--patience needs --validation N"),
-        (["--validation", 96], "--validation 96: of 96 training images none would be left"),
+        (["--validation", 96], "validation=96: none of the 96 training images would be left"),
         (["--validation", 0], "--validation 0: should be greater than or equal to 1"),
         (["--max-time", "soon"], "--max-time soon: write a time as 2h, 90m, 1h30m or 45s"),
         (["--max-time", "0s"], "--max-time 0s: a time must be above 0"),

@@ -28,7 +28,7 @@ CONFIG = Config(
     epochs=2,
     batch_size=32,
 )
-TRAIN, TEST = bars(100).hide(4, 0), bars(40, seed=1)
+TRAIN, TEST = bars(100).hide_labels(4, 0), bars(40, seed=1)
 
 
 def parts():
@@ -178,7 +178,7 @@ def test_labels_do_nothing_in_an_evaluation_but_count_errors():
 
 @pytest.mark.parametrize("count", [4, 50])
 def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(count, monkeypatch):
-    train, seen, given = bars(100).hide(count, 0), [], []
+    train, seen, given = bars(100).hide_labels(count, 0), [], []
     state = start(CONFIG, train)
     forward, decode = M2.forward, state.model.likelihood.decoder.forward
 
@@ -200,8 +200,11 @@ def test_labelled_images_join_every_batch_and_no_part_is_left_without_label(coun
     for x, c in batches:
         assert c.any(-1).all()
         pairs = torch.cat([x, c], dim=1).tolist()
-        whole = torch.cat([train.pixels(slice(None)).flatten(1), train.context(slice(None))], 1)
-        assert all(pair in whole[train.labelled].tolist() for pair in pairs)
+        everything = slice(None)
+        whole = torch.cat(
+            [train.pixels(everything).flatten(1), train.one_hot_labels(everything)], dim=1
+        )
+        assert all(pair in whole[train.labelled_indices].tolist() for pair in pairs)
     first = batches[0][0]
     assert any(not torch.equal(x, first) for x, _ in batches[1:])
 
@@ -218,7 +221,7 @@ def test_nothing_joins_where_no_label_is_hidden_or_none_is_read():
 
 @pytest.mark.parametrize("stop", [1, 2, 4, 6])
 def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
-    train = bars(100).hide(50, 0)
+    train = bars(100).hide_labels(50, 0)
     config = replace(CONFIG, labels=50, binarize="dynamic")
     whole, first, second = (start(config, train) for _ in range(3))
     list(fit(whole, train, TEST))
@@ -236,7 +239,7 @@ def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(tmp_path, stop):
 
 
 def test_it_learns_classes():
-    train = bars(200).hide(160, 0)
+    train = bars(200).hide_labels(160, 0)
     state = start(replace(CONFIG, labels=160, lr=1e-2, epochs=6), train)
     list(fit(state, train, TEST))
     assert state.history[-1].test["error"] < 0.05 < state.history[0].test["error"]

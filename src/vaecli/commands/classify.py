@@ -40,8 +40,8 @@ def classify(
     run = read_run(run_dir, checkpoint)
     if run.config.conditional:
         raise ConfigError(f"{run.folder} is given the labels: name a run without --conditional.")
-    train = splits.load_split(run.config, "train").hide(labels, seed)
-    known, test = train.at(train.labelled), splits.load_split(run.config, "test")
+    train = splits.load_split(run.config, "train").hide_labels(labels, seed)
+    known, test = train.subset(train.labelled_indices), splits.load_split(run.config, "test")
     model = run.model()
     learnt, unseen = (torch.from_numpy(embed(model, images).mean) for images in (known, test))
     layer = classification.fit(learnt, known.labels, known.classes)

@@ -48,7 +48,7 @@ class Pictures:
 
         self._draw(names.SAMPLES, lambda: _grid(self._samples(defaults.SAMPLES)))
         self._draw(names.REAL_AND_GENERATED, lambda: self._beside(_first(test, HALF)))
-        first = test.at(slice(defaults.RECONSTRUCTIONS))
+        first = test.subset(slice(defaults.RECONSTRUCTIONS))
         self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(first))
         self._draw(names.LOSS_PLOT, self._losses)
 
@@ -95,4 +95,4 @@ def _first(images: "Images", count: int) -> "Tensor":
     from ..system.seeds import random_stream
 
     with random_stream(images.x.device, "pictures"):
-        return images.at(slice(count)).pixels(slice(None))
+        return images.subset(slice(count)).pixels(slice(None))

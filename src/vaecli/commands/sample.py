@@ -95,5 +95,5 @@ def _style(run: "Run", model: "VAE", index: int) -> "Tensor":
         raise ConfigError("--style-of changes labels, but the model is not conditional.")
     if index >= len(images):
         raise ConfigError(f"--style-of {index}: there are {len(images):,} test images, from 0 on.")
-    part = images.at(slice(index, index + 1))
-    return model.embed(part.pixels(slice(None)), part.context(slice(None)))
+    part = images.subset(slice(index, index + 1))
+    return model.embed(part.pixels(slice(None)), part.one_hot_labels(slice(None)))

@@ -17,7 +17,7 @@ def chunks(
     """All images as floats, shape `(<= size, C, H, W)`, and their one-hot labels, in order."""
     for start in range(0, len(images), size):
         part = slice(start, start + size)
-        yield images.pixels(part).to(device), images.context(part).to(device)
+        yield images.pixels(part).to(device), images.one_hot_labels(part).to(device)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def fit(
     train, test = train.to(device), test.to(device)
     validation = validation and validation.to(device)
     labelled = model.context > 0 or state.objective.reads_labels
-    rehearsed = train.labelled if state.objective.reads_labels else train.labels[:0]
+    rehearsed = train.labelled_indices if state.objective.reads_labels else train.labels[:0]
     lowered = partial(torch.autocast, device.type, torch.bfloat16)
     precision = lowered if config.precision == "bf16" else nullcontext
     score: Callable[..., Terms] = state.objective  # torch learns from one batch how to compile
@@ -82,7 +82,7 @@ def fit(
             if 0 < len(rehearsed) < len(train):
                 index = torch.cat([index, _draw_labelled(rehearsed, config, number, state.batch)])
             seed_device(device, config.seed, "noise", number, state.batch)
-            x, c = train.pixels(index), train.context(index) if labelled else None
+            x, c = train.pixels(index), train.one_hot_labels(index) if labelled else None
             with precision():
                 terms = score(model, x, c, number - 1 + state.batch / len(batches))
             score = state.compiled

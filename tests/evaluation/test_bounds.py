@@ -67,7 +67,7 @@ def test_chunks_are_all_images_in_order():
     found = list(chunks(images, torch.device("cpu"), 7))
     assert [len(x) for x, _ in found] == [7, 7, 6]
     assert torch.equal(torch.cat([x for x, _ in found]), images.pixels(slice(None)))
-    assert torch.equal(torch.cat([c for _, c in found]), images.context(slice(None)))
+    assert torch.equal(torch.cat([c for _, c in found]), images.one_hot_labels(slice(None)))
 
 
 def test_embeddings_are_those_of_the_model(parts):
