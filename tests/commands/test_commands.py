@@ -11,7 +11,7 @@ from PIL import Image
 
 import vaecli
 from tests.conftest import TINY, bars
-from vaecli.pictures import grids as images
+from vaecli.pictures import grids
 from vaecli.system.seeds import random_stream
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ def test_sample_draws_what_the_model_draws(cli, run_dir, tmp_path):
     target = tmp_path / "grid.png"
     done = cli("sample", "-r", run_dir, "-n", 5, "--seed", 3, "-o", target)
     assert done == (0, f"{target}\n", "")
-    wanted = images.grid(expected_samples(run_dir, 5, seed=3))
+    wanted = grids.grid(expected_samples(run_dir, 5, seed=3))
     assert (picture(target) == np.asarray(wanted)).all()
 
 
@@ -63,10 +63,8 @@ def test_reconstruct_shows_inputs_over_reconstructions(cli, run_dir, tmp_path):
     assert done == (0, f"{target}\n", "")
     x = bars(96).first(6).pixels(slice(None))
     sheet = picture(target)
-    assert (sheet[:8] == np.asarray(images.grid(x))).all()
-    assert (
-        sheet[10:] == np.asarray(images.grid(vaecli.open(run_dir).model().reconstruct(x)))
-    ).all()
+    assert (sheet[:8] == np.asarray(grids.grid(x))).all()
+    assert (sheet[10:] == np.asarray(grids.grid(vaecli.open(run_dir).model().reconstruct(x)))).all()
 
 
 def test_reconstruct_repeats_the_picture_of_train(cli, run_dir):

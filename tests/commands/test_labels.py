@@ -14,7 +14,7 @@ from tests.commands.test_process import arguments
 from tests.conftest import bars
 from vaecli.config.presets import resolve
 from vaecli.data.images import Images
-from vaecli.pictures import grids as images
+from vaecli.pictures import grids
 from vaecli.system.errors import ConfigError
 
 
@@ -35,7 +35,7 @@ def sheet(path):
 
 def tiles(path, size=8):
     """The images of a grid, row by row, as a nested list."""
-    whole, step = sheet(path), size + images.GAP
+    whole, step = sheet(path), size + grids.PADDING
     return [
         [whole[top : top + size, left : left + size] for left in range(0, whole.shape[1], step)]
         for top in range(0, whole.shape[0], step)
@@ -76,19 +76,19 @@ def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
     model = run.model()
     z = model.embed(test.pixels(slice(None)), test.one_hot_labels(slice(None)))
     x = model.decode(z.expand(2, -1), torch.eye(2))
-    assert (sheet(out) == np.asarray(images.grid(x, 1)).astype(float)).all()
+    assert (sheet(out) == np.asarray(grids.grid(x, 1)).astype(float)).all()
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--label", 2], "--label 2: choose all or one of 0 to 1."),
-        (["--label", "x"], "--label x: choose all or one of 0 to 1."),
-        (["--style-of", 40], "--style-of 40: there are 40 test images, from 0 on."),
+        (["--label", 2], "label=2: choose all, or a class from 0 to 1."),
+        (["--label", "x"], "label=x: choose all, or a class from 0 to 1."),
+        (["--style-of", 40], "style_of=40: there are 40 images, numbered from 0."),
         (["--style-of", 0, "--fit", "gaussian"], "use one"),
     ],
 )
-def test_a_label_that_is_not_there_is_answered_with_those_that_are(
+def test_a_label_that_does_not_exist_is_refused_with_those_that_do(
     cli, conditional, tmp_path, options, reason
 ):
     done = cli("sample", "-r", conditional, *options, "-o", tmp_path / "x.png")
@@ -110,7 +110,7 @@ def test_reconstructions_and_embeddings_are_told_the_label(cli, conditional, tmp
     x, c = test.pixels(slice(None)), test.one_hot_labels(slice(None))
     np.testing.assert_allclose(np.load(out), model.embed(x, c).numpy(), atol=1e-5)
     cli("reconstruct", "-r", conditional, "-n", 4, "-o", tmp_path / "r.png")
-    shown = np.asarray(images.grid(model.reconstruct(x[:4], c[:4]))).astype(float)
+    shown = np.asarray(grids.grid(model.reconstruct(x[:4], c[:4]))).astype(float)
     assert (sheet(tmp_path / "r.png")[10:] == shown).all()
 
 
@@ -141,7 +141,7 @@ def test_a_dynamic_run_repeats_itself_to_the_bit(cli, digits, tmp_path):
     for name in ("data.png", "reconstructions.png", "real-and-generated.png"):
         assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes()
     pixels = np.unique(sheet(runs[0] / "data.png"))
-    assert set(pixels) <= {0.0, float(images.GREY), 255.0}
+    assert set(pixels) <= {0.0, float(grids.PADDING_GREY), 255.0}
 
 
 def test_labels_are_for_objectives_that_learn_without_them(cli, digits, tmp_path):

@@ -1,41 +1,23 @@
+"""Mean loss terms, and the likelihood that the bound is a bound of."""
+
+import math
+
 import pytest
 import torch
 
+import vaecli
 from tests.conftest import bars
-from vaecli.config.build import build
-from vaecli.config.config import Config
-from vaecli.evaluation.batches import chunks, evaluating
-from vaecli.evaluation.bounds import evaluate
-from vaecli.evaluation.embeddings import embed
-from vaecli.evaluation.means import Means
-from vaecli.objectives import Terms
+from vaecli.evaluation import bounds
+from vaecli.evaluation.bounds import evaluate, log_likelihood
 
-SHAPE = (1, 8, 8)
-CONFIG = Config(latent_dim=3, network="mlp:width=16,depth=1")
+TRAIN = bars(64)
 
 
-@pytest.fixture
-def parts():
-    return build(CONFIG, SHAPE)
-
-
-def terms(loss):
-    return Terms(torch.tensor(loss), {"loss": torch.tensor(loss)})
-
-
-def test_means_are_weighted_by_images():
-    means = Means()
-    means.add(terms(1.0), 30)
-    means.add(terms(4.0), 10)
-    assert means.images == 40
-    assert means.read() == {"loss": (1.0 * 30 + 4.0 * 10) / 40}
-
-
-@pytest.mark.parametrize("chunk", [1000, 40, 16, 7])
-def test_every_image_counts_once_whatever_the_chunk(parts, chunk):
+@pytest.mark.parametrize("size", [1000, 40, 16, 7])
+def test_every_image_counts_once_whatever_the_batch_size(parts, size):
     """The rate needs no noise, so that it must agree with one pass over all images."""
     images = bars(40)
-    parts[1].largest = chunk
+    parts[1].largest = size
     wanted = parts[0].draw(images.pixels(slice(None))).rate.mean().item()
     assert evaluate(*parts, images, seed=0)["rate"] == pytest.approx(wanted, rel=1e-5)
 
@@ -46,7 +28,7 @@ def test_loss_is_distortion_plus_rate_in_nats_per_image(parts):
     assert 64 * 0.5 < one["distortion"] < 64 * 0.9  # an untrained pixel costs about log 2
 
 
-def test_the_same_seed_gives_the_same_loss_and_training_noise_is_left_alone(parts):
+def test_the_seed_decides_the_loss_and_training_noise_is_not_disturbed(parts):
     state = torch.get_rng_state()
     first = evaluate(*parts, bars(40), seed=0)
     assert evaluate(*parts, bars(40), seed=0) == first
@@ -54,26 +36,46 @@ def test_the_same_seed_gives_the_same_loss_and_training_noise_is_left_alone(part
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_evaluating_rests_the_model_and_gives_it_back(parts):
-    model = parts[0].train()
-    with evaluating(model):
-        assert not model.training
-        assert torch.is_inference_mode_enabled()
-    assert model.training
+@pytest.fixture(scope="module")
+def model():
+    """A trained model of one latent dimension, over which a sum replaces the integral."""
+    config = vaecli.Config(latent_dim=1, network="mlp:width=8,depth=1", epochs=30, lr=1e-2)
+    state = vaecli.start(config, TRAIN)
+    list(vaecli.fit(state, TRAIN, TRAIN))
+    return state.model.eval()
 
 
-def test_chunks_are_all_images_in_order():
-    images = bars(20)
-    found = list(chunks(images, torch.device("cpu"), 7))
-    assert [len(x) for x, _ in found] == [7, 7, 6]
-    assert torch.equal(torch.cat([x for x, _ in found]), images.pixels(slice(None)))
-    assert torch.equal(torch.cat([c for _, c in found]), images.one_hot_labels(slice(None)))
+def quadrature(model, images):
+    """`log p(x)` of each image by the sum over a fine grid of the one latent."""
+    z = torch.linspace(-12, 12, 4801)
+    x = images.pixels(slice(None))
+    with torch.no_grad():
+        log_px = model.likelihood(z.view(-1, 1, 1).expand(-1, len(x), 1)).log_prob(x)
+        log_pz = model.prior().log_prob(z.unsqueeze(-1)).unsqueeze(1)
+    return (log_px + log_pz).logsumexp(0) + math.log(24 / 4800)
 
 
-def test_embeddings_are_those_of_the_model(parts):
-    images = bars(20)
-    found = embed(parts[0], images)
-    q = parts[0].posterior(images.pixels(slice(None)))
-    torch.testing.assert_close(torch.from_numpy(found.mean), q.mean.detach())
-    torch.testing.assert_close(torch.from_numpy(found.log_var), q.log_var.detach())
-    assert found.label.tolist() == images.labels.tolist()
+def test_the_estimate_is_the_likelihood_by_quadrature(model):
+    images = TRAIN.first(8)
+    found = log_likelihood(model, images, 5000, seed=0)
+    torch.testing.assert_close(found, quadrature(model, images), atol=0.06, rtol=0)
+
+
+def test_the_estimate_rises_from_the_bound_to_the_likelihood(model):
+    images = bars(64, seed=3)
+    means = [log_likelihood(model, images, k, seed=0).mean().item() for k in (1, 10, 1000)]
+    exact = quadrature(model, images).mean().item()
+    assert means == sorted(means)
+    assert means[0] < exact - 0.1
+    assert means[2] == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("rows", [7, 40, 1000])
+def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows):
+    monkeypatch.setattr(bounds, "ROWS", rows)
+    sizes, done = [], []
+    hook = model.likelihood.decoder.register_forward_hook(lambda *a: sizes.append(len(a[2])))
+    found = log_likelihood(model, TRAIN.first(5), 20, 0, done.append)
+    hook.remove()
+    assert max(sizes) <= rows
+    assert (sum(sizes), sum(done), found.shape) == (100, 5, (5,))

@@ -57,7 +57,7 @@ def test_a_disk_too_full_for_a_plot_stops_no_training(digits, tmp_path):
     done = hurt(*arguments(digits, run, "-q", "--epochs", 1), fault=FULL.format(40_000))
     assert done.status == 0
     assert_clean(done, tmp_path, result=f"{run}\n")
-    warning = r"Warning: loss\.png is not drawn: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
+    warning = r"Warning: Could not save loss\.png: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
     assert re.match(warning, done.err)
     assert len(done.err.splitlines()) == 1
     assert not (run / "loss.png").exists()

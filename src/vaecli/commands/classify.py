@@ -31,20 +31,19 @@ def classify(
     Logistic regression on the posterior means of the labelled training images, which the seed
     draws. Prints one line of JSON; test_error is a fraction of the test images.
     """
-    import torch
-
     from ..data import splits
-    from ..evaluation import classification
+    from ..evaluation.classification import error_rate, fit_logistic_regression
     from ..evaluation.embeddings import embed
 
     run = read_run(run_dir, checkpoint)
     if run.config.conditional:
         raise ConfigError(f"{run.folder} is given the labels: name a run without --conditional.")
     train = splits.load_split(run.config, "train").hide_labels(labels, seed)
-    known, test = train.subset(train.labelled_indices), splits.load_split(run.config, "test")
+    test = splits.load_split(run.config, "test")
     model = run.model()
-    learnt, unseen = (torch.from_numpy(embed(model, images).mean) for images in (known, test))
-    layer = classification.fit(learnt, known.labels, known.classes)
-    wrong = classification.error(layer, unseen, test.labels)
+    known = embed(model, train.subset(train.labelled_indices))
+    unseen = embed(model, test)
+    classifier = fit_logistic_regression(known.mean, known.label)
+    wrong = error_rate(classifier, unseen.mean, unseen.label)
     found = {"labels": labels, "seed": seed, "test_images": len(test), "test_error": wrong}
     print(json.dumps(found, allow_nan=False))

@@ -41,12 +41,15 @@ def embed(
     if output is not None or plot is None:
         table = place(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
     if plot is not None:
+        from ..evaluation.projection import project_to_plane
         from ..pictures import latent_map, style
 
         picture = place(plot, run, plot.name, style.ENDINGS)
     latents = embeddings.embed(run.model(), splits.load_split(run.config, split))
     if table:
-        deliver(latents.encode(table[1]), table[0])
+        deliver(latents.to_bytes(table[1]), table[0])
     if picture:
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
-        deliver(latent_map.latents(latents.mean, latents.label, title, picture[1]), picture[0])
+        points, axes = project_to_plane(latents.mean)
+        drawn = latent_map.plot_latents(points, axes, latents.label, title, picture[1])
+        deliver(drawn, picture[0])

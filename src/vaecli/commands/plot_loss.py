@@ -23,4 +23,4 @@ def plot_loss(
     opened = [read_run(folder) for folder in chosen] or [read_run(None)]
     path, ending = place(output, opened[0], names.LOSS_PLOT, style.ENDINGS)
     curves = {str(run.folder): run.losses() for run in opened}
-    deliver(loss_curves.losses(curves, ending), path)
+    deliver(loss_curves.plot_losses(curves, ending), path)

@@ -32,12 +32,15 @@ def reconstruct(
     """
     from ..data import splits
     from ..evaluation import decoding
-    from ..pictures import grids as images
+    from ..pictures import grids
     from ..run import names
 
     run = read_run(run_dir, checkpoint)
-    path, ending = place(output, run, names.RECONSTRUCTIONS, images.ENDINGS)
+    path, ending = place(output, run, names.RECONSTRUCTIONS, grids.ENDINGS)
     model = run.model()
     found = splits.load_split(run.config, split)
     first = found.first(count or min(defaults.RECONSTRUCTIONS, len(found)))
-    deliver(images.encode(images.pairs(*decoding.reconstruct(model, first)), ending), path)
+    deliver(
+        grids.encode_image(grids.reconstruction_grid(*decoding.reconstruct(model, first)), ending),
+        path,
+    )

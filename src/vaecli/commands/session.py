@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from ..system.errors import TrainingDiverged
 from .options import say
-from .pictures import Pictures
 from .screen import Screen
 from .stopping import Stopping
 
 if TYPE_CHECKING:
     from ..config.config import Config
     from ..data.splits import Splits
+    from ..pictures.run_pictures import RunPictures
     from ..run import Run
     from ..training.state import State
 
@@ -52,14 +52,15 @@ def train_on(
 ) -> None:
     """Train to the end, after going back if need be; then draw what was learnt."""
     from .. import run as runs
+    from ..pictures.run_pictures import RunPictures
     from ..training.early_stopping import why_over
 
     config = state.config
     with run.recording():
         screen.say(_summary(run, state, images))
-        pictures = Pictures(run, state.model, config.seed, screen.warn)
-        pictures.before(images.train)
-        _catch_up(run, state, pictures)
+        pictures = RunPictures(run, state.model, config.seed)
+        _warn(screen, pictures.draw_data(images.train))
+        _catch_up(run, state, pictures, screen)
         while True:
             try:
                 _go_on(run, state, images, screen, stopping)
@@ -71,7 +72,7 @@ def train_on(
             run.note(reason=reason)
             screen.say(f"Ended early: {reason}.")
         best = runs.open(run.folder).model()
-        Pictures(run, best, config.seed, screen.warn).after(images.test)
+        _warn(screen, RunPictures(run, best, config.seed).draw_results(images.test))
     if config.preset == "vae":
         screen.say("Sooner: --preset vae-fast. Its 8 epochs of MNIST reach the loss of 50 of vae.")
     screen.say(f"Next, from this folder:\n{_next(run)}")
@@ -82,19 +83,20 @@ def _go_on(
 ) -> None:
     """Train from where the state is until nothing is left to train, or to a reason to stop."""
     from ..config.config import seconds
+    from ..pictures.run_pictures import RunPictures
     from ..training.early_stopping import why_over
     from ..training.epoch import Epoch
     from ..training.loop import fit
 
     config = state.config
     limit = seconds(config.max_time) if config.max_time else math.inf
-    pictures = Pictures(run, state.model, config.seed, screen.warn)
+    pictures = RunPictures(run, state.model, config.seed)
     for event in fit(state, *images):
         if isinstance(event, Epoch):
             screen.epoch(event)
             run.save(state)
             if event.number % config.sample_every == 0:
-                pictures.epoch(event.number)
+                _warn(screen, pictures.draw_epoch(event.number))
             run.note(epochs_done=event.number)
             if why_over(config, state.history):
                 break
@@ -126,14 +128,19 @@ def _go_back(
     return again
 
 
-def _catch_up(run: "Run", state: "State", pictures: Pictures) -> None:
+def _catch_up(run: "Run", state: "State", pictures: "RunPictures", screen: Screen) -> None:
     """Write what a kill between a checkpoint and the rest of its epoch has left out."""
     done = len(state.history)
     if done:
         run.complete(state)
         if state.batch == 0 and done % state.config.sample_every == 0:
-            pictures.epoch(done)
+            _warn(screen, pictures.draw_epoch(done))
         run.note(epochs_done=done)
+
+
+def _warn(screen: Screen, warnings: list[str]) -> None:
+    for warning in warnings:
+        screen.warn(warning)
 
 
 def _summary(run: "Run", state: "State", images: "Splits") -> str:

@@ -2,7 +2,7 @@
 
 import math
 
-from ..evaluation.means import Means
+from ..evaluation.means import RunningMeans
 from ..system.errors import TrainingDiverged
 from .epoch import Epoch as Epoch
 
@@ -12,7 +12,7 @@ HINT = "Try a lower --lr, or --on-nan rollback."
 ROLLBACKS = 3  # times at most that training goes back and halves the learning rate
 
 
-def _finite(means: Means, epoch: int, lr: float) -> dict[str, float]:
+def _finite(means: RunningMeans, epoch: int, lr: float) -> dict[str, float]:
     """The means, or `TrainingDiverged` with the first batch and term that are not finite."""
     if int(means.finite) == means.batches:
         return means.read()

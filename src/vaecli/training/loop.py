@@ -13,7 +13,7 @@ from torch import Tensor
 from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.bounds import evaluate
-from ..evaluation.means import Means
+from ..evaluation.means import RunningMeans
 from ..objectives import Terms
 from ..system.errors import TrainingDiverged
 from ..system.seeds import seed_device, stream_generator
@@ -39,7 +39,7 @@ class Step:
     batch: int
     batches: int
     lr: float
-    means: Means
+    means: RunningMeans
 
     def read(self) -> dict[str, float]:
         """Means of this epoch so far, in nats per image. Waits for the device.
@@ -97,7 +97,7 @@ def fit(
         valid = _evaluate(state, validation) if validation else {}
         seconds = between - began, time.perf_counter() - between
         state.history.append(Epoch(number, trained, tested, *seconds, valid))
-        state.batch, state.means, state.seconds = 0, Means(), 0.0
+        state.batch, state.means, state.seconds = 0, RunningMeans(), 0.0
         yield state.history[-1]
 
 

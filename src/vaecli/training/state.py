@@ -11,7 +11,7 @@ from torch import Tensor
 from ..config import build
 from ..config.config import Config
 from ..data.images import Images
-from ..evaluation.means import Means
+from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import Objective, Terms
 from ..parts.optimizers import Optimizer
@@ -44,7 +44,7 @@ class State:
     optimizer: Optimizer
     history: list[Epoch] = field(default_factory=list)
     batch: int = 0
-    means: Means = field(default_factory=Means)
+    means: RunningMeans = field(default_factory=RunningMeans)
     seconds: float = 0.0
     rollbacks: int = 0
 
@@ -75,7 +75,7 @@ class State:
     ) -> None:
         """Go back to where `tensors`, `position` and `history` were read."""
         device = self.model.device
-        self.means = Means()  # its sums have another shape once there is a batch
+        self.means = RunningMeans()  # its sums have another shape once there is a batch
         self.means.sums = torch.zeros_like(tensors["means.sums"], device=device)
         self.means.finite = torch.zeros_like(tensors["means.finite"], device=device)
         self.means.names, self.means.images = tuple(position["names"]), position["images"]
