@@ -1,12 +1,16 @@
 """Latents as points of a plane."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from vaecli.evaluation.projection import project_to_plane
 
 
-def test_two_latents_are_kept_as_they_are():
+def test_two_latents_are_kept_as_they_are(monkeypatch):
+    """Without scikit-learn, whose import takes a second."""
+    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)  # refuses to be imported
     z = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
     points, names = project_to_plane(z)
     np.testing.assert_allclose(points, z)

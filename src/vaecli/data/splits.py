@@ -28,11 +28,10 @@ def load(config: Config) -> Splits:
     """
     train_pixels, train_labels = _read(config, "train")
     test_pixels, test_labels = _read(config, "test")
-    train_shape, test_shape = train_pixels.shape[1:], test_pixels.shape[1:]
+    train_shape = tuple(train_pixels.shape[1:])
+    test_shape = tuple(test_pixels.shape[1:])
     if train_shape != test_shape:
-        raise DataError(
-            f"Training images have shape {tuple(train_shape)}, test images {tuple(test_shape)}."
-        )
+        raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
     # Either of the two files may lack the last classes.
     classes = max(count_classes(train_labels), count_classes(test_labels))
     train = _select(config, "train", train_pixels, train_labels, classes)
@@ -87,12 +86,10 @@ def split_range(config: Config, split: str, count: int) -> slice:
     Raises:
         ConfigError: The file has too few images.
     """
-    option = "test_images" if split == "test" else "train_images"
-    limit: int | None = getattr(config, option)
-    used = count if limit is None else limit
-    if used > count:
-        raise ConfigError(f"{option}={limit}: the data set has only {count:,} of them.")
-    held_out = 0 if split == "test" else config.validation or 0
+    if split == "test":
+        return slice(_limited(count, "test_images", config.test_images))
+    used = _limited(count, "train_images", config.train_images)
+    held_out = config.validation or 0
     if held_out and held_out >= used:
         raise ConfigError(
             f"validation={held_out}: none of the {used:,} training images would be left."
@@ -100,3 +97,12 @@ def split_range(config: Config, split: str, count: int) -> slice:
     if split == "validation":
         return slice(used - held_out, used)
     return slice(used - held_out)
+
+
+def _limited(count: int, option: str, limit: int | None) -> int:
+    """`limit`, the value of an option, or `count` where it is not set."""
+    if limit is None:
+        return count
+    if limit > count:
+        raise ConfigError(f"{option}={limit}: the data set has only {count:,} of them.")
+    return limit
