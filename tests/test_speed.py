@@ -1,6 +1,5 @@
 """What makes training quick changes no result, and nothing waits for the device."""
 
-import os
 import platform
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import vaecli
 from tests.conftest import bars
-from vaecli.system import machine
+from vaecli.system import devices
 
 CONFIG = vaecli.Config(
     latent_dim=2, network="mlp:width=16,depth=1", epochs=2, batch_size=32, test_images=8
@@ -61,7 +60,7 @@ def test_threads_are_those_asked_for_and_recorded(cli, digits, tmp_path):
 
 FAULTS = """
 import resource
-from vaecli.resources import keep_memory
+from vaecli.training.runtime import keep_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -84,16 +83,6 @@ def test_memory_that_is_freed_is_kept():
     assert kept < 0.01 * given_back
 
 
-def test_two_processors_of_one_core_are_one(tmp_path, monkeypatch):
-    for n, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
-        (tmp_path / f"cpu{n}" / "topology").mkdir(parents=True)
-        (tmp_path / f"cpu{n}" / "topology" / "thread_siblings_list").write_text(siblings + "\n")
-    for own, wanted in (({0, 1, 2, 3}, 2), ({0, 2}, 1), ({1, 2}, 2)):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _, own=own: own, raising=False)
-        assert machine.cores(tmp_path) == wanted
-    assert machine.cores(tmp_path / "missing") == (os.cpu_count() or 1)
-
-
 def test_densities_are_not_computed_in_bf16():
     model, x = vaecli.start(CONFIG, TRAIN).model, TRAIN.pixels(slice(4))
     with torch.autocast("cpu", torch.bfloat16):
@@ -114,7 +103,7 @@ def test_bf16_trains_to_about_the_same_loss():
 
 @pytest.mark.slow
 def test_compiled_training_is_the_same_training():
-    if not machine.can_compile():
+    if not devices.can_compile():
         pytest.skip("no C++ compiler")
     found = []
     for compiled in (False, True):
@@ -128,7 +117,7 @@ def test_compiled_training_is_the_same_training():
 def test_without_a_compiler_training_goes_on_with_one_warning(cli, digits, tmp_path, monkeypatch):
     from tests.commands.test_process import arguments
 
-    monkeypatch.setattr(machine, "can_compile", lambda: False)
+    monkeypatch.setattr(devices, "can_compile", lambda: False)
     done = cli(*arguments(digits, tmp_path / "run", "-q", "--epochs", 1, "--compile"))
     assert done.status == 0
     assert done.err.count("no C++ compiler that works") == 1
@@ -143,14 +132,3 @@ def test_what_torch_cannot_compile_trains_with_one_warning(cli, digits, tmp_path
     assert done.status == 0
     assert done.err.count("Warning: torch cannot compile") == 1
     assert len(done.err.splitlines()) == 1
-
-
-@pytest.mark.slow
-def test_a_compiler_that_fails_is_no_compiler(tmp_path):
-    script = "from vaecli.system import machine; print(machine.can_compile())"
-    fake = tmp_path / "c++"
-    fake.write_text("#!/bin/sh\nexit 1\n")
-    fake.chmod(0o755)
-    environment = {**os.environ, "CXX": str(fake), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
-    assert done.stdout == b"False\n"

@@ -120,7 +120,7 @@ def compare(run: vaecli.Run) -> dict[str, float]:
     """The aggregate posterior of test images against the prior."""
     model, config = run.model(), run.config
     images = vaecli.load(config).test.first(SAMPLES)
-    c = images.context(slice(None)) if model.context else None
+    c = images.one_hot_labels(slice(None)) if model.context else None
     with torch.inference_mode():
         latents = model.encode(images.pixels(slice(None)), c).sample()
         pairs = [[model.sample_latent(SAMPLES, c) for _ in "ab"] for _ in range(20)]

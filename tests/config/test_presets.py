@@ -38,7 +38,7 @@ def small(name, network, **more) -> Config:
 
 
 def images(config):
-    return TRAIN.hide(config.labels, 0) if config.labels else TRAIN
+    return TRAIN.hide_labels(config.labels, 0) if config.labels else TRAIN
 
 
 def test_later_layers_win():
@@ -100,7 +100,7 @@ def test_a_preset_trains_and_comes_back_from_its_checkpoint(name, tmp_path):
     tensors, _ = checkpoint.load(run.folder / names.CHECKPOINT)
     for name, tensor in state.tensors().items():
         assert torch.equal(tensors[name], tensor), name
-    model, c = vaecli.open(run.folder).model(), TEST.context(slice(None))
+    model, c = vaecli.open(run.folder).model(), TEST.one_hot_labels(slice(None))
     x = TEST.pixels(slice(None))
     state.model.eval()
     for call in (lambda m: m.sample(8), lambda m: m.reconstruct(x, c), lambda m: m.embed(x, c)):

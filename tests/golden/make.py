@@ -159,8 +159,9 @@ def anonymous() -> Iterator[None]:
 @contextmanager
 def out_of_time(batches: int | None) -> Iterator[None]:
     """Let the time of --max-time be over when so many batches are done; None for never."""
-    from vaecli import training
     from vaecli.commands.stopping import Stopping
+
+    from vaecli import training
 
     fit = training.fit
     is_due = Stopping.is_due

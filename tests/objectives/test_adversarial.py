@@ -79,7 +79,7 @@ def make(objective, classes=2, **options):
 
 def batch(count=12):
     images = bars(count)
-    return images.pixels(slice(None)), images.context(slice(None))
+    return images.pixels(slice(None)), images.one_hot_labels(slice(None))
 
 
 def loss_of_batch(spec, options):

@@ -48,16 +48,16 @@ def test_every_optimizer_trains(optimizer):
 
 def test_the_loop_is_plain_gradient_descent_on_every_image():
     """The same epoch written out by hand, with torch's own optimizer."""
-    from vaecli.system.seeds import generator, stream
+    from vaecli.system.seeds import derive_seed, stream_generator
 
     state = start(CONFIG, TRAIN)
     reference = start(CONFIG, TRAIN)
     optimizer = torch.optim.Adam(reference.model.parameters(), lr=1e-2)
-    order = torch.randperm(100, generator=generator(0, "order", 1))
+    order = torch.randperm(100, generator=stream_generator(0, "order", 1))
     assert sorted(order.tolist()) == list(range(100))
     losses = []
     for batch, index in enumerate([order[:32], order[32:64], order[64:96], order[96:]], start=1):
-        torch.manual_seed(stream(0, "noise", 1, batch))
+        torch.manual_seed(derive_seed(0, "noise", 1, batch))
         loss = reference.objective(reference.model, TRAIN.x[index] / 255).loss
         optimizer.zero_grad()
         loss.backward()

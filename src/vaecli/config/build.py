@@ -19,7 +19,7 @@ from ..parts.optimizers import OPTIMIZERS, Optimizer
 from ..parts.posteriors import POSTERIORS, Posterior
 from ..parts.priors import PRIORS, Prior
 from ..system.errors import ConfigError
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .config import Config
 from .spec import Spec
 
@@ -76,7 +76,7 @@ def build(
     config = resolve(config)
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
-    with seeded(torch.device("cpu"), config.seed, "weights"):
+    with random_stream(torch.device("cpu"), config.seed, "weights"):
         network = make_part(config.network, "network")
         encoder = network.encoder(shape, context)
         likelihood = make_part(

@@ -69,4 +69,4 @@ def planned_run(folder: Path | None, overwrite: bool) -> Run:
 def write_config(run: Run, config: Config) -> None:
     """Write config.json."""
     text = json.dumps(to_json(config), indent=2, ensure_ascii=False) + "\n"
-    files.write(run.folder / names.CONFIG, text.encode())
+    files.write_atomic(run.folder / names.CONFIG, text.encode())

@@ -18,6 +18,8 @@ from .output import print_stderr
 UNEXPECTED = 1
 RESOURCES = 6
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
+# Options of commands that the library names in its messages, beside the fields of Config.
+COMMAND_OPTIONS = ("label", "style_of")
 DISK_FULL = "No space left to write to."
 
 
@@ -83,7 +85,7 @@ def with_flags(message: str) -> str:
             value = shlex.quote(value[1:-1])
         return f"{option} {value}"
 
-    names = "|".join(Config.__dataclass_fields__)
+    names = "|".join((*Config.__dataclass_fields__, *COMMAND_OPTIONS))
     value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
     # Not inside a spec, as in adversarial:labels=true.
     return re.sub(rf"(?<![\w:,'])({names})=({value})", flag, message)

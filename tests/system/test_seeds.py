@@ -1,12 +1,14 @@
+"""Random streams named by their use."""
+
 import pytest
 import torch
 
-from vaecli.system.seeds import generator, reseed, seeded, stream
+from vaecli.system.seeds import derive_seed, random_stream, seed_device, stream_generator
 
 CPU = torch.device("cpu")
 
 
-def test_streams_differ_by_every_part_of_their_name():
+def test_streams_differ_in_every_part_of_their_name():
     keys = [
         (0, "noise", 1, 2),
         (0, "noise", 2, 1),
@@ -14,42 +16,44 @@ def test_streams_differ_by_every_part_of_their_name():
         (0, "order", 1, 2),
         (2**32,),
     ]
-    assert len({stream(*key) for key in [*keys, (0,)]}) == len(keys) + 1
-    assert stream(0, "noise", 1, 2) == stream(0, "noise", 1, 2)
+    assert len({derive_seed(*key) for key in [*keys, (0,)]}) == len(keys) + 1
+    assert derive_seed(0, "noise", 1, 2) == derive_seed(0, "noise", 1, 2)
 
 
 def test_a_stream_is_the_same_on_every_machine():
-    assert stream(0, "weights") == 366731662
+    assert derive_seed(0, "weights") == 366731662
 
 
-def test_seeded_draws_from_its_stream_and_puts_the_generator_back():
+def test_random_stream_draws_from_its_stream_and_restores_the_generator():
     torch.manual_seed(1)
     wanted = torch.rand(2)
     torch.manual_seed(1)
-    with seeded(CPU, 0, "samples"):
+    with random_stream(CPU, 0, "samples"):
         first = torch.rand(2)
     torch.testing.assert_close(torch.rand(2), wanted, rtol=0, atol=0)
-    with seeded(CPU, 0, "samples"):
+    with random_stream(CPU, 0, "samples"):
         torch.testing.assert_close(torch.rand(2), first, rtol=0, atol=0)
 
 
-def test_seeded_puts_the_generator_back_after_an_error():
+def test_random_stream_restores_the_generator_after_an_error():
     state = torch.get_rng_state()
     try:
-        with seeded(CPU, 0, "samples"):
+        with random_stream(CPU, 0, "samples"):
             raise KeyError
     except KeyError:
         pass
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_reseed_and_generator_draw_from_the_same_stream():
-    reseed(CPU, 3, "order", 1)
-    assert torch.equal(torch.randperm(50), torch.randperm(50, generator=generator(3, "order", 1)))
+def test_seed_device_and_stream_generator_give_the_same_stream():
+    seed_device(CPU, 3, "order", 1)
+    assert torch.equal(
+        torch.randperm(50), torch.randperm(50, generator=stream_generator(3, "order", 1))
+    )
 
 
 class Accelerator:
-    """Stands for `torch.cuda` or `torch.mps`: remembers how its generator was set."""
+    """Stands in for `torch.cuda` or `torch.mps` and records how its generator is set."""
 
     def __init__(self, takes_device):
         self.state, self.takes_device, self.seeds = "before", takes_device, []
@@ -68,12 +72,12 @@ class Accelerator:
 
 
 @pytest.mark.parametrize("name", ["cuda:1", "mps"])
-def test_an_accelerator_is_seeded_with_the_host_and_put_back(name, monkeypatch):
+def test_random_stream_seeds_and_restores_an_accelerator(name, monkeypatch):
     module = Accelerator(takes_device=name != "mps")
     if name != "mps":
         module.manual_seed_all = module.manual_seed
     monkeypatch.setattr(torch, "get_device_module", lambda device: module)
-    with seeded(torch.device(name), 0, "samples"):
-        assert module.state == stream(0, "samples")
+    with random_stream(torch.device(name), 0, "samples"):
+        assert module.state == derive_seed(0, "samples")
     assert module.state == "before"
-    assert module.seeds == [stream(0, "samples")]
+    assert module.seeds == [derive_seed(0, "samples")]
