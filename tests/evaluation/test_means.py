@@ -5,11 +5,11 @@ import math
 import torch
 
 from vaecli.evaluation.means import RunningMeans
-from vaecli.objectives import Terms
+from vaecli.objectives import LossTerms
 
 
 def terms(loss):
-    return Terms(torch.tensor(loss), {"loss": torch.tensor(loss)})
+    return LossTerms(torch.tensor(loss), {"loss": torch.tensor(loss)})
 
 
 def test_means_are_weighted_by_images():
