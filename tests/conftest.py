@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from vaecli import commands
-from vaecli.data.images import Images
+pytest.register_assert_rewrite("tests.processes", "tests.runs")
+
+from vaecli import commands  # noqa: E402
+from vaecli.data.images import Images  # noqa: E402
 
 SIZE = 8  # pixels on each side
 TINY = ("--network", "mlp:width=16,depth=1", "--latent-dim", "3", "--batch-size", "32")
@@ -19,7 +21,7 @@ TINY = ("--network", "mlp:width=16,depth=1", "--latent-dim", "3", "--batch-size"
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Tensors of a few numbers: a second thread is waited for longer than it works."""
+    """With tensors this small a second thread costs more time than it saves."""
     torch.set_num_threads(1)
 
 
@@ -32,7 +34,8 @@ class Outcome(NamedTuple):
 def bars(count: int, size: int = SIZE, seed: int = 0) -> Images:
     """Images of one bright row (label 0) or column (label 1), shape `(count, 1, size, size)`."""
     random = np.random.default_rng(seed)
-    x, labels = np.zeros((count, 1, size, size), np.uint8), random.integers(0, 2, count)
+    x = np.zeros((count, 1, size, size), np.uint8)
+    labels = random.integers(0, 2, count)
     for image, label in zip(x, labels, strict=True):
         place = random.integers(size)
         image[0][(place, slice(None)) if label == 0 else (slice(None), place)] = 255

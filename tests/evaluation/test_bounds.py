@@ -72,7 +72,7 @@ def test_the_estimate_rises_from_the_bound_to_the_likelihood(model):
 
 @pytest.mark.parametrize("rows", [7, 40, 1000])
 def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows):
-    monkeypatch.setattr(bounds, "ROWS", rows)
+    monkeypatch.setattr(bounds, "MAX_DECODED_LATENTS", rows)
     sizes, done = [], []
     hook = model.likelihood.decoder.register_forward_hook(lambda *a: sizes.append(len(a[2])))
     found = log_likelihood(model, TRAIN.first(5), 20, 0, done.append)

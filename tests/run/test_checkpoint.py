@@ -1,9 +1,13 @@
+"""Checkpoints: what is saved is loaded, and what is damaged, foreign or newer is refused."""
+
 import json
+import re
 import struct
 
 import pytest
 import torch
 
+from vaecli import __version__
 from vaecli.run import checkpoint
 from vaecli.system.errors import RunError
 
@@ -12,13 +16,26 @@ TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7, dtype=torch.i
 
 @pytest.fixture
 def path(tmp_path):
-    checkpoint.save(tmp_path / "c.safetensors", TENSORS, {"note": "ö", "loss": 0.1})
-    return tmp_path / "c.safetensors"
+    path = tmp_path / "c.safetensors"
+    checkpoint.save(path, TENSORS, {"note": "ö", "loss": 0.1})
+    return path
 
 
-def test_what_is_saved_is_loaded(path):
+def rewrite_header(path, change):
+    """Replace the JSON text of vaecli's header by `change(text)`, without a new checksum."""
+    content = path.read_bytes()
+    size = struct.unpack("<Q", content[:8])[0]
+    outer = json.loads(content[8 : 8 + size])
+    outer["__metadata__"]["vaecli"] = change(outer["__metadata__"]["vaecli"])
+    packed = json.dumps(outer).encode()
+    path.write_bytes(struct.pack("<Q", len(packed)) + packed + content[8 + size :])
+
+
+def test_a_checkpoint_is_loaded_as_it_was_saved(path):
     tensors, header = checkpoint.load(path)
-    assert header == {"note": "ö", "loss": 0.1, "format": 1}
+    assert header.pop("format") == checkpoint.FORMAT
+    assert header.pop("readable_by") == checkpoint.READABLE_BY
+    assert header == {"note": "ö", "loss": 0.1}
     assert tensors.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
         torch.testing.assert_close(tensors[name], tensor, rtol=0, atol=0)
@@ -35,7 +52,7 @@ def test_tensors_that_share_memory_are_saved(tmp_path):
     assert checkpoint.load(tmp_path / "c")[0]["b"].shape == (2,)
 
 
-def test_every_flipped_bit_is_noticed(path):
+def test_a_flipped_bit_anywhere_is_noticed(path):
     content = path.read_bytes()
     for position in range(len(content)):
         damaged = bytearray(content)
@@ -63,7 +80,7 @@ def test_a_foreign_file_is_no_checkpoint(path, content):
 
 
 @pytest.mark.parametrize("end", [-1, 100, 8])
-def test_a_cut_file_is_no_checkpoint(path, end):
+def test_a_truncated_file_is_no_checkpoint(path, end):
     path.write_bytes(path.read_bytes()[:end])
     with pytest.raises(RunError, match="is not a vaecli checkpoint"):
         checkpoint.load(path)
@@ -77,44 +94,46 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
         checkpoint.load(tmp_path / "c")
 
 
-def test_a_newer_format_names_the_version_that_reads_it(path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "FORMAT", 2)
-    checkpoint.save(path, TENSORS, {"vaecli": "9.9"})
-    monkeypatch.undo()
-    with pytest.raises(RunError, match=r"has format 2, .* it needs vaecli >= '9.9'"):
+@pytest.mark.parametrize(
+    ("header", "needed"),
+    [
+        ({"vaecli": "10.1", "readable_by": "9.9"}, "version 9.9 or later"),
+        ({"vaecli": "10.1"}, "version 10.1 or later"),  # the version that wrote it
+        ({}, "a newer version"),
+    ],
+)
+def test_a_newer_format_names_the_version_that_reads_it(path, header, needed):
+    newer = json.dumps({"format": checkpoint.FORMAT + 1, **header})
+    rewrite_header(path, lambda _: newer)
+    with pytest.raises(RunError) as caught:
+        checkpoint.load(path)
+    message = str(caught.value).removeprefix(str(path))
+    assert re.match(rf" has format {checkpoint.FORMAT + 1}, .* needs {needed}", message), message
+    assert __version__ not in message  # this version does not read it
+
+
+def test_what_this_version_saves_it_can_read_by_its_own_account(path):
+    def numbers(version):
+        return [int(part) for part in version.split(".")]
+
+    assert numbers(checkpoint.load(path)[1]["readable_by"]) <= numbers(__version__)
+
+
+@pytest.mark.parametrize("version", [0, -1, "2", True, None, 1.5])
+def test_a_format_that_never_was_is_no_checkpoint(path, version):
+    rewrite_header(path, lambda _: json.dumps({"format": version, "vaecli": __version__}))
+    with pytest.raises(RunError, match="is not a vaecli checkpoint"):
         checkpoint.load(path)
 
 
 def test_a_changed_header_is_noticed(path):
-    content = path.read_bytes()
-    size = struct.unpack("<Q", content[:8])[0]
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"]["vaecli"] = header["__metadata__"]["vaecli"].replace("0.1", "0.2")
-    packed = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(packed)) + packed + content[8 + size :])
+    rewrite_header(path, lambda text: text.replace("0.1", "0.3"))
     with pytest.raises(RunError, match="Checksum mismatch"):
         checkpoint.load(path)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(RunError, match="There is no checkpoint file"):
-        checkpoint.load(tmp_path)
-
-
-def test_compare_names_the_first_differences(path):
-    expected = torch.nn.Linear(2, 2).state_dict()
-    with pytest.raises(RunError) as caught:
-        checkpoint.compare(expected, {"weight": torch.zeros(3, 2), "extra": torch.zeros(1)}, path)
-    for part in (
-        "bias: expected (2,), found nothing",
-        "extra: expected nothing, found (1,)",
-        "weight: expected (2, 2), found (3, 2)",
-    ):
-        assert part in str(caught.value)
-
-
 def test_a_header_whose_text_alone_was_changed_is_noticed(path):
-    """The last digit of a long number: what is read is the same, what is there is not."""
+    """The last digit of a long number: it reads as the same number, but the text differs."""
     checkpoint.save(path, TENSORS, {"loss": 0.22293882071971893})
     content = path.read_bytes()
     changed = content.replace(b"0.22293882071971893", b"0.22293882071971892")
@@ -123,3 +142,40 @@ def test_a_header_whose_text_alone_was_changed_is_noticed(path):
     path.write_bytes(changed)
     with pytest.raises(RunError, match="Checksum mismatch"):
         checkpoint.load(path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_tensor_that_is_not_finite_is_refused(path, number):
+    checkpoint.save(path, {**TENSORS, "c": torch.tensor([0.0, number])}, {})
+    with pytest.raises(RunError, match=r"holds NaN or infinite numbers, in c\."):
+        checkpoint.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RunError, match=f"There is no checkpoint file {re.escape(str(tmp_path))}"):
+        checkpoint.load(tmp_path)
+
+
+def test_check_shapes_names_the_first_three_differences(path):
+    expected = torch.nn.Linear(2, 2).state_dict()
+    found = {"weight": torch.zeros(3, 2), "extra": torch.zeros(1), "more": torch.zeros(1)}
+    with pytest.raises(RunError) as caught:
+        checkpoint.check_shapes(expected, found, path)
+    for part in (
+        "bias: expected (2,), found nothing",
+        "extra: expected nothing, found (1,)",
+        "more: expected nothing, found (1,)",
+    ):
+        assert part in str(caught.value)
+    assert "weight" not in str(caught.value)
+    del found["extra"], found["more"]
+    with pytest.raises(RunError, match=r"weight: expected \(2, 2\), found \(3, 2\)"):
+        checkpoint.check_shapes(expected, found, path)
+
+
+def test_check_shapes_leaves_the_shape_of_one_tensor_free(path):
+    checkpoint.check_shapes(TENSORS, TENSORS, path)
+    other = {**TENSORS, "a": torch.zeros(7)}
+    checkpoint.check_shapes(TENSORS, other, path, ignored="a")
+    with pytest.raises(RunError, match="a: expected"):
+        checkpoint.check_shapes(TENSORS, other, path, ignored="b")

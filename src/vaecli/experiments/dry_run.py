@@ -59,12 +59,14 @@ def estimate(
         VaecliError: Training could not start.
     """
     run = plan.run or planned_run(run_dir, overwrite)
-    record = plan.run.record if plan.run else None
     prepared = prepare(plan.config)
     state = prepared.state
-    restore_state(run, state)
+    record = None
+    if plan.run:
+        record = plan.run.record
+        restore_state(plan.run, state)
     check_start(run, record, state, prepared.images, allow_data_change)
-    disk = required_disk(run, state)
+    disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)
     epoch_seconds = _measure_epoch(state, prepared.images)
     return DryRun(
@@ -93,6 +95,8 @@ def _measure_epoch(state: State, images: Splits) -> float:
         batches = event.batches
         if times[-1] > times[0] + LIMIT:
             break
+    if not batches:
+        return 0.0  # all epochs are done
     held_out = len(images.test) + len(images.validation or ())
     part = images.test.first(min(state.objective.evaluation_batch_size, len(images.test)))
     evaluate(state.model, state.objective, part, state.config.seed)

@@ -93,11 +93,12 @@ def start_run(
     """
     with ExitStack() as stack:
         opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
-        with opened as run:
-            writer = stack.enter_context(RunWriter(run))
+        with opened as run, ExitStack() as start_up:
+            writer = start_up.enter_context(RunWriter(run))
             prepared = prepare(config)
             state = prepared.state
             restore_state(run, state)
             data = check_start(run, writer.record, state, prepared.images, allow_data_change)
-            writer.begin(state, data)
+            writer.begin(state, data, resumed=existing is not None)
+            stack.enter_context(start_up.pop_all())  # the lock is held beyond the start
         yield StartedRun(state, prepared.images, prepared.notices, writer=writer)

@@ -1,6 +1,7 @@
 """A training run from its first epoch, or where it was stopped, to its last picture."""
 
 import shlex
+import time
 from collections.abc import Generator, Iterator
 
 from ..data.splits import Splits
@@ -17,6 +18,8 @@ from .events import Notice
 from .stopping import StopRequest
 
 Event = Step | Epoch | Notice
+
+CHECK_INTERVAL = 0.5  # seconds between two checks of the running means, which wait for the device
 
 
 def train_run(
@@ -69,17 +72,29 @@ def train_run(
 def _train_epochs(
     writer: RunWriter, state: State, images: Splits, stop: StopRequest
 ) -> Iterator[Event]:
-    """Train from where the state is, until training is over or a stop is due."""
+    """Train from where the state is, until training is over or a stop is due.
+
+    Raises:
+        TrainingDiverged: A metric is NaN or infinite, which is noticed before the epoch ends.
+    """
     pictures = RunPictures(writer.run, state.model, state.config.seed)
+    last_check = time.monotonic()
     for event in fit(state, *images):
-        yield event
         if isinstance(event, Epoch):
             writer.save(state)
+            warnings: list[str] = []
             if event.number % state.config.sample_every == 0:
-                yield from _warnings(pictures.draw_epoch(event.number))
+                warnings = pictures.draw_epoch(event.number)
             writer.update_record(epochs_done=event.number)
+            yield event  # now that everything of it is on the disk
+            yield from _warnings(warnings)
             if _stop_reason(state):
                 return
+        else:
+            if time.monotonic() - last_check >= CHECK_INTERVAL:
+                event.read()
+                last_check = time.monotonic()
+            yield event
         if stop.is_due():
             writer.save(state)
             return

@@ -96,11 +96,14 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         same = json.dumps(header, allow_nan=False) == metadata[KEY]
     except (KeyError, TypeError, ValueError):
         raise RunError(f"{path} is not a vaecli checkpoint: it has no vaecli header.") from None
-    if type(version) is not int or version not in (*migrate.OLD_FORMATS, FORMAT):
-        needed = header.get("readable_by") or header.get("vaecli") or "a newer version"
+    if type(version) is not int or version < 1:
+        raise RunError(f"{path} is not a vaecli checkpoint: its format is {version!r}.")
+    if version > FORMAT:
+        needed = "a newer version"
+        if writer := header.get("readable_by") or header.get("vaecli"):
+            needed = f"version {writer} or later"
         raise RunError(
-            f"{path} has format {version!r}, which this vaecli does not read: "
-            f"it needs vaecli >= {needed!r}."
+            f"{path} has format {version}, which this vaecli does not read: it needs {needed}."
         )
     if not same:  # a changed last digit may read as the same number
         raise RunError(f"Checksum mismatch in {path}: its header is damaged.")

@@ -8,7 +8,6 @@ from pathlib import Path
 from ..config import defaults
 from ..config.config import Config, to_json
 from ..system import files
-from ..system.errors import VaecliError
 from . import directory, names
 from .record import new_record, write_record
 from .run import Run
@@ -49,7 +48,7 @@ def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Ru
         run = make_run(config, folder)
         made = run.folder
         yield run
-    except VaecliError:
+    except BaseException:  # also Ctrl-C and a defect: nothing was trained yet
         directory.undo(made, aside, folder)
         raise
     directory.delete_replaced(aside)

@@ -14,6 +14,7 @@ from .lock import run_lock
 from .record import read_record
 
 NOT_EMPTY = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."
+NO_RUN_TO_REPLACE = "--overwrite needs --run-dir, the run to replace."
 
 
 def make(folder: Path | None, name: str) -> Path:
@@ -39,12 +40,17 @@ def make(folder: Path | None, name: str) -> Path:
 
 def check(folder: Path | None, overwrite: bool) -> None:
     """Raise the errors of `make` and `move_aside` that can be foreseen without writing."""
+    if overwrite and folder is None:
+        raise ConfigError(NO_RUN_TO_REPLACE)
     target = (folder or Path(defaults.RUNS)).absolute()
-    if folder is not None and folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise ConfigError(NOT_EMPTY.format(folder))
-        _refuse_foreign(folder)
-    existing = next(path for path in (target, *target.parents) if path.exists())
+    try:
+        if folder is not None and folder.is_dir() and any(folder.iterdir()):
+            if not overwrite:
+                raise ConfigError(NOT_EMPTY.format(folder))
+            _refuse_foreign(folder)
+        existing = next(path for path in (target, *target.parents) if path.exists())
+    except OSError as error:
+        raise ConfigError(f"Cannot make the run directory {target}: {error.strerror}.") from error
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(f"Cannot make the run directory {target}: {existing} is not writable.")
 
@@ -77,7 +83,7 @@ def move_aside(folder: Path | None) -> Path | None:
         Its new path; None if there was nothing at `folder`.
     """
     if folder is None:
-        raise ConfigError("--overwrite needs --run-dir, the run to replace.")
+        raise ConfigError(NO_RUN_TO_REPLACE)
     try:
         if not folder.exists() and not folder.is_symlink():
             return None

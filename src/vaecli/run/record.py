@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from ..system import files
 from ..system.errors import RunError
@@ -44,8 +44,8 @@ class Record(BaseModel):
     resumes: int = 0
     rollbacks: int = 0
     epochs_done: int = 0
-    started: datetime
-    ended: datetime | None = None
+    started: AwareDatetime
+    ended: AwareDatetime | None = None
 
 
 def new_record(seed: int) -> Record:

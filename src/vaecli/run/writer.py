@@ -64,14 +64,14 @@ class RunWriter:
         self.record = self.record.model_copy(update=changes)
         write_record(self.folder, self.record)
 
-    def begin(self, state: State, data: dict[str, str]) -> None:
+    def begin(self, state: State, data: dict[str, str], resumed: bool) -> None:
         """Note in run.json what is known now that training starts.
 
         Args:
             state: Where training starts.
             data: SHA-256 of each split.
+            resumed: The run existed before: its config.json may change.
         """
-        resumed = self.record.data != {}
         if resumed:
             write_config(self.run, state.config)
         self.update_record(
@@ -209,15 +209,16 @@ def check_start(
             f"The data differ from those {run.folder} was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
-    machine.require_disk(run.folder, required_disk(run, state))
+    machine.require_disk(run.folder, required_disk(state))
     return data
 
 
-def required_disk(run: Run, state: State) -> int:
+def required_disk(state: State) -> int:
     """Bytes that the remaining epochs may add to the disk, at most."""
     config = state.config
     epochs = config.epochs - len(state.history)
-    checkpoints = 1 if run.has_checkpoint() else 2  # a new one is whole before the old one goes
+    is_restored = bool(state.history) or state.batch > 0
+    checkpoints = 1 if is_restored else 2  # a new one is whole before the old one goes
     if config.validation:
         checkpoints += 1
     if config.save_every:

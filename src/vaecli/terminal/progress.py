@@ -87,14 +87,12 @@ class Progress:
         self._print(text)
 
     def _show_step(self, step: Step) -> None:
-        """Read the running means, at most twice a second."""
+        """Draw the bar, at most twice a second."""
         now = time.monotonic()
-        if now - self.last_read < REFRESH:
+        if self.bar is None or now - self.last_read < REFRESH:
             return
-        means = step.read()
-        if self.bar:
-            with suppress(OSError):
-                self.bar.show(step, means)
+        with suppress(OSError):
+            self.bar.show(step, step.means.read())
         self.last_read = now
 
     def _show_epoch(self, epoch: Epoch) -> None:

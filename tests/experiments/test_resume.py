@@ -1,0 +1,260 @@
+"""Which run is trained: a new one, or one that is resumed, and what may change about it."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+import vaecli
+from tests import runs
+from tests.experiments.trainings import options
+from vaecli.config.config import Config
+from vaecli.experiments.resume import (
+    CHANGEABLE_ON_RESUME,
+    Plan,
+    can_resume,
+    config_for_resume,
+    find_unfinished,
+    make_plan,
+)
+from vaecli.run import names
+from vaecli.run.create import make_run
+from vaecli.run.lock import run_lock
+from vaecli.system.errors import ConfigError, RunError
+
+# Another value of every option that a resume may change.
+CHANGED = {
+    "epochs": 9,
+    "device": "cpu",
+    "patience": 3,
+    "max_time": "1h",
+    "threads": 1,
+    "compile": True,
+    "save_every": 2,
+    "sample_every": 2,
+    "on_nan": "rollback",
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_new_run_has_the_options_over_the_file_over_the_preset(digits, tmp_path):
+    file = tmp_path / "given.json"
+    file.write_text(json.dumps({"preset": "vae-fast", "lr": 0.5, "seed": 4}))
+    plan = make_plan({"seed": 6}, config_file=file)
+    assert plan.run is None
+    assert plan.config.epochs == 8  # of the preset
+    assert (plan.config.lr, plan.config.seed, plan.config.batch_size) == (0.5, 6, 128)
+    assert plan.complete_reason() is None
+
+
+def test_a_plan_has_every_option_of_every_part(digits):
+    plan = make_plan(options(digits, objective="iwae:samples=3"))
+    assert "samples=3" in str(plan.config.objective)
+    assert "beta=" in str(plan.config.objective)
+    assert "width=16" in str(plan.config.network)
+    assert "activation=relu" in str(plan.config.network)
+
+
+def test_beta_is_written_into_the_objective(digits, run_dir):
+    assert "beta=4.0" in str(make_plan(options(digits, beta=4.0)).config.objective)
+    plan = make_plan({"beta": 1.0}, resume=str(run_dir))  # as it is
+    assert "beta=1.0" in str(plan.config.objective)
+    with pytest.raises(ConfigError, match=r"Cannot change --objective from elbo:.* to elbo:"):
+        make_plan({"beta": 2.0}, resume=str(run_dir))
+
+
+def test_a_run_is_resumed_with_its_own_configuration(run_dir):
+    plan = make_plan({}, resume=str(run_dir))
+    assert plan.run == vaecli.open(run_dir, "last")
+    assert plan.config == vaecli.open(run_dir).config
+
+
+def test_a_run_is_resumed_by_its_last_checkpoint_only(run_dir):
+    last = run_dir / names.CHECKPOINT
+    assert make_plan({}, resume=str(last)).run == vaecli.open(run_dir, "last")
+    other = last.with_name("epoch-0001.safetensors")
+    other.write_bytes(last.read_bytes())
+    with pytest.raises(ConfigError, match="needs the last checkpoint: name the run"):
+        make_plan({}, resume=str(other))
+
+
+@pytest.mark.parametrize(
+    "more", [{"run_dir": "x"}, {"config_file": "x"}, {"overwrite": True}], ids=str
+)
+def test_a_named_run_excludes_what_belongs_to_a_new_one(run_dir, more):
+    with pytest.raises(ConfigError, match="--resume RUN excludes --run-dir, --config and --overwr"):
+        make_plan({}, resume=str(run_dir), **more)
+
+
+def test_a_folder_that_is_no_run_is_not_resumed(tmp_path):
+    with pytest.raises(RunError, match="is not a run directory"):
+        make_plan({}, resume=str(tmp_path))
+
+
+@pytest.mark.parametrize("name", CHANGEABLE_ON_RESUME)
+def test_these_options_may_change_on_resume(run_dir, name):
+    run = vaecli.open(run_dir)
+    more = {"validation": 10} if name == "patience" else {}
+    if more:
+        with pytest.raises(ConfigError, match="Cannot change --validation from None to 10"):
+            config_for_resume(run, {name: CHANGED[name], **more})
+        return
+    config = config_for_resume(run, {name: CHANGED[name]})
+    assert getattr(config, name) == CHANGED[name] != getattr(run.config, name)
+    for field in fields(Config):
+        if field.name != name:
+            assert getattr(config, field.name) == getattr(run.config, field.name)
+
+
+def test_any_other_option_may_not_change_on_resume(run_dir):
+    run = vaecli.open(run_dir)
+    other = {
+        "posterior": "dirac",
+        "prior": "vamp",
+        "likelihood": "gaussian",
+        "objective": "elbo:beta=2",
+        "conditional": True,
+        "labels": 2,
+        "batch_size": 7,
+        "lr": 0.5,
+        "lr_schedule": "linear",
+        "lr_warmup": 0.5,
+        "optimizer": "sgd",
+        "latent_dim": 8,
+        "network": "mlp:width=17",
+        "data": "kmnist",
+        "data_dir": "elsewhere",
+        "binarize": "dynamic",
+        "train_images": 5,
+        "test_images": 5,
+        "validation": 5,
+        "seed": 5,
+        "precision": "bf16",
+        "preset": "iwae",
+    }
+    names = {field.name for field in fields(Config)} - {"schema_version"}
+    assert names == other.keys() | set(CHANGEABLE_ON_RESUME)
+    for name, value in other.items():
+        with pytest.raises(ConfigError) as caught:
+            config_for_resume(run, {name: value})
+        flag = "--" + name.replace("_", "-")
+        assert str(caught.value).startswith(f"Cannot change {flag} from "), name
+        assert "only --epochs, --device, --patience, " in str(caught.value)
+
+
+def test_a_refused_change_names_both_values_and_the_run(run_dir):
+    with pytest.raises(
+        ConfigError, match=rf"Cannot change --latent-dim from 3 to 8 when resuming {run_dir}: only"
+    ):
+        make_plan({"latent_dim": 8}, resume=str(run_dir))
+
+
+def test_repeating_an_option_is_no_change(run_dir, digits):
+    same = options(digits, network="mlp:width=16,depth=1", epochs=3)
+    assert make_plan(same, resume=str(run_dir)).config.epochs == 3
+
+
+def test_a_finished_run_is_already_complete(run_dir):
+    for chosen in ({}, {"epochs": 1}):
+        reason = make_plan(chosen, resume=str(run_dir)).complete_reason()
+        assert reason == (
+            f"{run_dir} is already complete: all 2 epochs are done; extend it with --epochs N."
+        )
+    assert make_plan({"epochs": 3}, resume=str(run_dir)).complete_reason() is None
+
+
+def test_a_run_whose_last_pictures_are_missing_is_not_complete(run_dir):
+    runs.set_record(run_dir, status="running")
+    assert make_plan({}, resume=str(run_dir)).complete_reason() is None
+
+
+def test_a_run_that_ended_early_is_extended_by_patience(digits, tmp_path):
+    from tests.experiments.trainings import run_training
+
+    run = tmp_path / "run"
+    run_training(options(digits, epochs=50, lr=0.2, seed=2, validation=32, patience=1), run)
+    reason = make_plan({}, resume=str(run)).complete_reason()
+    assert "is already complete: the validation loss was lowest after epoch" in reason
+    assert reason.endswith("; extend it with --patience N.")
+    assert make_plan({"patience": 40}, resume=str(run)).complete_reason() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("running", True),
+        ("interrupted", True),
+        ("failed", True),
+        ("completed", False),
+        ("diverged", False),
+    ],
+)
+def test_auto_resumes_unfinished_runs_only(run_dir, status, expected):
+    runs.set_record(run_dir, status=status)
+    run = vaecli.open(run_dir, "last")
+    assert can_resume(run, run.config) == expected
+
+
+def test_auto_resumes_a_run_of_the_same_options_only(run_dir, digits):
+    runs.set_record(run_dir, status="running")
+    run = vaecli.open(run_dir, "last")
+    assert can_resume(run, make_plan(options(digits, **changeable())).config)
+    assert not can_resume(run, make_plan(options(digits, seed=1)).config)
+    assert not can_resume(run, make_plan(options(digits, beta=2.0)).config)
+
+
+def changeable():
+    """Other values of options that need no validation set."""
+    return {name: value for name, value in CHANGED.items() if name != "patience"}
+
+
+def test_auto_leaves_runs_alone_that_are_trained_or_damaged(run_dir):
+    runs.set_record(run_dir, status="running")
+    run = vaecli.open(run_dir, "last")
+    with run_lock(run_dir):
+        assert not can_resume(run, run.config)
+    config = run.config
+    (run_dir / names.CHECKPOINT).write_bytes(b"damaged")
+    assert not can_resume(vaecli.open(run_dir, "last"), config)
+    (run_dir / names.RECORD).write_text("{")
+    assert not can_resume(run, config)
+
+
+def test_auto_finds_the_newest_run_that_can_be_resumed(here, digits):
+    config = make_plan(options(digits)).config
+    assert find_unfinished(config) is None
+    made = [make_run(config), make_run(config), make_run(config)]
+    runs.set_record(made[2].folder, status="completed")
+    assert find_unfinished(config) == made[1]
+    other = make_plan(options(digits, seed=1)).config
+    assert find_unfinished(other) is None
+
+
+def test_auto_starts_a_new_run_if_there_is_none_to_resume(here, digits):
+    plan = make_plan(options(digits), resume="auto")
+    assert plan == Plan(make_plan(options(digits)).config)
+    run = make_run(plan.config)
+    again = make_plan(options(digits, epochs=7), resume="auto")
+    assert again.run == run
+    assert again.config.epochs == 7
+
+
+def test_auto_with_a_run_dir_resumes_the_run_there(here, digits):
+    plan = make_plan(options(digits), resume="auto", run_dir=here / "run")
+    assert plan.run is None
+    run = make_run(plan.config, here / "run")
+    assert make_plan(options(digits), resume="auto", run_dir=here / "run").run == run
+    with pytest.raises(ConfigError, match="Cannot change --seed from 0 to 1"):
+        make_plan(options(digits, seed=1), resume="auto", run_dir=here / "run")
+
+
+def test_auto_with_a_run_dir_that_is_no_run_is_refused(here, digits):
+    (here / "run").mkdir()
+    with pytest.raises(RunError, match="is not a run directory"):
+        make_plan(options(digits), resume="auto", run_dir=here / "run")

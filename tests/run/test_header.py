@@ -1,0 +1,75 @@
+"""Headers of checkpoints that are false: refused before anything is built from them."""
+
+import pytest
+
+import vaecli
+from vaecli.run import checkpoint, names
+from vaecli.run.header import Header
+from vaecli.system.errors import RunError
+
+MEANS = {"loss": 1.0, "distortion": 1.0, "rate": 0.0}
+EPOCH = {"number": 1, "train": MEANS, "test": MEANS, "train_seconds": 1.0, "test_seconds": 1.0}
+
+
+def change_header(run, **changes):
+    """Save the last checkpoint of a run under another header."""
+    tensors, header = checkpoint.load(run / names.CHECKPOINT)
+    checkpoint.save(run / names.CHECKPOINT, tensors, {**header, **changes})
+
+
+def test_a_header_is_read_as_it_was_written(run_dir):
+    path = run_dir / names.CHECKPOINT
+    values = checkpoint.load(path)[1]
+    header = Header.from_values(values, path)
+    assert header.shape == (1, 8, 8)
+    assert header.classes == 2
+    assert header.vaecli == vaecli.__version__
+    assert [epoch.number for epoch in header.history] == [1, 2]
+    assert header.position.batch == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shape", [28, 28]),
+        ("shape", [1, -8, 8]),
+        ("shape", [3, 2**31, 2**31]),
+        ("classes", -1),
+        ("config", [1]),
+        ("config", {"epoch": 3}),
+        ("config", {"schema_version": 99}),
+        ("config", {"objective": "nonsense"}),
+        ("history", [{}]),
+        ("history", [EPOCH | {"number": 0}]),
+        ("history", [EPOCH | {"train": {}}]),
+        ("history", [EPOCH | {"test": {"rate": 1.0}}]),
+        ("history", [EPOCH | {"valid": {"rate": 1.0}}]),
+        ("history", [EPOCH | {"notes": "none"}]),
+        ("position", None),
+        ("position", {"batch": -1, "seconds": 0.0, "names": [], "images": 0}),
+        ("position", {"batch": 0, "seconds": -1.0, "names": [], "images": 0}),
+        ("unknown", 1),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_refused(run_dir, key, value):
+    change_header(run_dir, **{key: value})
+    with pytest.raises(RunError, match="has a broken header"):
+        vaecli.open(run_dir).model()
+
+
+@pytest.mark.parametrize(
+    "false", [{"latent_dim": 2**31 - 1}, {"network": "mlp:width=1000000,depth=9"}]
+)
+def test_a_false_header_cannot_ask_for_memory(run_dir, false):
+    """Its sizes are compared with the tensors before anything so large is made."""
+    config = checkpoint.load(run_dir / names.CHECKPOINT)[1]["config"]
+    change_header(run_dir, config={**config, **false})
+    with pytest.raises(RunError, match=r"does not fit its own configuration|broken header"):
+        vaecli.open(run_dir).model()
+
+
+def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):
+    config = checkpoint.load(run_dir / names.CHECKPOINT)[1]["config"]
+    change_header(run_dir, config={**config, "latent_dim": 4})
+    with pytest.raises(RunError, match=r"posterior.head.bias: expected \(8,\), found \(6,\)"):
+        vaecli.open(run_dir).model()

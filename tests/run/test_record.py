@@ -1,0 +1,57 @@
+"""run.json: how a run was made and how it ended."""
+
+import json
+
+import pytest
+import torch
+
+from tests.runs import record
+from vaecli import __version__
+from vaecli.run.record import new_record, read_record, write_record
+from vaecli.system.errors import RunError
+
+
+def test_the_record_says_how_a_run_was_made_and_how_it_ended(trained):
+    found = record(trained)
+    assert found["status"] == "completed"
+    assert found["reason"] is None
+    assert found["argv"][:2] == ["vaecli", "train"]
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"]["vaecli"] == __version__
+    assert (found["epochs_done"], found["seed"]) == (2, 0)
+    assert (found["resumes"], found["rollbacks"]) == (0, 0)
+    assert found["device"] == "cpu"
+    assert found["threads"] == torch.get_num_threads()
+    assert found["parameters"] == (64 * 16 + 16) + (16 * 6 + 6) + (3 * 16 + 16) + (16 * 64 + 64)
+    assert len(found["data"]["train"]) == len(found["data"]["test"]) == 64
+    assert found["started"] < found["ended"]
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    written = new_record(seed=7).model_copy(update={"reason": "größe", "rollbacks": 2})
+    write_record(tmp_path, written)
+    assert read_record(tmp_path) == written
+    assert written.status == "running"
+    assert written.seed == 7
+
+
+@pytest.mark.parametrize(
+    "content", ['{"status": "finished"}', "", "[]", '{"schema_version": 2}', "\xff"]
+)
+def test_a_foreign_record_is_refused(tmp_path, content):
+    (tmp_path / "run.json").write_text(content, encoding="latin-1")
+    with pytest.raises(RunError, match="not written by vaecli"):
+        read_record(tmp_path)
+
+
+def test_a_missing_record_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"run\.json is missing"):
+        read_record(tmp_path)
+
+
+def test_a_start_without_a_time_zone_is_foreign(trained, tmp_path):
+    """It could not be compared with the start of another run."""
+    values = {**record(trained), "started": "2026-01-01T00:00:00"}
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(RunError, match="not written by vaecli"):
+        read_record(tmp_path)

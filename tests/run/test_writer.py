@@ -1,0 +1,300 @@
+"""What only training does to a run: checkpoints, losses.csv, run.json and config.json."""
+
+import os
+import platform
+import signal
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import vaecli
+from tests import runs
+from tests.conftest import bars
+from vaecli.config.config import Config
+from vaecli.data.splits import Splits
+from vaecli.run import names
+from vaecli.run.create import make_run
+from vaecli.run.lock import run_lock
+from vaecli.run.writer import RunWriter, check_start, required_disk, restore_state
+from vaecli.system import machine
+from vaecli.system.errors import ConfigError, Interrupted, ResourceError, RunError, TrainingDiverged
+from vaecli.training.epoch import Epoch
+from vaecli.training.loop import Step, fit
+from vaecli.training.state import start
+
+CONFIG = Config(latent_dim=3, network="mlp:width=16,depth=1", epochs=3, batch_size=32, lr=1e-2)
+TRAIN = bars(100)
+TEST = bars(40, seed=1)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A new run of `CONFIG`."""
+    return make_run(CONFIG, tmp_path / "run")
+
+
+def trained_state(config=CONFIG, epochs=1, validation=None):
+    """The state after some epochs, at the first batch of the next."""
+    state = start(config, TRAIN)
+    for event in fit(state, TRAIN, TEST, validation):
+        if isinstance(event, Epoch) and event.number == epochs:
+            return state
+    raise AssertionError("there are not so many epochs")
+
+
+def stopped_state(batches, config=CONFIG):
+    """The state after some batches, in the middle of an epoch."""
+    state = start(config, TRAIN)
+    events = fit(state, TRAIN, TEST)
+    while batches:
+        batches -= isinstance(next(events), Step)
+    return state
+
+
+def test_a_writer_holds_the_lock_and_names_its_process(run):
+    with RunWriter(run):
+        assert runs.record(run.folder)["pid"] == os.getpid()
+        assert runs.record(run.folder)["host"] == platform.node()
+        with pytest.raises(ConfigError, match="is being trained by process"), RunWriter(run):
+            pass
+    with RunWriter(run):
+        pass
+
+
+def test_a_writer_of_a_run_without_a_record_releases_the_lock(run):
+    (run.folder / names.RECORD).unlink()
+    with pytest.raises(RunError, match="is missing"), RunWriter(run):
+        pass
+    with run_lock(run.folder):
+        assert not (run.folder / names.RECORD).exists()
+
+
+def test_leftovers_of_a_killed_writer_are_removed(run_dir):
+    stale = [run_dir / ".tmp-00", run_dir / "checkpoints" / ".tmp-11", run_dir / "samples/.tmp-2"]
+    for path in stale:
+        path.write_bytes(b"half")
+    with RunWriter(vaecli.open(run_dir)):
+        assert not any(path.exists() for path in stale)
+
+
+def test_the_saved_model_is_the_trained_one(run):
+    state = trained_state()
+    with RunWriter(run) as writer:
+        writer.save(state)
+    runs.assert_same_tensors(run.model().state_dict(), state.model.state_dict())
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("batches", [1, 2, 3, 4, 5, 8, 11])
+def test_a_run_stopped_after_any_batch_goes_on_as_if_it_had_not(run, optimizer, batches):
+    config = replace(CONFIG, optimizer=optimizer, lr=1e-3)
+    whole = start(config, TRAIN)
+    list(fit(whole, TRAIN, TEST))
+    first = stopped_state(batches, config)
+    with RunWriter(run) as writer:
+        writer.save(first)
+    second = start(config, TRAIN)
+    restore_state(run, second)
+    assert (second.batch, len(second.history)) == (first.batch, len(first.history))
+    assert second.means.read() == first.means.read()
+    torch.manual_seed(batches)  # random numbers drawn elsewhere do not matter
+    list(fit(second, TRAIN, TEST))
+    runs.assert_same_tensors(second.tensors(), whole.tensors())
+    assert [(e.train, e.test) for e in second.history] == [(e.train, e.test) for e in whole.history]
+
+
+def test_a_restored_state_knows_its_rollbacks_and_its_seconds(run):
+    state = stopped_state(2)
+    state.rollbacks = 2
+    with RunWriter(run) as writer:
+        writer.save(state)
+    restored = start(CONFIG, TRAIN)
+    restore_state(run, restored)
+    assert restored.rollbacks == 2
+    assert restored.seconds == state.seconds > 0
+
+
+def test_a_restored_state_shares_nothing_with_the_file(run):
+    with RunWriter(run) as writer:
+        writer.save(stopped_state(1))
+    saved = run.checkpoint.read_bytes()
+    other = start(CONFIG, TRAIN)
+    restore_state(run, other)
+    next(fit(other, TRAIN, TEST))
+    assert run.checkpoint.read_bytes() == saved
+
+
+def test_without_a_checkpoint_a_state_stays_new(run):
+    state = start(CONFIG, TRAIN)
+    restore_state(run, state)
+    assert (state.batch, state.history) == (0, [])
+
+
+def test_a_checkpoint_of_another_shape_is_refused(run_dir):
+    state = start(replace(CONFIG, latent_dim=5), TRAIN)
+    with pytest.raises(
+        RunError, match=r"model.likelihood.decoder.net.0.weight: expected \(16, 5\)"
+    ):
+        restore_state(vaecli.open(run_dir), state)
+
+
+def test_a_state_that_is_not_finite_is_not_saved(run):
+    state = trained_state()
+    with RunWriter(run) as writer:
+        writer.save(state)
+        good = run.checkpoint.read_bytes()
+        with torch.no_grad():
+            next(iter(state.model.parameters()))[0, 0] = float("inf")
+        with pytest.raises(TrainingDiverged, match=r"model\.posterior.* is no longer finite"):
+            writer.save(state)
+    assert run.checkpoint.read_bytes() == good
+
+
+def test_a_checkpoint_in_the_middle_of_an_epoch_writes_no_row_and_no_other_checkpoint(run):
+    config = replace(CONFIG, save_every=1, validation=10)
+    with RunWriter(run) as writer:
+        writer.save(stopped_state(2, config))
+        assert not (run.folder / names.LOSSES).exists()
+        writer.save(stopped_state(6, config))
+    assert [row["epoch"] for row in runs.losses(run.folder)] == ["1"]
+    assert [p.name for p in (run.folder / names.CHECKPOINTS).iterdir()] == ["last.safetensors"]
+
+
+def test_checkpoints_are_kept_every_n_epochs(run):
+    config = replace(CONFIG, save_every=2)
+    with RunWriter(run) as writer:
+        writer.save(trained_state(config, epochs=1))
+        writer.save(trained_state(config, epochs=2))
+        writer.save(trained_state(config, epochs=3))
+    found = {p.name for p in (run.folder / names.CHECKPOINTS).iterdir()}
+    assert found == {"last.safetensors", "epoch-0002.safetensors"}
+    kept = runs.tensors(run.folder, names.EPOCH_CHECKPOINT.format(2))
+    runs.assert_same_tensors(kept, trained_state(config, epochs=2).tensors())
+
+
+def test_the_best_checkpoint_is_the_model_of_the_best_epoch(run):
+    config = replace(CONFIG, validation=20)
+    state = trained_state(config, validation=TEST)
+    with RunWriter(run) as writer:
+        writer.save(state)
+        best = runs.tensors(run.folder, names.BEST)
+        assert best.keys() == {n for n in state.tensors() if n.startswith("model.")}
+        worse = {name: value + 1 for name, value in state.history[0].valid.items()}
+        state.history.append(replace(state.history[0], number=2, valid=worse))
+        with torch.no_grad():
+            next(iter(state.model.parameters())).add_(1)
+        writer.save(state)
+    runs.assert_same_tensors(runs.tensors(run.folder, names.BEST), best)
+
+
+def test_the_bad_means_of_a_diverged_epoch_are_a_row_that_the_next_save_removes(run):
+    state = stopped_state(6)
+    state.means.sums = state.means.sums * float("nan")
+    with RunWriter(run) as writer:
+        writer.record_divergence(state)
+        assert [row["epoch"] for row in runs.losses(run.folder)] == ["1", "2"]
+        assert runs.losses(run.folder)[1]["train_loss"] == "nan"
+        assert runs.losses(run.folder)[1]["test_loss"] == ""
+        writer.save(trained_state())
+    assert [row["epoch"] for row in runs.losses(run.folder)] == ["1"]
+
+
+def test_a_divergence_before_the_first_batch_writes_no_row(run):
+    with RunWriter(run) as writer:
+        writer.record_divergence(start(CONFIG, TRAIN))
+    assert not (run.folder / names.LOSSES).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (TrainingDiverged("the loss became nan"), "diverged", "the loss became nan"),
+        (Interrupted(signal.SIGTERM, "Stopped by SIGTERM."), "interrupted", "Stopped by SIGTERM."),
+        (KeyboardInterrupt(), "interrupted", ""),
+        (GeneratorExit(), "interrupted", "Whoever watched the training stopped watching."),
+        (ZeroDivisionError("x"), "failed", "ZeroDivisionError('x')"),
+        (ResourceError("the disk is full"), "failed", "ResourceError('the disk is full')"),
+    ],
+)
+def test_the_record_says_how_a_run_ended(run_dir, error, status, reason):
+    runs.set_record(run_dir, status="running", ended=None)
+    with (
+        RunWriter(vaecli.open(run_dir)) as writer,
+        pytest.raises(type(error)),
+        writer.record_outcome(),
+    ):
+        raise error
+    found = runs.record(run_dir)
+    assert (found["status"], found["reason"]) == (status, reason)
+    assert found["ended"] is not None
+
+
+def test_a_new_run_begins_with_what_is_known_of_the_machine_and_the_data(run):
+    state = start(CONFIG, TRAIN)
+    (run.folder / names.CONFIG).unlink()
+    with RunWriter(run) as writer:
+        writer.begin(state, {"train": "x"}, resumed=False)
+    assert not (run.folder / names.CONFIG).exists()  # it was written when the run was made
+    found = runs.record(run.folder)
+    assert (found["status"], found["resumes"], found["rollbacks"]) == ("running", 0, 0)
+    assert (found["device"], found["threads"]) == ("cpu", torch.get_num_threads())
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["data"] == {"train": "x"}
+    assert found["parameters"] == state.parameters
+
+
+def test_a_resumed_run_begins_again_with_its_new_configuration(run_dir):
+    runs.set_record(run_dir, reason="the validation loss was lowest", status="completed")
+    state = start(replace(CONFIG, epochs=9), TRAIN)
+    with RunWriter(vaecli.open(run_dir)) as writer:
+        writer.begin(state, {"train": "x"}, resumed=True)
+    found = runs.record(run_dir)
+    assert (found["status"], found["reason"], found["ended"]) == ("running", None, None)
+    assert found["resumes"] == 1
+    assert runs.config(run_dir)["epochs"] == 9
+
+
+def test_other_data_are_refused_unless_they_are_allowed(run):
+    state = start(CONFIG, TRAIN)
+    images = Splits(TRAIN, TEST)
+    found = check_start(run, None, state, images)
+    assert found == {"train": TRAIN.fingerprint(), "test": TEST.fingerprint()}
+    record = run.record.model_copy(update={"data": found})
+    assert check_start(run, record, state, images) == found
+    other = Splits(bars(99), TEST)
+    with pytest.raises(ConfigError, match=r"The data differ from those .*--allow-data-change"):
+        check_start(run, record, state, other)
+    allowed = check_start(run, record, state, other, allow_data_change=True)
+    assert allowed["train"] == bars(99).fingerprint()
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_disk_without_room_is_refused(run, monkeypatch, lacking):
+    state = start(CONFIG, TRAIN)
+    usage = SimpleNamespace(free=required_disk(state) - lacking)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage)
+    if not lacking:
+        assert check_start(run, None, state, Splits(TRAIN, TEST))
+        return
+    with pytest.raises(ResourceError, match="of disk"):
+        check_start(run, None, state, Splits(TRAIN, TEST))
+
+
+def test_the_estimate_of_disk_counts_checkpoints_and_pictures(run):
+    checkpoint = sum(tensor.nbytes for tensor in start(CONFIG, TRAIN).tensors().values())
+    picture = 64 * 64  # 64 samples of 8x8 pixels
+
+    def needed(**changes):
+        return required_disk(start(replace(CONFIG, **changes), TRAIN))
+
+    assert needed() == 2 * checkpoint + (4 + 3) * picture  # the old and the new one at a time
+    assert needed(validation=10) == 3 * checkpoint + (4 + 3) * picture
+    assert needed(save_every=2) == 3 * checkpoint + (4 + 3) * picture
+    assert needed(sample_every=3) == 2 * checkpoint + (4 + 1) * picture
+    with RunWriter(run) as writer:
+        writer.save(trained_state())
+    state = start(CONFIG, TRAIN)
+    restore_state(run, state)
+    assert required_disk(state) == checkpoint + (4 + 2) * picture

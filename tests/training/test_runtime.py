@@ -1,0 +1,85 @@
+"""Settings of the process that trains, each tested in a process of its own."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vaecli.training import runtime
+
+DENORMALS = """
+import sys
+sys.argv = ["vaecli", "train", "-q", "--epochs", "1", "--data-dir", sys.argv[1],
+            "--run-dir", sys.argv[2]]
+from vaecli import commands
+try:
+    commands.main()
+except SystemExit as stopped:
+    assert not stopped.code
+import torch
+torch.set_num_threads(2)
+tiny = torch.full((10_000_000,), 1e-39)
+print("left:", int((tiny * 1.0 != 0).sum()))
+"""
+PAGE_FAULTS = """
+import resource
+from vaecli.training.runtime import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        kept = [bytearray(1 << 20) for _ in range(8)]
+        del kept
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = faults()
+keep_freed_memory()
+faults()
+print(given_back, faults())
+"""
+
+
+def run(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_thread_of_a_training_process_flushes_denormals(digits, tmp_path):
+    """They cost a sixth of an epoch; threads that exist already would keep their setting."""
+    assert "left: 0" in run(DENORMALS, digits, tmp_path / "run")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the GNU C library only")
+def test_freed_memory_is_kept():
+    given_back, kept = map(int, run(PAGE_FAULTS).split())
+    assert kept < 0.01 * given_back
+
+
+def test_threads_are_those_asked_for_else_one_per_core_at_most(monkeypatch):
+    threads = []
+    monkeypatch.setattr(torch, "set_flush_denormal", lambda on: True)
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1000)
+    runtime.setup_runtime(3)
+    runtime.setup_runtime()
+    assert threads[0] == 3
+    assert 1 <= threads[1] <= os.cpu_count()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # as OMP_NUM_THREADS says
+    runtime.setup_runtime()
+    assert threads[2] == 1
+
+
+def test_a_c_library_without_mallopt_is_left_alone(monkeypatch):
+    for error in (OSError, TypeError):
+        monkeypatch.setattr(runtime.ctypes, "CDLL", _raise(error))
+        assert runtime.keep_freed_memory() is None
+
+
+def _raise(error):
+    def load(name):
+        raise error
+
+    return load
