@@ -9,7 +9,6 @@ import os
 import struct
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,11 @@ from hypothesis import strategies as st
 
 import vaecli
 from tests.conftest import bars, idx
-from vaecli.config.build import TABLES, complete
-from vaecli.config.config import read
-from vaecli.config.presets import resolve
-from vaecli.config.spec import choose
+from vaecli.config.build import TABLES, resolve
+from vaecli.config.config import to_json
+from vaecli.config.option_files import read_options_file
+from vaecli.config.presets import config_from_layers
+from vaecli.config.spec import Spec
 from vaecli.data.readers.idx import read as read_idx
 from vaecli.run import checkpoint, names
 from vaecli.system.errors import VaecliError
@@ -104,8 +104,9 @@ def works_or_says(call, *arguments):
 @fuzz
 @given(st.dictionaries(FIELDS | st.text(max_size=8), JSON | NUMBERS, max_size=5))
 def test_any_options(values):
-    if works_or_says(resolve, values):
-        assert works_or_says(resolve, json.loads(json.dumps(asdict(resolve(values)))))
+    if works_or_says(config_from_layers, values):
+        written = json.dumps(to_json(config_from_layers(values)))
+        assert works_or_says(config_from_layers, json.loads(written))
 
 
 @fuzz
@@ -113,7 +114,7 @@ def test_any_options(values):
 def test_any_config_file(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.json"
     path.write_bytes(content)
-    assert works_or_says(lambda: resolve(read(path))) in (True, False)
+    assert works_or_says(lambda: config_from_layers(read_options_file(path))) in (True, False)
 
 
 SPEC = st.builds(
@@ -129,9 +130,9 @@ SPEC = st.builds(
 @fuzz
 @given(st.sampled_from(sorted(TABLES)), SPEC | st.text(max_size=30))
 def test_any_spec_of_a_part(kind, spec):
-    if works_or_says(choose, spec, TABLES[kind], kind):
-        config = vaecli.Config(**{kind: spec})
-        assert complete(complete(config)) == complete(config)  # spelling out is done at once
+    if works_or_says(lambda: Spec.parse(spec).resolve(TABLES[kind], kind)):
+        config = resolve(vaecli.Config(**{kind: spec}))
+        assert resolve(vaecli.Config.from_values(to_json(config))) == config
 
 
 LARGE = st.sampled_from([2**31 - 1, 10**6, "mlp:width=1000000,depth=9", [3, 2**31, 2**31]])

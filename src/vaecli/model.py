@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 from torch.nn import functional
 
-from .parts.distributions import Delta
+from .parts.distributions import Delta, QuantizedPointMass
 from .parts.likelihoods import Likelihood
 from .system.errors import ConfigError
 
@@ -89,9 +89,8 @@ class Draw:
 
     @property
     def penalty(self) -> Tensor | None:
-        """What the posterior asks to be added to every loss (a codebook's pull), shape `(B,)`."""
-        penalty: Tensor | None = getattr(self.q, "penalty", None)
-        return penalty
+        """Loss of the posterior's codebook, if it has one, shape `(B,)`; objectives add it."""
+        return self.q.vq_loss if isinstance(self.q, QuantizedPointMass) else None
 
     def elbo_terms(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
@@ -99,7 +98,7 @@ class Draw:
         A deterministic posterior has no rate, as the KL of a point mass and a density is infinite:
         prior_nll, `-log p(z)`, takes its place.
         """
-        if isinstance(self.q, Delta) and not self.q.discrete:
+        if isinstance(self.q, Delta):
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 

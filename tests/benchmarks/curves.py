@@ -21,7 +21,7 @@ from matplotlib.figure import Figure  # noqa: E402
 import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
 from tests.benchmarks.speed import Other  # noqa: E402
-from vaecli.config.presets import resolve  # noqa: E402
+from vaecli.config.presets import config_from_layers  # noqa: E402
 from vaecli.training.runtime import keep_memory  # noqa: E402
 
 SEED_RECIPE = 99.0  # nats: the test loss of the default recipe after 50 epochs, of the README
@@ -31,7 +31,7 @@ Contender = Callable[[], tuple[float, float]]
 
 def recipe(preset: str) -> Contender:
     """An epoch of a preset at every call."""
-    config = resolve({"preset": preset})
+    config = config_from_layers({"preset": preset})
     train, test, _ = vaecli.load(config)
     events = vaecli.fit(vaecli.start(config, train), train, test)
 

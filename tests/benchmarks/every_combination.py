@@ -51,7 +51,7 @@ def run(chosen: Config) -> None:
     state = vaecli.start(chosen, TRAIN)
     list(vaecli.fit(state, TRAIN, TEST))
     with torch.no_grad():
-        c = TEST.context(slice(None))
+        c = TEST.one_hot_labels(slice(None))
         x = TEST.pixels(slice(None))
         for made in (state.model.sample(6), state.model.reconstruct(x, c)):
             assert made.shape == x.shape, made.shape

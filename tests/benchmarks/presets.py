@@ -38,7 +38,7 @@ from tests.test_layers import count_code  # noqa: E402
 from tests.tools import classifier  # noqa: E402
 from tests.tools.two_samples import energy_distance  # noqa: E402
 from vaecli.config.build import TABLES  # noqa: E402
-from vaecli.config.presets import PRESETS, resolve  # noqa: E402
+from vaecli.config.presets import PRESETS, config_from_layers  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
 
 COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")
@@ -68,12 +68,12 @@ def own_lines(name: str) -> int:
 
 def parts(name: str) -> set[type]:
     """The classes that a preset names."""
-    config = resolve({"preset": name})
-    return {table[getattr(config, kind).partition(":")[0]] for kind, table in TABLES.items()}
+    config = config_from_layers({"preset": name})
+    return {table[getattr(config, kind).name] for kind, table in TABLES.items()}
 
 
 def row_lines(name: str) -> int:
-    tree = ast.parse(Path(inspect.getfile(resolve)).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(inspect.getfile(config_from_layers)).read_text(encoding="utf-8"))
     rows = {
         key.value: row.end_lineno - key.lineno + 1
         for node in ast.walk(tree)
@@ -86,7 +86,9 @@ def row_lines(name: str) -> int:
 
 def epochs_of(name: str) -> Callable[[], float]:
     """Trains for one more short epoch at every call; returns its seconds."""
-    config = resolve({"preset": name, "epochs": 1000, "train_images": IMAGES, "test_images": 10})
+    config = config_from_layers(
+        {"preset": name, "epochs": 1000, "train_images": IMAGES, "test_images": 10}
+    )
     train, test, _ = vaecli.load(config)
     events = vaecli.fit(vaecli.start(config, train), train, test)
     return lambda: next(e for e in events if isinstance(e, vaecli.Epoch)).train_seconds
@@ -118,7 +120,7 @@ def compare(run: vaecli.Run) -> dict[str, float]:
     """The aggregate posterior of test images against the prior."""
     model, config = run.model(), run.config
     images = vaecli.load(config).test.first(SAMPLES)
-    c = images.context(slice(None)) if model.context else None
+    c = images.one_hot_labels(slice(None)) if model.context else None
     with torch.inference_mode():
         latents = model.encode(images.pixels(slice(None)), c).sample()
         pairs = [[model.sample_latent(SAMPLES, c) for _ in "ab"] for _ in range(20)]

@@ -21,6 +21,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from vaecli.data.readers import idx
+from vaecli.data.readers.named import BUNDLED_MNIST
 
 
 class Encoder(BaseEncoder):  # type: ignore[misc]
@@ -57,7 +58,7 @@ def more(layers: int) -> list[nn.Module]:
 logging.disable(logging.INFO)
 layers, images, batch_size = map(int, sys.argv[1:])
 x, test = (
-    idx.read_split(Path(idx.__file__).parent / "mnist", split)[0].unsqueeze(1).float() / 255
+    idx.read_split(BUNDLED_MNIST, split)[0].unsqueeze(1).float() / 255
     for split in ("train", "test")
 )
 config = VAEConfig(input_dim=(1, 28, 28), latent_dim=20, reconstruction_loss="bce")

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 
 from tests.benchmarks import write_csv
 from tests.conftest import idx
-from vaecli.data.readers.idx import KINDS, NAMES, read_split
-from vaecli.data.readers.named import EMBEDDED
+from vaecli.data.readers.idx import FILE_CONTENTS, FILE_PREFIXES, read_split
+from vaecli.data.readers.named import BUNDLED_MNIST
 
 IMAGE = 28 * 28  # bytes
 BEYOND = 250e6  # bytes that training may take beyond torch and 1.2 times the data
@@ -47,9 +47,9 @@ def run(*lines: str) -> int:
 def repeat(times: int, folder: Path) -> Path:
     """MNIST files with the training images so many times, not compressed."""
     for split, count in (("train", times), ("test", 1)):
-        for kind, tensor in zip(KINDS, read_split(EMBEDDED, split), strict=True):
+        for kind, tensor in zip(FILE_CONTENTS, read_split(BUNDLED_MNIST, split), strict=True):
             repeated = tensor.repeat(count, *[1] * (tensor.ndim - 1))
-            (folder / f"{NAMES[split]}-{kind}").write_bytes(idx(repeated.numpy()))
+            (folder / f"{FILE_PREFIXES[split]}-{kind}").write_bytes(idx(repeated.numpy()))
     return folder
 
 

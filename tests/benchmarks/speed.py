@@ -43,7 +43,7 @@ from tests.benchmarks import write_csv  # noqa: E402
 from vaecli.evaluation.bounds import evaluate, log_likelihood  # noqa: E402
 from vaecli.objectives.importance import ROWS  # noqa: E402
 from vaecli.parts.optimizers import Adam  # noqa: E402
-from vaecli.system.machine import can_compile  # noqa: E402
+from vaecli.system.devices import can_compile  # noqa: E402
 from vaecli.training.runtime import keep_memory  # noqa: E402
 from vaecli.training.state import State  # noqa: E402
 

@@ -21,13 +21,14 @@ from torchvision.transforms import ToTensor
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 from vaecli.data.readers import idx
+from vaecli.data.readers.named import BUNDLED_MNIST
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
     """The first MNIST images, as torchvision's class of them gives them."""
 
     def __init__(self, split: str, images: int) -> None:
-        pixels, labels = idx.read_split(Path(idx.__file__).parent / "mnist", split)
+        pixels, labels = idx.read_split(BUNDLED_MNIST, split)
         self.pixels, self.labels, self.transform = pixels[:images], labels[:images], ToTensor()
 
     def __len__(self) -> int:

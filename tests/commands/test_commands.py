@@ -11,8 +11,8 @@ from PIL import Image
 
 import vaecli
 from tests.conftest import TINY, bars
-from vaecli.pictures import grids as images
-from vaecli.system.seeds import seeded
+from vaecli.pictures import grids
+from vaecli.system.seeds import random_stream
 
 CPU = torch.device("cpu")
 
@@ -23,7 +23,7 @@ def picture(source):
 
 def expected_samples(run, count, seed=0):
     model = vaecli.open(run).model()
-    with seeded(CPU, seed, "samples"):
+    with random_stream(CPU, seed, "samples"):
         return model.sample(count)
 
 
@@ -31,7 +31,7 @@ def test_sample_draws_what_the_model_draws(cli, run_dir, tmp_path):
     target = tmp_path / "grid.png"
     done = cli("sample", "-r", run_dir, "-n", 5, "--seed", 3, "-o", target)
     assert done == (0, f"{target}\n", "")
-    wanted = images.grid(expected_samples(run_dir, 5, seed=3))
+    wanted = grids.grid(expected_samples(run_dir, 5, seed=3))
     assert (picture(target) == np.asarray(wanted)).all()
 
 
@@ -63,10 +63,8 @@ def test_reconstruct_shows_inputs_over_reconstructions(cli, run_dir, tmp_path):
     assert done == (0, f"{target}\n", "")
     x = bars(96).first(6).pixels(slice(None))
     sheet = picture(target)
-    assert (sheet[:8] == np.asarray(images.grid(x))).all()
-    assert (
-        sheet[10:] == np.asarray(images.grid(vaecli.open(run_dir).model().reconstruct(x)))
-    ).all()
+    assert (sheet[:8] == np.asarray(grids.grid(x))).all()
+    assert (sheet[10:] == np.asarray(grids.grid(vaecli.open(run_dir).model().reconstruct(x)))).all()
 
 
 def test_reconstruct_repeats_the_picture_of_train(cli, run_dir):
@@ -78,7 +76,7 @@ def test_reconstruct_repeats_the_picture_of_train(cli, run_dir):
 def test_more_images_than_there_are_is_a_mistake(cli, run_dir):
     done = cli("reconstruct", "-r", run_dir, "-n", 41)
     assert (done.status, done.out) == (2, "")
-    assert "41 images asked for, but the split has 40" in done.err
+    assert "count=41: the split has only 40 images" in done.err
 
 
 def test_embed_writes_an_npz_of_all_latents(cli, run_dir):

@@ -10,7 +10,6 @@ import vaecli
 from tests.commands.test_process import arguments
 from tests.conftest import bars, write_idx
 from vaecli.system import machine
-from vaecli.system.errors import ResourceError
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -103,13 +102,3 @@ def test_data_that_do_not_fit_the_memory_are_not_read(cli, tmp_path, monkeypatch
     assert "train-images-idx3-ubyte.gz needs 0 MB of memory, and 0 MB are left" in done.err
     monkeypatch.setattr(machine, "available_memory", lambda: 96 * 64)
     assert cli(*arguments(data, tmp_path / "run", "-q", "--epochs", 1)).status == 0
-
-
-def test_the_memory_that_is_left_is_read_from_the_system(monkeypatch, tmp_path):
-    there = machine.available_memory()
-    if there is not None:  # Linux
-        assert 2**20 < there < 2**50
-    machine.require_memory(1, "a byte")
-    monkeypatch.setattr(machine, "available_memory", lambda: 5)
-    with pytest.raises(ResourceError, match=r"needs 1,152,921,504,607 MB"):
-        machine.require_memory(2**60, "everything")

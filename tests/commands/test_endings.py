@@ -11,7 +11,6 @@ from tests.commands.test_process import arguments
 from tests.commands.test_resume import assert_same_run, tensors
 from tests.conftest import bars
 from vaecli.run import checkpoint
-from vaecli.system.errors import ConfigError
 from vaecli.training.early_stopping import find_best, why_over
 from vaecli.training.epoch import Epoch
 
@@ -102,7 +101,7 @@ def test_a_best_checkpoint_that_is_not_there_is_said(cli, trained):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--patience", 3], "--patience needs --validation N"),
+        (["--patience", 3], "--patience 3 needs a validation set: add --validation N"),
         (["--validation", 96], "--validation 96: of 96 training images none would be left"),
         (["--validation", 0], "--validation 0: should be greater than or equal to 1"),
         (["--max-time", "soon"], "--max-time soon: write a time as 2h, 90m, 1h30m or 45s"),
@@ -206,15 +205,3 @@ def test_changed_data_need_leave(cli, run_dir, digits):
     assert "--allow-data-change" in refused.err
     assert cli("train", "-q", "--resume", run_dir, "--epochs", 3, "--allow-data-change").status == 0
     assert record(run_dir)["data"]["train"] == bars(96).fingerprint()
-
-
-def test_seconds_of_a_duration():
-    from vaecli.config.config import seconds
-
-    cases = {"2h": 7200, "90m": 5400, "1h30m": 5400, "45s": 45, "45": 45, "1d": 86400}
-    assert {text: seconds(text) for text in cases} == cases
-    for text in ("", "h", "1.5h", "-1h", "1h 30m", "1m1h", "٣h"):
-        with pytest.raises(ConfigError, match="write a time"):
-            seconds(text)
-    with pytest.raises(ConfigError, match="below 10 years"):
-        vaecli.Config.checked({"max_time": "99999d"})

@@ -77,7 +77,7 @@ def test_plot_loss_needs_no_torch(run_dir):
         (["train", "--epochs", "0"], 2, "--epochs 0: should be greater than or equal to 1"),
         (["train", "--lr", "inf"], 2, "--lr inf: should be a finite number"),
         (["train", "--device", "cuda:99"], 2, "--device cuda:99: this machine has"),
-        (["train", "--network", "mlp:width=0"], 2, "width=0: should be greater than or equal to 1"),
+        (["train", "--network", "mlp:width=0"], 2, "'width' should be greater than or equal to 1"),
         (["train", "--data", "cifar"], 2, "Unknown data set 'cifar'"),
         (["train", "--overwrite"], 2, "--overwrite needs --run-dir"),
         (["train", "--data-dir", "nowhere"], 3, "nowhere has no file train-images"),

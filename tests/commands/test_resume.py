@@ -115,7 +115,7 @@ def test_a_finished_run_is_already_complete_and_stays_as_it_is(cli, run_dir):
     [
         (["--latent-dim", 8], "--latent-dim 8 is not what"),
         (["--lr", 0.5], "--lr 0.5 is not what"),
-        (["--network", "mlp:width=17"], "bias=zero is not what"),
+        (["--network", "mlp:width=17"], "output_bias=zero is not what"),
         (["--run-dir", "x"], "goes without --run-dir"),
     ],
 )

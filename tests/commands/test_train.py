@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.commands.test_process import arguments
 from tests.conftest import TINY, bars
-from vaecli.pictures import grids as images
+from vaecli.pictures import grids
 from vaecli.run import checkpoint
 from vaecli.system import files
 from vaecli.system.errors import ResourceError
@@ -78,12 +78,10 @@ def test_the_pictures_show_what_they_say(trained):
         return np.asarray(Image.open(trained / name))
 
     train, test = bars(96), bars(40, seed=1)
-    assert (sheet("data.png") == np.asarray(images.grid(train.first(64).pixels(slice(None))))).all()
-    real = np.asarray(images.grid(test.first(32).pixels(slice(None)), 4))
+    assert (sheet("data.png") == np.asarray(grids.grid(train.first(64).pixels(slice(None))))).all()
+    real = np.asarray(grids.grid(test.first(32).pixels(slice(None)), 4))
     assert (sheet("real-and-generated.png")[-real.shape[0] :, : real.shape[1]] == real).all()
-    assert (
-        sheet("reconstructions.png")[:8] == np.asarray(images.grid(test.pixels(slice(8))))
-    ).all()
+    assert (sheet("reconstructions.png")[:8] == np.asarray(grids.grid(test.pixels(slice(8))))).all()
     assert sheet("samples.png").shape == (78, 78)
     assert (sheet("samples/epoch-0001.png") != sheet("samples/epoch-0002.png")).any()
 
@@ -99,7 +97,7 @@ def test_flags_win_over_the_environment_over_the_file(cli, digits, tmp_path, mon
     found = json.loads((run / "config.json").read_text())
     assert (found["epochs"], found["lr"], found["seed"]) == (1, 0.25, 6)
     assert (found["batch_size"], found["latent_dim"]) == (7, 20)
-    assert found["network"] == "mlp:width=8,depth=2,activation=relu,norm=none,bias=zero"
+    assert found["network"] == "mlp:width=8,depth=2,activation=relu,norm=none,output_bias=zero"
 
 
 def test_the_config_of_a_run_trains_the_same_model(cli, trained, tmp_path):
@@ -125,7 +123,7 @@ def test_an_existing_run_is_kept_unless_told_otherwise(cli, digits, run_dir):
 @pytest.fixture
 def full_disk(monkeypatch):
     """Let the disk be full for files with an ending: `full_disk(".png")`."""
-    write = files.write
+    write = files.write_atomic
 
     def for_files(ending):
         def full(path, content):
@@ -133,7 +131,7 @@ def full_disk(monkeypatch):
                 raise ResourceError(f"Cannot write {path}: No space left on device.")
             write(path, content)
 
-        monkeypatch.setattr(files, "write", full)
+        monkeypatch.setattr(files, "write_atomic", full)
 
     return for_files
 
@@ -143,7 +141,7 @@ def test_a_picture_that_cannot_be_written_warns_and_stops_nothing(cli, digits, t
     run = tmp_path / "run"
     done = cli(*arguments(digits, run, "--epochs", 1, "-q"))
     assert (done.status, done.out) == (0, f"{run}\n")
-    assert done.err.count(" is not drawn: Cannot write ") == 6
+    assert done.err.count("Warning: Could not save ") == 6
     assert (run / "checkpoints" / "last.safetensors").exists()
 
 
@@ -166,8 +164,8 @@ def test_divergence_is_status_5_and_recorded(cli, digits, tmp_path):
 
 def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monkeypatch):
     """Checkpoint, then losses, then the picture, then run.json: none says what is not so yet."""
-    written, write = [], files.write
-    monkeypatch.setattr(files, "write", lambda p, c: (written.append(p.name), write(p, c)))
+    written, write = [], files.write_atomic
+    monkeypatch.setattr(files, "write_atomic", lambda p, c: (written.append(p.name), write(p, c)))
     cli(*arguments(digits, tmp_path / "run", "--epochs", 2, "-q"))
     for number in (1, 2):
         at = written.index(f"epoch-{number:04d}.png")
@@ -182,13 +180,13 @@ def test_the_files_of_an_epoch_are_written_in_order(cli, digits, tmp_path, monke
 
 def test_the_pictures_follow_the_seed(cli, digits, tmp_path):
     import vaecli
-    from vaecli.system.seeds import seeded
+    from vaecli.system.seeds import random_stream
 
     run = tmp_path / "run"
     cli(*arguments(digits, run, "--epochs", 1, "--seed", 3, "-q"))
-    with seeded(torch.device("cpu"), 3, "samples"):
+    with random_stream(torch.device("cpu"), 3, "samples"):
         x = vaecli.open(run).model().sample(64)
-    assert (np.asarray(Image.open(run / "samples.png")) == np.asarray(images.grid(x))).all()
+    assert (np.asarray(Image.open(run / "samples.png")) == np.asarray(grids.grid(x))).all()
 
 
 def test_the_advice_quotes_a_path_with_spaces(cli, digits, tmp_path):

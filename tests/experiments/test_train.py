@@ -46,7 +46,7 @@ def fail_to_write(monkeypatch):
                 raise ResourceError(f"Cannot write {path}: No space left on device.")
             write(path, content)
 
-        monkeypatch.setattr(files, "write", full)
+        monkeypatch.setattr(files, "write_atomic", full)
 
     return for_files
 
@@ -87,7 +87,7 @@ def test_the_files_of_an_epoch_are_written_in_order(digits, tmp_path, monkeypatc
     """Checkpoint, losses, picture, then run.json: no file says what is not true yet."""
     write = files.write
     written = []
-    monkeypatch.setattr(files, "write", lambda p, c: (written.append(p.name), write(p, c)))
+    monkeypatch.setattr(files, "write_atomic", lambda p, c: (written.append(p.name), write(p, c)))
     run_training(options(digits, epochs=2), tmp_path / "run")
     for number in (1, 2):
         at = written.index(f"epoch-{number:04d}.png")

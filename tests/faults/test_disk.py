@@ -24,7 +24,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))
 # Code for a child: right before it writes it becomes a user who may not, nor read what it imports.
 NOBODY = """
 import os
-from vaecli import files
+from vaecli.system import files
 from vaecli.run import directory
 def nobody(call):
     def hindered(*arguments):
@@ -34,7 +34,7 @@ def nobody(call):
             os.setuid(65534)
         return call(*arguments)
     return hindered
-files.write, directory.make = nobody(files.write), nobody(directory.make)
+files.write_atomic, directory.make = nobody(files.write_atomic), nobody(directory.make)
 """
 FULL_DEVICE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
@@ -57,7 +57,7 @@ def test_a_disk_too_full_for_a_plot_stops_no_training(digits, tmp_path):
     done = hurt(*arguments(digits, run, "-q", "--epochs", 1), fault=FULL.format(40_000))
     assert done.status == 0
     assert_clean(done, tmp_path, result=f"{run}\n")
-    warning = r"Warning: loss\.png is not drawn: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
+    warning = r"Warning: Could not save loss\.png: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
     assert re.match(warning, done.err)
     assert len(done.err.splitlines()) == 1
     assert not (run / "loss.png").exists()

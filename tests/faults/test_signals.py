@@ -133,7 +133,7 @@ def test_a_signal_before_the_first_batch_leaves_a_run_to_resume(cli, digits, tmp
     assert done.status == 143
     assert_clean(done, tmp_path)
     assert done.err.splitlines()[-1].startswith("Stopped by SIGTERM. ")
-    assert "Training goes on" not in done.err
+    assert "Training continues" not in done.err
     assert status(run) == "interrupted"
     assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")
 

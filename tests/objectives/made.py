@@ -6,10 +6,10 @@ from torch import nn
 from tests.conftest import bars
 from vaecli.model import VAE
 from vaecli.parts.distributions import DiagonalNormal
-from vaecli.parts.likelihoods import Bernoulli
+from vaecli.parts.likelihoods import BernoulliLikelihood
 from vaecli.parts.networks import MLP
-from vaecli.parts.posteriors import Gaussian
-from vaecli.parts.priors import Prior, StandardNormal
+from vaecli.parts.posteriors import GaussianPosterior
+from vaecli.parts.priors import Prior, StandardNormalPrior
 
 SHAPE = (1, 8, 8)
 NETWORK = MLP(width=16, depth=1)
@@ -55,19 +55,24 @@ class Normal(Prior):
 
 
 def fixed(latent_dim, posterior):
-    return StandardNormal(latent_dim)
+    return StandardNormalPrior(latent_dim)
 
 
-def make(posterior=Gaussian, prior=fixed, latent_dim=2, context=0):
+def make(posterior=GaussianPosterior, prior=fixed, latent_dim=2, context=0):
     """A model with the same weights at every call."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
         q = posterior(NETWORK.encoder(SHAPE, context), latent_dim)
         p = prior(latent_dim, q)
-        return VAE(q, p, Bernoulli(lambda _: NETWORK.decoder(latent_dim, SHAPE, context)), context)
+        return VAE(
+            q,
+            p,
+            BernoulliLikelihood(lambda _: NETWORK.decoder(latent_dim, SHAPE, context)),
+            context,
+        )
 
 
-def seeded(objective, model, x=X, c=None, seed=3, **options):
+def random_stream(objective, model, x=X, c=None, seed=3, **options):
     """The loss terms, with the noise of the seed."""
     torch.manual_seed(seed)
     return objective(model, x, c, **options)

@@ -18,10 +18,10 @@ from vaecli.objectives import OBJECTIVES
 from vaecli.objectives.adversarial import Adversarial
 from vaecli.objectives.vaegan import VAEGAN
 from vaecli.parts.distributions import Delta, DiagonalNormal
-from vaecli.parts.likelihoods import LIKELIHOODS, Bernoulli
+from vaecli.parts.likelihoods import LIKELIHOODS, BernoulliLikelihood
 from vaecli.parts.networks import MLP
 from vaecli.parts.optimizers import Adam
-from vaecli.parts.priors import PRIORS, Prior, StandardNormal
+from vaecli.parts.priors import PRIORS, Prior, StandardNormalPrior
 from vaecli.system.errors import ConfigError
 from vaecli.training.early_stopping import best_epoch
 from vaecli.training.epoch import Epoch
@@ -55,7 +55,7 @@ class Learned(Prior):
         return DiagonalNormal(self.loc, torch.zeros(2))
 
 
-class Scaled(Bernoulli):
+class Scaled(BernoulliLikelihood):
     def __init__(self, decoder):
         super().__init__(decoder)
         self.scale = nn.Parameter(torch.ones(()))
@@ -79,7 +79,7 @@ def make(objective, classes=2, **options):
 
 def batch(count=12):
     images = bars(count)
-    return images.pixels(slice(None)), images.context(slice(None))
+    return images.pixels(slice(None)), images.one_hot_labels(slice(None))
 
 
 def loss_of_batch(spec, options):
@@ -229,7 +229,7 @@ def trained(prior, draw, **options):
     """An adversarial autoencoder after 300 batches of `draw(64)`, images and labels."""
     torch.manual_seed(0)
     decoder = MLP(width=8, depth=1).decoder(2, (1, 2, 2), 0)
-    model = VAE(Linear(), prior, Bernoulli(lambda _: decoder))
+    model = VAE(Linear(), prior, BernoulliLikelihood(lambda _: decoder))
     objective = Adversarial(prior, 2, 0, 2, width=32, **options)
     optimizer = Adam([*model.parameters(), *objective.parameters()], 1e-2)
     for _ in range(300):
@@ -240,7 +240,7 @@ def trained(prior, draw, **options):
 
 def test_the_aggregate_posterior_becomes_the_prior():
     """A linear encoder can map images of normal noise to N(0, I)."""
-    model = trained(StandardNormal(2), lambda count: (noise(count), None))
+    model = trained(StandardNormalPrior(2), lambda count: (noise(count), None))
     images, latents = noise(2000), model.sample_latent(2000)
     assert energy_distance(Linear()(images).mean, latents) > 0.5
     assert energy_distance(model.embed(images), latents) < 0.02
@@ -265,12 +265,12 @@ REFUSED = [
     (
         "adversarial",
         {"prior": "learned"},
-        "The adversarial objective needs a prior without parameters: use --prior normal.",
+        "The adversarial objective needs a prior without parameters: use prior='normal'.",
     ),
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs a prior with a component for each class: use --prior ring.",
+        "adversarial:labels=true needs a prior with a component for each class: use prior='ring'.",
     ),
     (
         "adversarial:labels=true",
@@ -285,13 +285,13 @@ REFUSED = [
     (
         "vae-gan",
         {"likelihood": "scaled"},
-        "vae-gan cannot train a pixel scale: use --likelihood bernoulli.",
+        "vae-gan cannot train a pixel scale: use likelihood='bernoulli'.",
     ),
     (
         "vae-gan",
         {"posterior": "dirac"},
-        "The objective vae-gan needs a posterior with a density, which dirac has not: use "
-        "--posterior gaussian, or --objective elbo:beta=0, an autoencoder.",
+        "The objective vae-gan needs a posterior with a density, but dirac is deterministic: use "
+        "posterior='gaussian', or objective='elbo:beta=0' (autoencoder).",
     ),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.conftest import bars
-from tests.objectives.made import SHAPE, C, Learned, Shared, X, seeded
+from tests.objectives.made import SHAPE, C, Learned, Shared, X, random_stream
 from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
@@ -64,7 +64,7 @@ REFUSED = [triple for triple in TRIPLES if not works(*triple)]
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), REFUSED)
 def test_parts_that_do_not_go_together_are_refused(spec, posterior, prior):
-    with pytest.raises(ConfigError, match=r"use --(posterior|prior) .*\.$"):
+    with pytest.raises(ConfigError, match=r"use (posterior|prior)=.*\.$"):
         make(spec, posterior, prior)
 
 
@@ -73,7 +73,7 @@ def test_parts_that_do_not_go_together_are_refused(spec, posterior, prior):
 def test_every_parameter_gets_a_gradient(spec, posterior, prior, images, conditional):
     model, objective = make(spec, posterior, prior, conditional)
     c = C[:images] if conditional else None
-    terms = seeded(objective, model, X[:images], c, epoch=0.5)
+    terms = random_stream(objective, model, X[:images], c, epoch=0.5)
     terms.loss.backward()
     assert all(value.isfinite() for value in terms.metrics.values())
     for name, parameter in [*model.named_parameters(), *objective.named_parameters()]:
@@ -87,7 +87,7 @@ def test_every_parameter_gets_a_gradient(spec, posterior, prior, images, conditi
 @pytest.mark.parametrize(("spec", "posterior", "prior"), WORKING)
 def test_metrics_begin_with_the_common_ones_and_have_no_gradient(spec, posterior, prior):
     model, objective = make(spec, posterior, prior)
-    terms = seeded(objective, model)
+    terms = random_stream(objective, model)
     rate = "rate" if posterior == "gaussian" else "prior_nll"
     assert list(terms.metrics)[:3] == ["loss", "distortion", rate]
     assert not any(value.requires_grad for value in terms.metrics.values())
@@ -99,9 +99,9 @@ def test_evaluation_computes_the_same_metrics_as_training(spec, posterior, prior
     if spec in ("adversarial", "vae-gan"):
         spec += ":gradient_penalty=0"  # the penalty is part of training only
     model, objective = make(spec, posterior, prior)
-    trained = seeded(objective, model).metrics
+    trained = random_stream(objective, model).metrics
     with torch.inference_mode():
-        torch.testing.assert_close(seeded(objective, model).metrics, trained)
+        torch.testing.assert_close(random_stream(objective, model).metrics, trained)
 
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), WORKING)
@@ -111,7 +111,7 @@ def test_a_posterior_far_from_the_prior_leaves_every_number_finite(spec, posteri
     with torch.no_grad():
         model.posterior.head.bias[:2] = 100.0
         model.posterior.head.bias[2:] = log_var
-    terms = seeded(objective, model)
+    terms = random_stream(objective, model)
     terms.loss.backward()
     assert all(value.isfinite() for value in terms.metrics.values())
     assert all(p.grad.isfinite().all() for p in model.parameters())
@@ -152,12 +152,12 @@ def test_every_metric_has_a_unit_and_fractions_lie_between_0_and_1():
             "elbo:capacity excludes beta, free_bits: remove one or the other. The weight of "
             "capacity is capacity_weight.",
         ),
-        ("rae", "The rae objective needs a deterministic posterior: use --posterior dirac."),
+        ("rae", "The rae objective needs a deterministic posterior: use posterior='dirac'."),
         *(
             (
                 name,
                 f"The {name} objective needs a posterior with independent dimensions: use "
-                "--posterior gaussian.",
+                "posterior='gaussian'.",
             )
             for name in ("dreg", "beta-tc", "factor", "dip")
         ),

@@ -1,20 +1,20 @@
 import pytest
 import torch
 
-from tests.objectives.made import C, Learned, X, draw, gradients, make, seeded
+from tests.objectives.made import C, Learned, X, draw, gradients, make, random_stream
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.regularized import RAE, decoder_gradient_penalty, decoder_l2
-from vaecli.parts.posteriors import Dirac
+from vaecli.parts.posteriors import DiracPosterior
 
 
 @pytest.fixture
 def model():
-    return make(Dirac)
+    return make(DiracPosterior)
 
 
 @pytest.mark.parametrize("penalty", ["l2", "gp"])
 def test_the_loss_is_the_weighted_sum_of_the_paper(model, penalty):
-    metrics = seeded(RAE(model.posterior, penalty, beta=0.3, weight=0.2), model).metrics
+    metrics = random_stream(RAE(model.posterior, penalty, beta=0.3, weight=0.2), model).metrics
     wanted = metrics["distortion"] + 0.3 * metrics["latent_l2"] + 0.2 * metrics["decoder_penalty"]
     torch.testing.assert_close(metrics["loss"], wanted)
     torch.testing.assert_close(metrics["latent_l2"], (model.embed(X) ** 2 / 2).sum(-1).mean())
@@ -23,7 +23,9 @@ def test_the_loss_is_the_weighted_sum_of_the_paper(model, penalty):
 @pytest.mark.parametrize("penalty", ["l2", "gp"])
 def test_without_weights_the_loss_is_that_of_an_autoencoder(model, penalty):
     bare = RAE(model.posterior, penalty, beta=0, weight=0)
-    torch.testing.assert_close(seeded(bare, model).loss, seeded(ELBO(beta=0), model).loss)
+    torch.testing.assert_close(
+        random_stream(bare, model).loss, random_stream(ELBO(beta=0), model).loss
+    )
 
 
 def test_the_l2_penalty_has_the_weights_of_the_decoder_without_biases(model):
@@ -34,7 +36,7 @@ def test_the_l2_penalty_has_the_weights_of_the_decoder_without_biases(model):
 
 @pytest.mark.parametrize("context", [0, 2])
 def test_the_mean_gradient_penalty_is_the_squared_norm_of_the_jacobian(context):
-    model, c = make(Dirac, context=context), C[:1] if context else None
+    model, c = make(DiracPosterior, context=context), C[:1] if context else None
     z = model.embed(X[:1], c)
     jacobian = torch.autograd.functional.jacobian(lambda z: model.likelihood(z, c).mean, z)
     torch.manual_seed(0)
@@ -64,8 +66,10 @@ def test_a_step_down_the_gradient_penalty_lowers_it(model):
 
 
 def test_the_gradient_penalty_is_the_same_in_evaluation_of_a_conditional_model():
-    model = make(Dirac, Learned, context=2)
+    model = make(DiracPosterior, Learned, context=2)
     objective = RAE(model.posterior, "gp")
-    wanted = seeded(objective, model, X, C).metrics
+    wanted = random_stream(objective, model, X, C).metrics
     with torch.inference_mode():
-        torch.testing.assert_close(seeded(objective, model, X.clone(), C.clone()).metrics, wanted)
+        torch.testing.assert_close(
+            random_stream(objective, model, X.clone(), C.clone()).metrics, wanted
+        )

@@ -29,7 +29,7 @@ CONFIG = Config(
     epochs=2,
     batch_size=32,
 )
-TRAIN, TEST = bars(100).hide(4, 0), bars(40, seed=1)
+TRAIN, TEST = bars(100).hide_labels(4, 0), bars(40, seed=1)
 
 
 def parts():
@@ -181,7 +181,7 @@ def test_labels_change_only_the_classification_error_of_an_evaluation():
 
 @pytest.mark.parametrize("count", [4, 50])
 def test_labelled_images_join_every_batch_and_every_decoded_image_has_a_label(count, monkeypatch):
-    train, seen, given = bars(100).hide(count, 0), [], []
+    train, seen, given = bars(100).hide_labels(count, 0), [], []
     state = start(CONFIG, train)
     forward, decode = M2.forward, state.model.likelihood.decoder.forward
 
@@ -203,8 +203,10 @@ def test_labelled_images_join_every_batch_and_every_decoded_image_has_a_label(co
     for x, c in batches:
         assert c.any(-1).all()
         pairs = torch.cat([x, c], dim=1).tolist()
-        whole = torch.cat([train.pixels(slice(None)).flatten(1), train.context(slice(None))], 1)
-        assert all(pair in whole[train.labelled].tolist() for pair in pairs)
+        whole = torch.cat(
+            [train.pixels(slice(None)).flatten(1), train.one_hot_labels(slice(None))], 1
+        )
+        assert all(pair in whole[train.labelled_indices].tolist() for pair in pairs)
     first = batches[0][0]
     assert any(not torch.equal(x, first) for x, _ in batches[1:])
 
@@ -221,7 +223,7 @@ def test_no_images_join_if_no_label_is_hidden_or_labels_are_not_read():
 
 @pytest.mark.parametrize("stop", [1, 2, 4, 6])
 def test_a_run_stopped_after_any_batch_resumes_exactly(tmp_path, stop):
-    train = bars(100).hide(50, 0)
+    train = bars(100).hide_labels(50, 0)
     config = replace(CONFIG, labels=50, binarize="dynamic")
     whole, first, second = (start(config, train) for _ in range(3))
     list(fit(whole, train, TEST))
@@ -240,7 +242,7 @@ def test_a_run_stopped_after_any_batch_resumes_exactly(tmp_path, stop):
 
 
 def test_the_classifier_learns_the_classes():
-    train = bars(200).hide(160, 0)
+    train = bars(200).hide_labels(160, 0)
     state = start(replace(CONFIG, labels=160, lr=1e-2, epochs=6), train)
     list(fit(state, train, TEST))
     first, last = state.history[0].test, state.history[-1].test
@@ -250,8 +252,14 @@ def test_the_classifier_learns_the_classes():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"conditional": False}, "The m2 objective needs a conditional model: add --conditional."),
-        ({"objective": "m2:alpa=1"}, "Unknown option of m2 'alpa'. Did you mean 'alpha'?"),
+        (
+            {"conditional": False},
+            "The m2 objective needs a conditional model: add conditional=True.",
+        ),
+        (
+            {"objective": "m2:alpa=1"},
+            "The objective m2 has no option 'alpa'. Did you mean 'alpha'?",
+        ),
     ],
 )
 def test_a_misfit_is_refused_with_a_remedy(changes, message):

@@ -1,4 +1,4 @@
-"""What several tests of distributions over latents measure them by."""
+"""Checks that the tests of several distributions over latents share."""
 
 import math
 
@@ -29,7 +29,7 @@ SURFACES = {"real": plane, "sphere": circle}
 
 
 def probabilities(distribution, batch, surface=plane):
-    """The points of a surface, and the probability of each, shape `(points, batch)`."""
+    """The points of a surface, and the probability of the cell of each, shape `(points, batch)`."""
     z, cell = surface()
     with torch.no_grad():
         log_prob = distribution.log_prob(z.unsqueeze(1).expand(-1, batch, -1))
@@ -37,7 +37,7 @@ def probabilities(distribution, batch, surface=plane):
 
 
 def assert_samples_agree(samples, z, weights):
-    """Moments of samples, shape `(n, batch, 2)`, are within five errors of those of a density."""
+    """Moments of samples, shape `(n, batch, 2)`, agree with a density to five standard errors."""
     for statistic in STATISTICS:
         at_points = statistic(z)
         mean = torch.einsum("pb,pd->bd", weights, at_points)

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.config.build import build
+from vaecli.config.build import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import choose
+from vaecli.config.spec import Spec
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
-from vaecli.parts.likelihoods import Bernoulli
-from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, join
-from vaecli.parts.posteriors import Gaussian
+from vaecli.parts.likelihoods import BernoulliLikelihood
+from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, concat_context
+from vaecli.parts.posteriors import GaussianPosterior
 from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
@@ -23,8 +23,7 @@ STYLES = [
 
 
 def make(spec):
-    network, options = choose(spec, NETWORKS, "network")
-    return network(**options)
+    return make_part(Spec.parse(spec), "network")
 
 
 def sizes(module):
@@ -37,13 +36,13 @@ def test_mlp_has_depth_hidden_layers_of_width():
     assert sizes(network.decoder(2, SHAPE, 0)) == [(6, 2), (6, 6), (6, 6), (64, 6)]
 
 
-def test_the_default_is_the_network_of_the_report():
+def test_the_default_has_two_hidden_layers_of_400_units():
     encoder = MLP().encoder((1, 28, 28), 0)
-    assert sizes(Gaussian(encoder, 20)) == [(400, 784), (400, 400), (40, 400)]
+    assert sizes(GaussianPosterior(encoder, 20)) == [(400, 784), (400, 400), (40, 400)]
     assert sizes(MLP().decoder(20, (1, 28, 28), 0)) == [(400, 20), (400, 400), (784, 400)]
 
 
-def test_the_default_begins_as_torch_begins_layers_before_rectifiers():
+def test_relu_layers_are_initialized_as_by_kaiming_uniform_of_torch():
     torch.manual_seed(0)
     encoder = MLP(width=6).encoder(SHAPE, 0)
     torch.manual_seed(0)
@@ -54,7 +53,7 @@ def test_the_default_begins_as_torch_begins_layers_before_rectifiers():
         assert not layer.bias.any()
 
 
-def test_features_are_rectified_and_logits_are_not():
+def test_features_are_activated_and_logits_are_not():
     torch.manual_seed(0)
     network = MLP(width=6, depth=2)
     features = network.encoder(SHAPE, 0)(torch.randn(50, *SHAPE))
@@ -79,15 +78,16 @@ def test_signals_neither_fade_nor_explode(network, activation):
 @pytest.mark.parametrize(
     "shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64), (3, 8, 8), (2, 7, 9), (1, 1, 1), (1, 1, 5)]
 )
-def test_every_size_of_image_goes_in_and_comes_out(network, shape):
+def test_networks_take_and_return_images_of_every_size(network, shape):
     parts = make(SMALL[network])
-    encoder, decoder = parts.encoder(shape, 3), parts.decoder(2, shape, 3)
+    encoder = parts.encoder(shape, 3)
+    decoder = parts.decoder(2, shape, 3)
     c = torch.eye(3)
     assert encoder(torch.rand(3, *shape), c).shape == (3, encoder.features)
     assert decoder(torch.zeros(3, 2), c).shape == (3, *shape)
 
 
-def test_sizes_halve_on_the_way_down_and_double_on_the_way_up():
+def test_the_encoder_halves_sizes_and_the_decoder_doubles_them():
     decoder = Conv(width=4, depth=3).decoder(2, (1, 28, 9), 0)
     assert [layer.size for layer in decoder.net if isinstance(layer, nn.Upsample)] == [
         (7, 3),
@@ -98,8 +98,8 @@ def test_sizes_halve_on_the_way_down_and_double_on_the_way_up():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_layer_before_a_norm_has_no_bias_for_it_to_take_off(network):
-    """Between input and output; the last layer has one, and a norm has its own."""
+def test_hidden_layers_have_a_bias_only_without_a_norm(network):
+    """Of the encoder; the last layer of a decoder always has one."""
     for norm, wanted in (("none", True), ("batch", False), ("layer", False)):
         encoder = make(f"{SMALL[network]},norm={norm}").encoder(SHAPE, 0)
         layers = [m for m in encoder.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
@@ -108,19 +108,19 @@ def test_a_layer_before_a_norm_has_no_bias_for_it_to_take_off(network):
 
 @pytest.mark.parametrize("network", ["conv:depth=3", "resnet:blocks=2", "conv:depth=6"])
 @pytest.mark.parametrize("side", [5, 8, 13])
-def test_every_pixel_is_seen_and_drawn(network, side):
-    """A gradient from each input pixel to the features and from the latents to each output."""
+def test_features_depend_on_every_pixel_and_every_pixel_on_the_latents(network, side):
     torch.manual_seed(0)
-    parts, x = make(network), torch.rand(4, 1, side, side, requires_grad=True)
+    parts = make(network)
+    x = torch.rand(4, 1, side, side, requires_grad=True)
     parts.encoder((1, side, side), 0)(x).square().sum().backward()
     assert x.grad.abs().amax(0).min() > 0
-    maps = parts.decoder(2, (1, side, side), 0)(torch.randn(20, 2))
-    assert maps.std(0).min() > 0
+    output = parts.decoder(2, (1, side, side), 0)(torch.randn(20, 2))
+    assert output.std(0).min() > 0
 
 
 @pytest.mark.parametrize("network", [Conv(width=4), ResNet(width=4)])
 def test_the_decoder_draws_no_checkerboard(network):
-    """What is the same everywhere stays so, away from the border, and has no pattern added."""
+    """Constant input gives constant output, away from the border."""
     torch.manual_seed(0)
     decoder = network.decoder(8, (1, 64, 64), 0)
     decoder.net[0].weight.data.copy_(torch.randn(8, 1, 8).expand(8, 256, 8).flatten(0, 1))
@@ -139,12 +139,12 @@ def test_every_parameter_gets_a_gradient(network, spec, batch):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
-        # Of two values a batch norm leaves the signs, whatever the layer before it does.
+        # from a batch of two, batch norm keeps the signs only: no gradient to the layer before it
         assert parameter.grad.abs().sum() > 0 or spec == "norm=batch", name
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_layer_norm_knows_no_batch_and_a_batch_norm_does(network):
+def test_features_depend_on_the_rest_of_the_batch_with_batch_norm_only(network):
     torch.manual_seed(0)
     x = torch.rand(6, *SHAPE)
     for norm, alike in (("none", True), ("layer", True), ("batch", False)):
@@ -154,12 +154,14 @@ def test_a_layer_norm_knows_no_batch_and_a_batch_norm_does(network):
         assert torch.allclose(encoder(x)[:2], encoder(x[:2]), atol=1e-6)
 
 
-def test_a_residual_network_without_blocks_is_a_convolutional_one():
-    x, z = torch.rand(2, *SHAPE), torch.randn(2, 3)
+def test_a_resnet_without_blocks_is_a_convolutional_network():
+    x = torch.rand(2, *SHAPE)
+    z = torch.randn(2, 3)
     outputs = []
     for network in (Conv(width=4), ResNet(width=4, blocks=0), ResNet(width=4, blocks=1)):
         torch.manual_seed(0)
-        encoder, decoder = network.encoder(SHAPE, 0), network.decoder(3, SHAPE, 0)
+        encoder = network.encoder(SHAPE, 0)
+        decoder = network.decoder(3, SHAPE, 0)
         outputs.append((encoder(x), decoder(z)))
     for conv, none, one in zip(*outputs, strict=True):
         torch.testing.assert_close(conv, none, rtol=0, atol=0)
@@ -167,55 +169,91 @@ def test_a_residual_network_without_blocks_is_a_convolutional_one():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_the_last_bias_moves_every_map_by_as_much(network):
+def test_the_output_bias_is_added_to_the_output(network):
     torch.manual_seed(0)
-    decoder, z, maps = (
-        make(SMALL[network]).decoder(2, SHAPE, 0),
-        torch.randn(3, 2),
-        torch.rand(SHAPE),
-    )
-    decoder.start_at(torch.zeros(SHAPE))
+    decoder = make(SMALL[network]).decoder(2, SHAPE, 0)
+    z = torch.randn(3, 2)
+    output = torch.rand(SHAPE)
+    decoder.set_output_bias(torch.zeros(SHAPE))
     before = decoder(z)
-    decoder.start_at(maps)
-    torch.testing.assert_close(decoder(z), before + maps)
+    decoder.set_output_bias(output)
+    torch.testing.assert_close(decoder(z), before + output)
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_one_unit_cannot_be_normed_over_itself(network):
-    with pytest.raises(ConfigError) as caught:
-        NETWORKS[network](width=1, norm="layer")
-    assert str(caught.value) == ("norm=layer leaves nothing of one unit: use width=2 or more.")
+def test_layer_norm_over_one_unit_is_refused():
+    with pytest.raises(ConfigError) as error:
+        MLP(width=1, norm="layer")
+    assert str(error.value) == (
+        "norm=layer needs width=2 or more: one unit normalizes to a constant."
+    )
+
+
+@pytest.mark.parametrize("network", [Conv, ResNet])
+def test_layer_norm_over_one_channel_of_one_pixel_is_refused(network):
+    parts = network(width=1, norm="layer")
+    for make_network in (
+        lambda: parts.encoder((1, 2, 2), 0),
+        lambda: parts.decoder(3, (1, 2, 2), 0),
+    ):
+        with pytest.raises(ConfigError) as error:
+            make_network()
+        assert str(error.value) == (
+            "norm=layer needs width=2 or more for images of 2x2 pixels: one value normalizes to a "
+            "constant."
+        )
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 3, 2), (3, 1, 3)])
+@pytest.mark.parametrize("network", ["conv:width=1", "conv:width=1,depth=1", "resnet:width=1"])
+def test_convolutions_of_one_channel_train_with_layer_norm(network, shape):
+    config = Config(latent_dim=3, network=f"{network},norm=layer,activation=tanh")
+    model, objective = build(config, shape)
+    losses = []
+    x = torch.rand(8, *shape)
+    for _ in range(30):
+        torch.manual_seed(0)
+        loss = objective(model, x).loss
+        losses.append(loss.item())
+        gradients = torch.autograd.grad(loss, [*model.parameters()])
+        for (name, parameter), gradient in zip(model.named_parameters(), gradients, strict=True):
+            assert gradient.isfinite().all(), name
+            assert gradient.abs().sum() > 0, name
+            parameter.data -= 0.01 * gradient / len(x[0].flatten())
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_context_reaches_encoder_and_decoder(network):
     torch.manual_seed(0)
-    c, parts = torch.eye(4), make(SMALL[network])
-    posterior = Gaussian(parts.encoder(SHAPE, context=4), 2)
-    likelihood = Bernoulli(lambda maps: parts.decoder(2, SHAPE, context=4))
-    x, z = torch.rand(1, *SHAPE).expand(4, *SHAPE), torch.zeros(3, 4, 2)
-    means, pictures = posterior(x, c).mean, likelihood(z, c).mean
+    c = torch.eye(4)
+    parts = make(SMALL[network])
+    posterior = GaussianPosterior(parts.encoder(SHAPE, context=4), 2)
+    likelihood = BernoulliLikelihood(lambda maps: parts.decoder(2, SHAPE, context=4))
+    x = torch.rand(1, *SHAPE).expand(4, *SHAPE)
+    z = torch.zeros(3, 4, 2)
+    means = posterior(x, c).mean
+    pictures = likelihood(z, c).mean
     assert pictures.shape == (3, 4, *SHAPE)
     assert len(means.unique(dim=0)) == 4
     assert len(pictures[0].unique(dim=0)) == 4
     torch.testing.assert_close(pictures[0], pictures[2])  # c broadcasts over samples
 
 
-def test_no_context_leaves_features_alone():
+def test_without_a_context_features_are_returned_as_they_are():
     h = torch.rand(2, 3)
-    assert join(h, None) is h
+    assert concat_context(h, None) is h
 
 
-def test_context_is_the_same_at_every_pixel():
-    joined = join(torch.rand(2, 3, 4, 5), torch.tensor([[7.0], [8.0]]))
+def test_the_context_is_repeated_at_every_pixel():
+    joined = concat_context(torch.rand(2, 3, 4, 5), torch.tensor([[7.0], [8.0]]))
     assert joined.shape == (2, 4, 4, 5)
     assert (joined[0, 3] == 7).all()
     assert (joined[1, 3] == 8).all()
 
 
-def test_the_head_is_mean_then_log_variance():
+def test_the_head_outputs_the_mean_and_then_the_log_variance():
     torch.manual_seed(0)
-    posterior = Gaussian(MLP(width=6, depth=1).encoder(SHAPE, 0), 3)
+    posterior = GaussianPosterior(MLP(width=6, depth=1).encoder(SHAPE, 0), 3)
     x = torch.rand(5, *SHAPE)
     head = posterior.head(posterior.encoder(x))
     torch.testing.assert_close(posterior(x).mean, head[:, :3])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
-from vaecli.parts.distributions import DiagonalNormal
+from vaecli.parts.distributions import Delta, DiagonalNormal
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import POSTERIORS
 from vaecli.system.errors import ConfigError
@@ -30,7 +30,7 @@ def test_posteriors_integrate_to_one_and_samples_follow_them(name, context):
 
 
 @pytest.mark.parametrize("name", POSTERIORS)
-def test_a_posterior_has_the_shapes_it_says_and_reads_its_context(name):
+def test_a_posterior_has_the_documented_shapes_and_depends_on_the_context(name):
     posterior = make(name, latent_dim=4, context=3).eval()
     x = torch.rand(1, *SHAPE).expand(5, *SHAPE)
     q = posterior(x, torch.eye(3)[[0, 1, 2, 0, 1]])
@@ -39,12 +39,12 @@ def test_a_posterior_has_the_shapes_it_says_and_reads_its_context(name):
     assert q.log_prob(z).shape == (6, 5)
     assert q.mean.shape == q.variance.shape == (5, 4)
     torch.testing.assert_close(q.mean[0], q.mean[3])
-    if name != "quantized":  # whose means are few
+    if name != "quantized":  # whose means may be the same code
         assert (q.mean[0] != q.mean[1]).any()
 
 
 @pytest.mark.parametrize("name", POSTERIORS)
-def test_an_encoder_that_shouts_is_no_infinity(name):
+def test_large_outputs_of_the_encoder_give_finite_numbers(name):
     posterior = make(name, latent_dim=4)
     with torch.no_grad():
         posterior.head.weight.mul_(1e3)
@@ -58,60 +58,66 @@ def test_an_encoder_that_shouts_is_no_infinity(name):
             assert parameter.grad.isfinite().all(), parameter_name
 
 
-def test_a_deterministic_code_is_the_head():
-    posterior, x = make("dirac", latent_dim=3), torch.rand(5, *SHAPE)
+def test_a_deterministic_code_is_the_output_of_the_head():
+    posterior = make("dirac", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
     q = posterior(x)
     torch.testing.assert_close(q.rsample((2,))[1], posterior.head(posterior.encoder(x)))
     assert not posterior.has_density
-    assert not q.discrete
+    assert isinstance(q, Delta)
 
 
-def test_the_head_of_the_sphere_is_direction_then_concentration():
-    posterior, x = make("vmf", latent_dim=3), torch.rand(5, *SHAPE)
-    q, head = posterior(x), posterior.head(posterior.encoder(x))
+def test_the_head_of_the_sphere_outputs_direction_and_then_concentration():
+    posterior = make("vmf", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
+    q = posterior(x)
+    head = posterior.head(posterior.encoder(x))
     along = (q.direction * head[:, :3]).sum(-1)
     torch.testing.assert_close(along, head[:, :3].norm(dim=-1))
     torch.testing.assert_close(q.concentration, 1 + (1 + head[:, 3:].sum(-1).exp()).log())
 
 
-def test_a_ladder_weighs_both_ways_by_their_precision():
-    posterior, x = make("ladder", latent_dim=3), torch.rand(5, *SHAPE)
+def test_a_ladder_weights_encoder_and_prior_by_their_precision():
+    posterior = make("ladder", latent_dim=3)
+    x = torch.rand(5, *SHAPE)
     q = posterior(x)
     mean, log_var = posterior.head(posterior.encoder(x)).chunk(2, -1)
     torch.testing.assert_close(q.first.mean, mean[:, :1])
     torch.testing.assert_close(q.first.variance, log_var[:, :1].exp())
     z = torch.randn(5, 1)
-    merged, (from_prior,) = q.rest[0](z), [level(z) for level in posterior.top_down.levels()]
+    combined = q.conditionals[0](z)
+    (from_prior,) = [level(z) for level in posterior.top_down.conditionals()]
     points = torch.randn(50, 5, 2)
     from_image = DiagonalNormal(mean[:, 1:], log_var[:, 1:])
     product = from_image.log_prob(points) + from_prior.log_prob(points)
-    ratio = merged.log_prob(points) - product  # a constant: only the scale differs
+    ratio = combined.log_prob(points) - product  # a constant: only the scale differs
     torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["hierarchical", "ladder"])
-def test_levels_share_the_latent_dimensions(name):
+def test_levels_share_the_latent_dimensions_evenly(name):
     assert make(name, latent_dim=7, levels=3).sizes == [2, 2, 3]
     assert make(name, latent_dim=5, levels=5)(torch.rand(2, *SHAPE)).rsample((3,)).shape[-1] == 5
 
 
 REFUSED = {
-    ("ladder", 2, ("levels", 3)): ("3 levels need --latent-dim 3 or more, not 2."),
+    ("ladder", 2, ("levels", 3)): ("3 levels need latent_dim=3 or more, not 2."),
     ("quantized", 4, ("dim", 5)): (
-        "A codebook cuts latents into vectors of length 5: use a --latent-dim that 5 divides, not "
-        "4, or --posterior quantized:dim=1."
+        "latent_dim=4 is not divisible by the code length 5: use a multiple of 5, "
+        "or posterior='quantized:dim=1'."
     ),
 }
 
 
 @pytest.mark.parametrize(("case", "message"), REFUSED.items(), ids=str)
-def test_options_that_make_no_sense_are_refused(case, message):
+def test_options_that_do_not_fit_the_latents_are_refused(case, message):
     name, latent_dim, (option, value) = case
     with pytest.raises(ConfigError) as error:
         make(name, latent_dim, **{option: value})
     assert str(error.value) == message
 
 
-def test_a_sphere_has_two_dimensions():
-    with pytest.raises(ConfigError, match=r"^A sphere of latents needs --latent-dim of at least 2"):
+def test_a_sphere_of_one_dimension_is_refused():
+    with pytest.raises(ConfigError) as error:
         make("vmf", latent_dim=1)
+    assert str(error.value) == "Latents on a sphere need latent_dim=2 or more, not 1."

@@ -45,7 +45,7 @@ def polar(steps=1200):
 
 
 @pytest.mark.parametrize("dim", DIMENSIONS)
-def test_the_normalizer_is_that_of_bessel_functions(dim):
+def test_the_normalizer_equals_that_by_bessel_functions(dim):
     d = make(dim, *CONCENTRATIONS)
     at_the_mean = d.log_prob(d.direction)
     wanted = torch.tensor([k - log_normalizer(dim, k) for k in CONCENTRATIONS])
@@ -53,7 +53,7 @@ def test_the_normalizer_is_that_of_bessel_functions(dim):
 
 
 @pytest.mark.parametrize("dim", DIMENSIONS)
-def test_the_slope_of_the_normalizer_is_the_mean_cosine(dim):
+def test_the_derivative_of_the_normalizer_is_the_mean_cosine(dim):
     d = make(dim, *CONCENTRATIONS)
     d.concentration.requires_grad_()
     d.log_prob(-d.direction).sum().backward()  # -k - log M(k)
@@ -74,7 +74,7 @@ def test_densities_integrate_to_one_over_the_circle_and_the_sphere():
         assert weights.sum().item() == pytest.approx(1, abs=1e-5)
 
 
-def test_the_divergence_from_the_uniform_sphere_is_that_of_the_paper():
+def test_the_divergence_from_the_uniform_sphere_equals_that_of_the_paper():
     for dim in DIMENSIONS:
         d = make(dim, *CONCENTRATIONS, dtype=torch.float64)
         kl = kl_divergence(d, UniformSphere(torch.zeros(dim)))
@@ -86,8 +86,9 @@ def test_the_divergence_from_the_uniform_sphere_is_that_of_the_paper():
         assert none.item() == pytest.approx(0, abs=2e-5)
 
 
-def test_the_divergence_is_the_mean_log_ratio_of_samples():
-    d, p = make(4, 0.0, 2.0, 300.0), UniformSphere(torch.zeros(4))
+def test_the_divergence_equals_the_mean_log_ratio_of_samples():
+    d = make(4, 0.0, 2.0, 300.0)
+    p = UniformSphere(torch.zeros(4))
     z = d.rsample((50_000,))
     ratio = (d.log_prob(z) - p.log_prob(z)).mean(0)
     torch.testing.assert_close(ratio, kl_divergence(d, p), atol=0.03, rtol=0)
@@ -104,17 +105,18 @@ def test_samples_lie_on_the_sphere_and_follow_the_density():
 
 
 @pytest.mark.parametrize("k", [0.1, 3.0, 1e4])
-def test_cosines_of_samples_have_the_distribution_known_in_space(k):
-    """By the statistic of Kolmogorov and Smirnov, at one in a thousand."""
-    d, n = make(3, k), 40_000
-    fall = ((d.sample((n,)) - d.direction).square().sum(-1).squeeze(-1) / 2).sort()[0].double()
-    known = torch.expm1(-k * fall) / math.expm1(-2 * k)
-    gap = (known - (torch.arange(n) + 0.5) / n).abs().max().item()
-    assert gap < 1.95 / math.sqrt(n)
+def test_cosines_of_samples_have_the_known_distribution_in_three_dimensions(k):
+    """By a Kolmogorov-Smirnov test at level 0.001."""
+    d = make(3, k)
+    n = 40_000
+    distance = (d.sample((n,)) - d.direction).square().sum(-1).squeeze(-1) / 2  # 1 - cosine
+    known = torch.expm1(-k * distance.sort()[0].double()) / math.expm1(-2 * k)
+    statistic = (known - (torch.arange(n) + 0.5) / n).abs().max().item()
+    assert statistic < 1.95 / math.sqrt(n)
 
 
 @pytest.mark.parametrize("dim", [3, 10])
-def test_the_variance_is_that_of_samples(dim):
+def test_the_variance_equals_that_of_samples(dim):
     d = make(dim, 0.0, 2.0, 100.0)
     z = d.sample((100_000,))
     torch.testing.assert_close(d.variance, z.var(0), atol=1e-3, rtol=0.04)
@@ -123,7 +125,7 @@ def test_the_variance_is_that_of_samples(dim):
 
 
 @pytest.mark.parametrize(("dim", "surface"), [(2, circle), (3, polar)])
-def test_gradients_of_expectations_are_those_by_quadrature(dim, surface):
+def test_gradients_of_expectations_equal_those_by_quadrature(dim, surface):
     torch.manual_seed(1)
     point = torch.randn(2, dim)
 
@@ -143,7 +145,7 @@ def test_gradients_of_expectations_are_those_by_quadrature(dim, surface):
     torch.testing.assert_close(got, wanted, atol=0.01, rtol=0.01)
 
 
-def test_nothing_is_nan_at_extremes():
+def test_nothing_is_nan_with_extreme_concentrations():
     for dim in (2, 3, 500):
         d = make(dim, 0.0, 1e-6, 1e5)
         d.concentration.requires_grad_()

@@ -33,7 +33,7 @@ def test_a_trained_run_holds_these_files(trained):
 
 def test_config_json_holds_every_option_and_is_read_back(trained):
     values = runs.config(trained)
-    assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,bias=zero"
+    assert values["network"] == "mlp:width=16,depth=1,activation=relu,norm=none,output_bias=zero"
     assert values.keys() == Config.__dataclass_fields__.keys()
     assert Config.from_values(values) == vaecli.open(trained).config
 

@@ -8,7 +8,7 @@ import torch
 
 from tests.conftest import bars
 from tests.training.test_loop import CONFIG, TEST, TRAIN
-from vaecli.evaluation.means import Means
+from vaecli.evaluation.means import RunningMeans
 from vaecli.system.errors import TrainingDiverged
 from vaecli.training import loop
 from vaecli.training.divergence import require_finite_evaluation, require_finite_means
@@ -52,7 +52,7 @@ def test_divergence_of_held_out_images_is_noticed(monkeypatch, number, split):
 
 def test_the_last_metric_of_the_first_bad_batch_is_named():
     """The first metric is the loss, which is not finite because another one is not."""
-    means = Means()
+    means = RunningMeans()
     for batch in ([1.0, 1.0, 1.0], [math.inf, 1.0, math.inf], [math.nan, math.nan, 1.0]):
         add(means, batch)
     with pytest.raises(TrainingDiverged, match="rate became inf in batch 2 of epoch 5"):
@@ -60,7 +60,7 @@ def test_the_last_metric_of_the_first_bad_batch_is_named():
 
 
 def test_finite_metrics_are_returned_as_they_are():
-    means = Means()
+    means = RunningMeans()
     add(means, [3.0, 2.0, 1.0])
     expected = {"loss": 3.0, "distortion": 2.0, "rate": 1.0}
     assert require_finite_means(means, 1, 0.1) == expected

@@ -2,13 +2,14 @@
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
 
 from ..system.errors import ConfigError
 from ..system.version import __version__
-from ..terminal.failures import report_failure
+from ..terminal.failures import format_warning, report_failure
 from ..terminal.help import GroupedCommand, examples
 from ..terminal.output import print_stderr
 from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
@@ -56,6 +57,7 @@ def vaecli(
 
 def main() -> None:
     """Run the command line; print in one or two lines what failed, and exit with its status."""
+    warnings.formatwarning = format_warning
     try:
         _refuse_broken_text()
         status = app(standalone_mode=False, prog_name="vaecli")

@@ -35,6 +35,7 @@ def embed(
     """
     from ..data.splits import load_split
     from ..evaluation import embeddings
+    from ..evaluation.projection import project_to_plane
     from ..run import names
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
@@ -51,8 +52,10 @@ def embed(
     latents = embeddings.embed(run.model(), load_split(run.config, split))
     if table:
         path, ending = table
-        write_result(latents.encode(ending), path)
+        write_result(latents.to_bytes(ending), path)
     if picture:
         path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
-        write_result(latent_map.latents(latents.mean, latents.label, title, ending), path)
+        points, axes = project_to_plane(latents.mean)
+        picture_bytes = latent_map.plot_latents(points, axes, latents.label, title, ending)
+        write_result(picture_bytes, path)

@@ -1,7 +1,7 @@
 """`vaecli evaluate`."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,7 +41,7 @@ def evaluate(
     images = load_split(run.config, split)
     if count is not None:
         images = images.first(count)
-    result = {
+    result: dict[str, Any] = {
         "split": split,
         "images": len(images),
         "seed": seed,

@@ -24,4 +24,4 @@ def plot_loss(
     runs = [read_run(folder) for folder in run_dir] if run_dir else [read_run(None)]
     path, ending = output_path(output, runs[0], names.LOSS_PLOT, style.ENDINGS)
     curves = {str(run.folder): run.losses() for run in runs}
-    write_result(loss_curves.losses(curves, ending), path)
+    write_result(loss_curves.plot_losses(curves, ending), path)

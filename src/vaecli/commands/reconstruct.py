@@ -40,5 +40,5 @@ def reconstruct(
     model = run.model()
     images = load_split(run.config, split)
     first = images.first(count or min(defaults.RECONSTRUCTIONS, len(images)))
-    picture = grids.pairs(*decoding.reconstruct(model, first))
-    write_result(grids.encode(picture, ending), path)
+    picture = grids.reconstruction_grid(*decoding.reconstruct(model, first))
+    write_result(grids.encode_image(picture, ending), path)

@@ -61,4 +61,4 @@ def sample(
     run = read_run(run_dir, checkpoint)
     path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
     images, row = sample_images(run.model(), run.config, count, label, style_of, fit, seed)
-    write_result(grids.encode(grids.grid(images, columns or row), ending), path)
+    write_result(grids.encode_image(grids.grid(images, columns or row), ending), path)

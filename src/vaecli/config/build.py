@@ -1,6 +1,10 @@
+"""Builds the model, the objective and the optimizer that a configuration names.
+
+The only module that knows both the names of parts and their classes.
+"""
+
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,12 @@ from ..objectives import OBJECTIVES, Objective
 from ..parts.likelihoods import LIKELIHOODS
 from ..parts.networks import NETWORKS
 from ..parts.optimizers import OPTIMIZERS, Optimizer
-from ..parts.posteriors import POSTERIORS
-from ..parts.priors import PRIORS
+from ..parts.posteriors import POSTERIORS, Posterior
+from ..parts.priors import PRIORS, Prior
 from ..system.errors import ConfigError
-from ..system.seeds import seeded
+from ..system.seeds import random_stream
 from .config import Config
-from .spec import choose, lookup, spell
+from .spec import Spec
 
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "posterior": POSTERIORS,
@@ -29,6 +33,25 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 }
 
 
+def resolve(config: Config) -> Config:
+    """The configuration with every option of every part, and the absolute path of the data.
+
+    A resolved configuration is returned as it is.
+
+    Raises:
+        ConfigError: A part or an option is unknown, or a value is out of range.
+    """
+    changes: dict[str, Any] = {}
+    for kind, table in TABLES.items():
+        spec: Spec = getattr(config, kind)
+        resolved = spec.resolve(table, kind)
+        if resolved is not spec:
+            changes[kind] = resolved
+    if config.data_dir is not None and not Path(config.data_dir).is_absolute():
+        changes["data_dir"] = str(Path(config.data_dir).absolute())
+    return config.with_values(**changes) if changes else config
+
+
 def build(
     config: Config,
     shape: tuple[int, int, int],
@@ -36,94 +59,102 @@ def build(
     mean: Callable[[], Tensor] | None = None,
     images: int = 0,
 ) -> tuple[VAE, Objective]:
-    """Assemble the model and its objective.
-
-    The weights come from the seed of the configuration, whatever was drawn before.
+    """The model and its objective, initialized from the seed of the configuration alone.
 
     Args:
-        config: Names the parts and their options.
-        shape: Of the images, (C, H, W).
-        classes: Of the labels; 0 if there are none.
-        mean: Gives the mean training image, shape `shape`, to networks that start from it.
-        images: To train on; 0 if there is no knowing.
+        config: Names the parts and their options; it is resolved if it is not yet.
+        shape: Image shape, `(C, H, W)`.
+        classes: Number of labels; 0 for images without labels.
+        mean: Returns the mean training image, shape `(C, H, W)`, for networks that start from it.
+        images: Number of training images; 0 if unknown.
 
     Raises:
-        ConfigError: A part is unknown, or two of them do not go together.
+        ConfigError: A part is unknown, or two parts do not fit together.
     """
     if config.conditional and not classes:
-        raise ConfigError("--conditional needs images with labels, and these have none.")
+        raise ConfigError("conditional=True needs images with labels, and these have none.")
+    config = resolve(config)
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
-    with seeded(torch.device("cpu"), config.seed, "weights"):
-        network = _make(config, "network")
+    with random_stream(torch.device("cpu"), config.seed, "weights"):
+        network = make_part(config.network, "network")
         encoder = network.encoder(shape, context)
-        likelihood = _make(
-            config,
+        likelihood = make_part(
+            config.likelihood,
             "likelihood",
             decoder=lambda maps: network.decoder(
                 config.latent_dim, (maps * shape[0], *shape[1:]), context
             ),
         )
-        posterior = _make(config, "posterior", encoder=encoder, **size)
-        prior = _make(config, "prior", posterior=posterior, classes=classes, **size)
-        if network.bias == "data" and mean is not None:
-            likelihood.start_at(mean())
-        model = VAE(posterior, prior, likelihood, context)
-        parts = {"posterior": posterior, "prior": prior, "likelihood": likelihood}
-        known = {"network": network, "classes": classes, "images": images}
-        objective = _make(config, "objective", **known, **parts, **size)
-    _refuse_misfits(config, model, objective)
-    return model, objective
+        posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
+        prior = make_part(config.prior, "prior", posterior=posterior, classes=classes, **size)
+        if network.output_bias == "data" and mean is not None:
+            likelihood.initialize_to_mean(mean())
+        objective = make_part(
+            config.objective,
+            "objective",
+            network=network,
+            posterior=posterior,
+            prior=prior,
+            likelihood=likelihood,
+            classes=classes,
+            images=images,
+            **size,
+        )
+    check_compatible(config, posterior, prior, objective)
+    return VAE(posterior, prior, likelihood, context), objective
 
 
-def _refuse_misfits(config: Config, model: VAE, objective: Objective) -> None:
-    """Raise unless prior and objective can do with the posterior."""
-    posterior, prior = model.posterior, model.prior
-    name = config.posterior.partition(":")[0]
+def check_compatible(
+    config: Config, posterior: Posterior, prior: Prior, objective: Objective
+) -> None:
+    """Raise a `ConfigError` unless prior and objective fit the posterior."""
+    name = config.posterior.name
     if posterior.space != prior.space:
         priors = [n for n, part in PRIORS.items() if part.space == posterior.space]
         posteriors = [n for n, part in POSTERIORS.items() if part.space == prior.space]
-        option, fitting = min(("prior", priors), ("posterior", posteriors), key=lambda o: len(o[1]))
+        advice = f"prior={' or '.join(map(repr, priors))}"
+        if len(posteriors) < len(priors):
+            advice = f"posterior={' or '.join(map(repr, posteriors))}"
         raise ConfigError(
-            f"The {config.prior.partition(':')[0]} prior does not lie where the {name} posterior "
-            f"does: use --{option} {' or '.join(fitting)}."
+            f"The {config.prior.name} prior and the {name} posterior use different latent spaces: "
+            f"use {advice}."
         )
     if objective.needs_density and not posterior.has_density:
         raise ConfigError(
-            f"The objective {config.objective} needs a posterior with a density, which {name} has "
-            "not: use --posterior gaussian, or --objective elbo:beta=0, an autoencoder."
+            f"The objective {config.objective.name} needs a posterior with a density, but {name} "
+            "is deterministic: use posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
         )
     if config.labels and not objective.reads_labels:
         raise ConfigError(
-            "--labels needs an objective for few labels: --objective m2 --conditional."
+            f"labels={config.labels} needs an objective for few labels: "
+            "use objective='m2' and conditional=True."
         )
 
 
-def resolve(config: Config) -> Config:
-    """The configuration with every option of every part, and the data's whole path, written out."""
-    spelled: dict[str, Any] = {
-        kind: spell(getattr(config, kind), choose(getattr(config, kind), table, kind)[1])
-        for kind, table in TABLES.items()
-    }
-    if config.data_dir is not None:
-        spelled["data_dir"] = str(Path(config.data_dir).absolute())
-    return replace(config, **spelled)
+def make_part(spec: Spec, kind: str, **offered: Any) -> Any:
+    """The part that a spec names.
+
+    Args:
+        spec: Its name and options.
+        kind: Name of the table that it is in.
+        offered: Arguments of which the constructor gets those it takes.
+    """
+    spec = spec.resolve(TABLES[kind], kind)
+    part = TABLES[kind][spec.name]
+    taken = inspect.signature(part).parameters
+    return part(**{name: v for name, v in offered.items() if name in taken}, **spec.options)
+
+
+def make_optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
+    """The optimizer of all parameters of the model and the objective."""
+    parameters = [*model.parameters(), *objective.parameters()]
+    optimizer: Optimizer = make_part(
+        config.optimizer, "optimizer", parameters=parameters, lr=config.lr
+    )
+    return optimizer
 
 
 def monitor_of(config: Config) -> str:
-    """The validation metric that decides which epoch is best."""
-    return lookup(OBJECTIVES, config.objective.partition(":")[0], "objective").monitor
-
-
-def optimizer(config: Config, model: VAE, objective: Objective) -> Optimizer:
-    """The optimizer of all parameters of the model and the objective."""
-    parameters = [*model.parameters(), *objective.parameters()]
-    made: Optimizer = _make(config, "optimizer", parameters=parameters, lr=config.lr)
-    return made
-
-
-def _make(config: Config, kind: str, **offered: Any) -> Any:
-    """The part that the configuration names, made from those of `offered` that it takes."""
-    part, options = choose(getattr(config, kind), TABLES[kind], kind)
-    taken = inspect.signature(part).parameters
-    return part(**{name: value for name, value in offered.items() if name in taken}, **options)
+    """The validation metric that decides which epoch is best; no model is built."""
+    return OBJECTIVES[resolve(config).objective.name].monitor

@@ -1,80 +1,124 @@
-import json
-import re
+"""`Config`: the options of a run, their validation, and their form in JSON."""
+
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
 
+from ..parts.ranges import Count
 from ..system.errors import ConfigError
+from . import aliases
+from .durations import parse_duration
+from .spec import Spec, lookup, parse_spec, require_text, validation_message
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-from ..parts.ranges import Count
-from .spec import _reason, lookup
 
-LARGEST_FILE = 1_000_000  # bytes
+PART_KINDS = ("posterior", "prior", "likelihood", "objective", "network", "optimizer")
 
-
-LONGEST = 10 * 365 * 24 * 3600  # seconds
+SCHEMA_VERSION: Final = (
+    2  # counts up when older releases could not read a configuration, or misread it
+)
 
 
 class OptionHelp(NamedTuple):
-    """What the command line says of an option, and what stands for its value."""
+    """Help text of a command line option, and the placeholder of its value."""
 
     text: str
     placeholder: str | None = None
 
 
+@aliases.accept_old_names
 @dataclass(frozen=True)
 class Config:
-    """Every option that decides what is trained, on what, and how: the recipe of the seed report.
+    """Every option that affects the trained model, with default and bounds.
 
-    An annotation holds the type of an option, its bounds, and what `vaecli train --help` says.
-    `preset` is a name only: what it stands for is spelled out in the other fields.
+    The six parts are `Spec`s; text such as `objective="iwae:samples=5"` is parsed. An annotation
+    holds the type of an option, its bounds and its help text. `preset` is a name only: what it
+    stands for is in the other fields.
 
     Raises:
-        ConfigError: A value is not of its type, or out of bounds.
+        ConfigError: A value has the wrong type or is out of bounds.
     """
 
-    schema_version: Literal[1] = 1  # counts up when a key changes its meaning
-    preset: Annotated[str, OptionHelp("A published model; vaecli parts lists them.", "NAME")] = (
-        "vae"
-    )
-    posterior: Annotated[str, OptionHelp("q(z|x), as name:option=value,...", "SPEC")] = "gaussian"
-    prior: Annotated[str, OptionHelp("p(z), in the same form.", "SPEC")] = "normal"
-    likelihood: Annotated[str, OptionHelp("p(x|z), in the same form.", "SPEC")] = "bernoulli"
-    objective: Annotated[str, OptionHelp("What is minimised, in the same form.", "SPEC")] = "elbo"
-    conditional: Annotated[bool, OptionHelp("Give every part the label of its image.")] = False
-    labels: Annotated[Count | None, OptionHelp("Use N labels, as many of each class.", "N")] = None
-    epochs: Annotated[Count, OptionHelp("Passes over the training images, 1 or more.")] = 50
-    batch_size: Annotated[Count, OptionHelp("Images in a batch, 1 or more.")] = 128
-    lr: Annotated[float, Gt(0), OptionHelp("Learning rate, above 0.")] = 1e-3
+    schema_version: Literal[2] = SCHEMA_VERSION
+    preset: Annotated[
+        str,
+        OptionHelp("Published model; vaecli parts lists them.", "NAME"),
+    ] = "vae"
+    posterior: Annotated[
+        Spec,
+        OptionHelp("Posterior q(z|x), as name:option=value,...", "SPEC"),
+    ] = Spec("gaussian")
+    prior: Annotated[
+        Spec,
+        OptionHelp("Prior p(z), in the same form.", "SPEC"),
+    ] = Spec("normal")
+    likelihood: Annotated[
+        Spec,
+        OptionHelp("Likelihood p(x|z), in the same form.", "SPEC"),
+    ] = Spec("bernoulli")
+    objective: Annotated[
+        Spec,
+        OptionHelp("Training objective, in the same form.", "SPEC"),
+    ] = Spec("elbo")
+    conditional: Annotated[
+        bool,
+        OptionHelp("Condition the model on the image's label (CVAE)."),
+    ] = False
+    labels: Annotated[
+        Count | None,
+        OptionHelp("Keep N training labels, equally many per class; hide the rest.", "N"),
+    ] = None
+    epochs: Annotated[
+        Count,
+        OptionHelp("Passes over the training images, 1 or more."),
+    ] = 50
+    batch_size: Annotated[
+        Count,
+        OptionHelp("Images per batch, 1 or more."),
+    ] = 128
+    lr: Annotated[
+        float,
+        Gt(0),
+        OptionHelp("Learning rate, above 0."),
+    ] = 1e-3
     lr_schedule: Annotated[
         Literal["constant", "linear", "cosine"],
-        OptionHelp("How the learning rate falls, to 0 at the end of the last epoch."),
+        OptionHelp("Keep the learning rate constant, or decay it to 0."),
     ] = "constant"
     lr_warmup: Annotated[
         float,
         Ge(0),
         Lt(1),
-        OptionHelp("Part of the training in which the learning rate grows.", "PART"),
+        OptionHelp("Fraction of training in which the learning rate rises from 0.", "FRACTION"),
     ] = 0.0
     optimizer: Annotated[
-        str, OptionHelp("adam, adamw or sgd, as name:option=value,...", "SPEC")
-    ] = "adam"
-    latent_dim: Annotated[Count, OptionHelp("Latent dimensions, 1 or more.")] = 20
-    network: Annotated[str, OptionHelp("Network, as name:option=value,...", "SPEC")] = (
-        "mlp:width=400,depth=2,activation=relu,norm=none,bias=zero"
+        Spec,
+        OptionHelp("Optimizer adam, adamw or sgd, as name:option=value,...", "SPEC"),
+    ] = Spec("adam")
+    latent_dim: Annotated[
+        Count,
+        OptionHelp("Latent dimensions, 1 or more."),
+    ] = 20
+    network: Annotated[
+        Spec,
+        OptionHelp("Encoder and decoder, as name:option=value,...", "SPEC"),
+    ] = Spec(
+        "mlp",
+        {"width": 400, "depth": 2, "activation": "relu", "norm": "none", "output_bias": "zero"},
     )
     data: Annotated[
-        str, OptionHelp("mnist (there is one inside), fashion-mnist or kmnist.", "NAME")
+        str,
+        OptionHelp("Data set: mnist (included), fashion-mnist or kmnist.", "NAME"),
     ] = "mnist"
-    data_dir: Annotated[str | None, OptionHelp("Folder of MNIST-format files to read.", "DIR")] = (
-        None
-    )
+    data_dir: Annotated[
+        str | None,
+        OptionHelp("Folder of MNIST-format files to read.", "DIR"),
+    ] = None
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
         OptionHelp(
@@ -82,104 +126,160 @@ class Config:
         ),
     ] = "none"
     train_images: Annotated[
-        Count | None, OptionHelp("Use the first N training images only.", "N")
+        Count | None,
+        OptionHelp("Use only the first N training images.", "N"),
     ] = None
-    test_images: Annotated[Count | None, OptionHelp("Use the first N test images only.", "N")] = (
-        None
-    )
-    validation: Annotated[Count | None, OptionHelp("Hold out the last N training images.", "N")] = (
-        None
-    )
-    patience: Annotated[Count | None, OptionHelp("End N epochs after the best one.", "N")] = None
+    test_images: Annotated[
+        Count | None,
+        OptionHelp("Use only the first N test images.", "N"),
+    ] = None
+    validation: Annotated[
+        Count | None,
+        OptionHelp("Hold out the last N training images for validation.", "N"),
+    ] = None
+    patience: Annotated[
+        Count | None,
+        OptionHelp("Stop after N epochs without a new best; needs --validation.", "N"),
+    ] = None
     max_time: Annotated[
-        str | None, OptionHelp("Stop after 2h, 90m or 1h30m; resumable.", "TIME")
+        str | None,
+        OptionHelp("Stop after a time such as 2h, 90m or 1h30m; resumable.", "TIME"),
     ] = None
-    seed: Annotated[int, Ge(0), Lt(2**64), OptionHelp("Seed of the random numbers, 0 or more.")] = 0
-    device: Annotated[str, OptionHelp("auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
+    seed: Annotated[
+        int,
+        Ge(0),
+        Lt(2**64),
+        OptionHelp("Seed of the random numbers, 0 or more."),
+    ] = 0
+    device: Annotated[
+        str,
+        OptionHelp("Device: auto, cpu, cuda, cuda:N or mps.", "NAME"),
+    ] = "auto"
     threads: Annotated[
-        Count | None, OptionHelp("Processor threads; else one for each core.", "N")
+        Count | None,
+        OptionHelp("CPU threads. [default: one per physical core]", "N"),
     ] = None
-    compile: Annotated[bool, OptionHelp("Compile the objective: faster after half a minute.")] = (
-        False
-    )
+    compile: Annotated[
+        bool,
+        OptionHelp("Use torch.compile: about 20 s once, then faster epochs."),
+    ] = False
     precision: Annotated[
         Literal["float32", "bf16"],
-        OptionHelp("Of products; bf16 wants a processor that is made for it."),
+        OptionHelp("Precision of matrix products; bf16 needs hardware support to be fast."),
     ] = "float32"
-    save_every: Annotated[Count | None, OptionHelp("Keep a checkpoint every N epochs.", "N")] = None
-    sample_every: Annotated[Count, OptionHelp("Draw samples every N epochs.", "N")] = 1
+    save_every: Annotated[
+        Count | None,
+        OptionHelp("Keep a checkpoint every N epochs.", "N"),
+    ] = None
+    sample_every: Annotated[
+        Count,
+        OptionHelp("Save a picture of samples every N epochs.", "N"),
+    ] = 1
     on_nan: Annotated[
         Literal["stop", "rollback"],
         OptionHelp(
-            "If the loss is no number: stop, or go back and halve the learning rate, up to 3 times."
+            "On NaN or infinite loss: stop, or reload and halve the learning rate (max. 3x)."
         ),
     ] = "stop"
 
     def __post_init__(self) -> None:
-        from pydantic import ValidationError
-
-        for name, adapter in _adapters().items():
-            value = getattr(self, name)
-            try:
-                if isinstance(value, str):
-                    value.encode()
-                object.__setattr__(self, name, adapter.validate_python(value))
-            except UnicodeEncodeError:
-                raise ConfigError("An option holds bytes that are not UTF-8 text.") from None
-            except ValidationError as error:
-                option = "--" + name.replace("_", "-")
-                raise ConfigError(f"{option} {value}: {_reason(error)}.") from None
-        if self.max_time is not None:
-            parse_duration(self.max_time)
-        if self.patience and not self.validation:
-            raise ConfigError("--patience needs --validation N, the images to judge by.")
-
-    def to_json(self) -> dict[str, Any]:
-        from dataclasses import asdict
-
-        return asdict(self)
+        for field in fields(self):
+            self._set(field.name, getattr(self, field.name))
+        self._check_combinations()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration with these values, or a `ConfigError` about the first wrong one."""
-        for name in values:
-            lookup(cls.__dataclass_fields__, name, "configuration key")
-        return cls(**values)
+        """The configuration with the values of a file, as `to_json` gives them.
+
+        Old names are translated.
+
+        Raises:
+            ConfigError: A key is unknown, a value is wrong, or a newer vaecli wrote them.
+        """
+        return cls(**known_keys(file_values(values)))
+
+    def with_values(self, **changes: Any) -> Self:
+        """A copy with these values; the other fields are not validated again.
+
+        Raises:
+            ConfigError: A name is unknown, or a value is wrong.
+        """
+        changed = copy(self)
+        for name, value in known_keys(changes).items():
+            changed._set(name, value)
+        changed._check_combinations()
+        return changed
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, _validated(name, value))
+
+    def _check_combinations(self) -> None:
+        if self.max_time is not None:
+            parse_duration(self.max_time)
+        if self.patience and not self.validation:
+            raise ConfigError(f"patience={self.patience} needs a validation set: add validation=N.")
+
+
+def known_keys(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values, if all their keys are fields of `Config`; else a `ConfigError`."""
+    for name in values:
+        lookup(Config.__dataclass_fields__, name, "configuration key")
+    return dict(values)
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The values of a configuration as JSON can hold them, specs as text."""
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return {name: str(v) if isinstance(v, Spec) else v for name, v in values.items()}
+
+
+def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a file under the keys in use, with specs parsed.
+
+    Raises:
+        ConfigError: A newer vaecli wrote them, or a spec is malformed.
+    """
+    version = values.get("schema_version", SCHEMA_VERSION)
+    if version not in range(1, SCHEMA_VERSION + 1):
+        raise ConfigError(
+            f"schema_version={version!r}: this vaecli reads versions 1 to {SCHEMA_VERSION}. "
+            "If a newer vaecli wrote the configuration, upgrade."
+        )
+    known = Config.__dataclass_fields__
+    current = aliases.current_names(values, known, aliases.KEYS, "option", warn=False)
+    if isinstance(preset := current.get("preset"), str):
+        current["preset"] = aliases.PRESETS.get(preset, preset)
+    if "schema_version" in current:
+        current["schema_version"] = SCHEMA_VERSION
+    for kind in PART_KINDS:
+        if kind in current:
+            current[kind] = parse_spec(kind, current[kind], from_file=True)
+    return current
 
 
 @cache
 def _adapters() -> dict[str, "TypeAdapter[Any]"]:
-    """What checks the value of each field."""
+    """The validators of the fields that are not specs."""
     from pydantic import ConfigDict, TypeAdapter
 
     strict = ConfigDict(strict=True, allow_inf_nan=False)
     hints = get_type_hints(Config, include_extras=True)
-    return {name: TypeAdapter(hint, config=strict) for name, hint in hints.items()}
+    return {
+        name: TypeAdapter(hint, config=strict)
+        for name, hint in hints.items()
+        if name not in PART_KINDS
+    }
 
 
-def parse_duration(duration: str) -> float:
-    """`"1h30m"` to 5400.0; the units are d, h, m and s, and a plain number is of seconds."""
-    units = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", duration, re.ASCII)
-    if len(duration) > 20 or not units or not any(units.groups()):
-        raise ConfigError(f"--max-time {duration}: write a time as 2h, 90m, 1h30m or 45s.")
-    days, hours, minutes, rest = (int(n or 0) for n in units.groups())
-    if not 0 < (time := ((days * 24 + hours) * 60 + minutes) * 60 + rest) < LONGEST:
-        raise ConfigError(f"--max-time {duration}: a time must be above 0 and below 10 years.")
-    return float(time)
+def _validated(name: str, value: object) -> Any:
+    """The value of a field, converted to its type."""
+    from pydantic import ValidationError
 
-
-def read_options_file(path: Path) -> dict[str, Any]:
-    """The values in a JSON file such as a run's config.json."""
+    if name in PART_KINDS:
+        return parse_spec(name, value)
+    if isinstance(value, str):
+        require_text(value)
     try:
-        if not path.is_file():
-            raise ConfigError(f"Cannot read the configuration {path}: there is no such file.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise ConfigError(f"{path} is no configuration: it has over {LARGEST_FILE:,} bytes.")
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # also not UTF-8, or a number of 5,000 digits
-        raise ConfigError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold one JSON object of options, as a run's config.json.")
-    return values
+        return _adapters()[name].validate_python(value)
+    except ValidationError as error:
+        raise ConfigError(f"{name}={value!r}: {validation_message(error)}.") from None

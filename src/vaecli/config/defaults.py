@@ -1,12 +1,12 @@
-"""Plain constants that commands and runs share; it imports nothing."""
+"""Default values of commands that are no options of a training."""
 
-RUNS = "runs"  # the folder that run directories are made in
+RUNS = "runs"  # folder in which run directories are made
 
 
 SAMPLES = 64  # images in a grid of samples
 
 
-RECONSTRUCTIONS = 8  # images that are reconstructed
+RECONSTRUCTIONS = 8  # images in a grid of reconstructions
 
 
-SEED = 0  # of what is drawn from a trained model
+SEED = 0  # default seed of sampling and evaluation

@@ -1,11 +1,13 @@
-"""A paper is a row: what a preset changes against the defaults, and where it comes from."""
+"""Presets: options of published models, with their papers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .config import Config
-from .spec import lookup
+from . import aliases
+from .config import Config, known_keys
+from .papers import PAPERS, Paper
+from .spec import Spec, lookup, parse_spec
 
 
 @dataclass(frozen=True)
@@ -13,110 +15,148 @@ class Preset:
     """A published model.
 
     Attributes:
-        paper: How its URL ends; its title stands with that in the docstring of a part.
-        changes: The options it sets otherwise than `Config`.
+        paper: Where it was published.
+        changes: The options in which it differs from the defaults of `Config`.
     """
 
-    paper: str
-    changes: dict[str, Any]
+    paper: Paper
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def preset(paper: str, **changes: Any) -> Preset:
-    return Preset(paper, changes)
-
-
-PLANE: dict[str, Any] = {"posterior": "dirac", "latent_dim": 2}  # of an adversarial autoencoder
+# The imposed priors of an adversarial autoencoder lie in a plane.
+TWO_LATENTS = {"posterior": "dirac", "latent_dim": 2}
 
 
 PRESETS = {
-    "vae": preset("1312.6114"),
-    "vae-fast": preset(  # found by tests.benchmarks.recipes
-        "1312.6114",
-        epochs=8,
-        lr=5e-3,
-        lr_schedule="linear",
-        lr_warmup=0.05,
-        optimizer="adam:beta2=0.98",
-        network="mlp:activation=silu,bias=data",
+    "vae": Preset(PAPERS["kingma-2014"]),
+    "vae-fast": Preset(
+        PAPERS["kingma-2014"],
+        {  # found by tests.benchmarks.recipes
+            "epochs": 8,
+            "lr": 5e-3,
+            "lr_schedule": "linear",
+            "lr_warmup": 0.05,
+            "optimizer": "adam:beta2=0.98",
+            "network": "mlp:activation=silu,output_bias=data",
+        },
     ),
-    "beta-vae": preset("Sy2fzU9gl", objective="elbo:beta=4"),
-    "annealing": preset("1602.02282", objective="elbo:annealing_epochs=10"),
-    "cyclical": preset("1903.10145", objective="elbo:cycle_epochs=5"),
-    "capacity": preset(
-        "1804.03599", objective="elbo:capacity=25,capacity_epochs=25,capacity_weight=10"
+    "beta-vae": Preset(PAPERS["higgins-2017"], {"objective": "elbo:beta=4"}),
+    "annealing": Preset(PAPERS["sonderby-2016"], {"objective": "elbo:annealing_epochs=10"}),
+    "cyclical": Preset(PAPERS["fu-2019"], {"objective": "elbo:cycle_epochs=5"}),
+    "capacity": Preset(
+        PAPERS["burgess-2018"],
+        {"objective": "elbo:capacity=25,capacity_epochs=25,capacity_weight=10"},
     ),
-    "free-bits": preset("1606.04934", objective="elbo:free_bits=8"),
-    "iwae": preset("1509.00519", objective="iwae:samples=8"),
-    "miwae": preset("1802.04537", objective="iwae:samples=4,bounds=4"),
-    "ciwae": preset("1802.04537", objective="iwae:samples=8,beta=0.05"),
-    "piwae": preset("1802.04537", objective="piwae:samples=4,bounds=4"),
-    "renyi": preset("1602.02311", objective="renyi"),
-    "dreg": preset("1810.04152", objective="dreg:samples=8"),
-    "vamp": preset("1705.07120", prior="vamp:components=100"),
-    "gmm": preset("1611.02648", prior="mixture:components=10"),
-    "flow-prior": preset("1611.02731", prior="flow"),
-    "flow-posterior": preset("1605.08803", posterior="flow"),
-    "planar-flow": preset("1505.05770", posterior="planar"),
-    "iaf": preset("1606.04934", posterior="iaf"),
-    "cvae": preset("5775", conditional=True, latent_dim=3),  # in more, samples miss the digits
-    "cvae-prior": preset("5775", conditional=True, prior="conditional"),
-    "ae": preset("science.1127647", posterior="dirac", objective="elbo:beta=0"),
-    "rae-l2": preset("1903.12436", posterior="dirac", objective="rae:penalty=l2"),
-    "rae-gp": preset("1903.12436", posterior="dirac", objective="rae:penalty=gp"),
-    "aae": preset("1511.05644", posterior="dirac", objective="adversarial"),
-    "aae-ring": preset("1511.05644", **PLANE, prior="ring", objective="adversarial:weight=100"),
-    "aae-swiss-roll": preset(
-        "1511.05644", **PLANE, prior="swiss-roll", objective="adversarial:weight=100"
+    "free-bits": Preset(PAPERS["kingma-2016"], {"objective": "elbo:free_bits=8"}),
+    "iwae": Preset(PAPERS["burda-2016"], {"objective": "iwae:samples=8"}),
+    "miwae": Preset(PAPERS["rainforth-2018"], {"objective": "iwae:samples=4,bounds=4"}),
+    "ciwae": Preset(PAPERS["rainforth-2018"], {"objective": "iwae:samples=8,beta=0.05"}),
+    "piwae": Preset(PAPERS["rainforth-2018"], {"objective": "piwae:samples=4,bounds=4"}),
+    "renyi": Preset(PAPERS["li-2016"], {"objective": "renyi"}),
+    "dreg": Preset(PAPERS["tucker-2019"], {"objective": "dreg:samples=8"}),
+    "vamp": Preset(PAPERS["tomczak-2018"], {"prior": "vamp:components=100"}),
+    "gmm": Preset(PAPERS["dilokthanakul-2016"], {"prior": "mixture:components=10"}),
+    "flow-prior": Preset(PAPERS["chen-2017"], {"prior": "flow"}),
+    "flow-posterior": Preset(PAPERS["dinh-2017"], {"posterior": "flow"}),
+    "planar-flow": Preset(PAPERS["rezende-2015"], {"posterior": "planar"}),
+    "iaf": Preset(PAPERS["kingma-2016"], {"posterior": "iaf"}),
+    # With more dimensions samples miss their label.
+    "cvae": Preset(PAPERS["sohn-2015"], {"conditional": True, "latent_dim": 3}),
+    "cvae-prior": Preset(PAPERS["sohn-2015"], {"conditional": True, "prior": "conditional"}),
+    "ae": Preset(PAPERS["hinton-2006"], {"posterior": "dirac", "objective": "elbo:beta=0"}),
+    "rae-l2": Preset(PAPERS["ghosh-2020"], {"posterior": "dirac", "objective": "rae:penalty=l2"}),
+    "rae-gp": Preset(PAPERS["ghosh-2020"], {"posterior": "dirac", "objective": "rae:penalty=gp"}),
+    "aae": Preset(PAPERS["makhzani-2016"], {"posterior": "dirac", "objective": "adversarial"}),
+    "aae-ring": Preset(
+        PAPERS["makhzani-2016"],
+        {**TWO_LATENTS, "prior": "ring", "objective": "adversarial:weight=100"},
     ),
-    "aae-labels": preset(
-        "1511.05644", **PLANE, prior="ring", objective="adversarial:labels=true,weight=100"
+    "aae-swiss-roll": Preset(
+        PAPERS["makhzani-2016"],
+        {**TWO_LATENTS, "prior": "swiss-roll", "objective": "adversarial:weight=100"},
     ),
-    "wae-mmd": preset(
-        "1711.01558", posterior="dirac", likelihood="gaussian", objective="wae:weight=500"
+    "aae-labels": Preset(
+        PAPERS["makhzani-2016"],
+        {**TWO_LATENTS, "prior": "ring", "objective": "adversarial:labels=true,weight=100"},
     ),
-    "info-vae": preset("1706.02262", objective="wae:kl_weight=0.5"),
-    "swae": preset("1804.01947", posterior="dirac", objective="swae"),
-    "beta-tc-vae": preset("1802.04942", objective="beta-tc"),
-    "factor-vae": preset("1802.05983", objective="factor"),
-    "dip-vae": preset("1711.00848", objective="dip"),
-    "vq-vae": preset("1711.00937", posterior="quantized", prior="codes"),
-    "residual-vq": preset("2107.03312", posterior="quantized:levels=2", prior="codes"),
-    "hvae": preset("1705.07120", posterior="hierarchical", prior="hierarchical"),
-    "ladder": preset("1602.02282", posterior="ladder", prior="hierarchical"),
-    "sigma-vae": preset("2006.13202", likelihood="gaussian"),
-    "continuous-bernoulli": preset("1907.06845", likelihood="continuous-bernoulli"),
-    "logistic": preset("1606.04934", likelihood="logistic"),
-    "laplace": preset("1312.6114", likelihood="laplace"),
-    "svae": preset("1804.00891", posterior="vmf", prior="sphere"),
-    "m2": preset(
-        "1406.5298",
-        conditional=True,
-        objective="m2",
-        network="mlp:norm=batch",  # without it, a classifier of 100 labels errs half as often again
-        labels=100,
-        latent_dim=5,
-        batch_size=64,
-        binarize="dynamic",
+    "wae-mmd": Preset(
+        PAPERS["tolstikhin-2018"],
+        {"posterior": "dirac", "likelihood": "gaussian", "objective": "wae:weight=500"},
     ),
-    "vae-gan": preset("1512.09300", objective="vae-gan"),
+    "info-vae": Preset(PAPERS["zhao-2017"], {"objective": "wae:kl_weight=0.5"}),
+    "swae": Preset(PAPERS["kolouri-2019"], {"posterior": "dirac", "objective": "swae"}),
+    "beta-tc-vae": Preset(PAPERS["chen-2018"], {"objective": "beta-tc"}),
+    "factor-vae": Preset(PAPERS["kim-2018"], {"objective": "factor"}),
+    "dip-vae": Preset(PAPERS["kumar-2018"], {"objective": "dip"}),
+    "vq-vae": Preset(PAPERS["oord-2017"], {"posterior": "quantized", "prior": "codes"}),
+    "residual-vq": Preset(
+        PAPERS["zeghidour-2021"], {"posterior": "quantized:levels=2", "prior": "codes"}
+    ),
+    "hvae": Preset(PAPERS["tomczak-2018"], {"posterior": "hierarchical", "prior": "hierarchical"}),
+    "ladder": Preset(PAPERS["sonderby-2016"], {"posterior": "ladder", "prior": "hierarchical"}),
+    "sigma-vae": Preset(PAPERS["rybkin-2021"], {"likelihood": "gaussian"}),
+    "continuous-bernoulli": Preset(
+        PAPERS["loaiza-ganem-2019"], {"likelihood": "continuous-bernoulli"}
+    ),
+    "logistic": Preset(PAPERS["kingma-2016"], {"likelihood": "logistic"}),
+    "laplace": Preset(PAPERS["kingma-2014"], {"likelihood": "laplace"}),
+    "svae": Preset(PAPERS["davidson-2018"], {"posterior": "vmf", "prior": "sphere"}),
+    "m2": Preset(
+        PAPERS["kingma-2014-labels"],
+        {
+            "conditional": True,
+            "objective": "m2",
+            # Without batch norm the classifier of 100 labels makes half as many errors again.
+            "network": "mlp:norm=batch",
+            "labels": 100,
+            "latent_dim": 5,
+            "batch_size": 64,
+            "binarize": "dynamic",
+        },
+    ),
+    "vae-gan": Preset(PAPERS["larsen-2016"], {"objective": "vae-gan"}),
 }
 
 
 def config_from_layers(*layers: Mapping[str, Any]) -> Config:
-    """One configuration from layers of options, later ones first, over the preset they name."""
+    """One configuration from layers of options, each over those before it and over the preset.
+
+    Args:
+        layers: Options by name, such as those of a file and those of the command line. `preset`
+            names the preset below them, `beta` sets that option of the objective.
+
+    Raises:
+        ConfigError: A name is unknown or a value is wrong.
+    """
     given: dict[str, Any] = {}
     for layer in layers:
-        given |= layer
-    preset = lookup(PRESETS, str(given.get("preset", Config.preset)), "preset")
-    chosen = {**preset.changes, **given}
-    return Config.from_values(with_beta(chosen, str(chosen.get("objective", Config.objective))))
+        given |= typed_options(layer)
+    changes = lookup(PRESETS, str(given.get("preset", Config.preset)), "preset").changes
+    return Config(**known_keys(with_beta({**changes, **given}, Config.objective)))
 
 
-def with_beta(chosen: Mapping[str, Any], objective: str) -> dict[str, Any]:
-    """The chosen options with `beta`, if it is one, written into the objective's spec."""
+def typed_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that a user gave, under the names in use; an old name warns (`RenamedWarning`).
+
+    Raises:
+        ConfigError: An option is given under its old and its new name.
+    """
+    known = Config.__dataclass_fields__
+    current = aliases.current_names(values, known, aliases.KEYS, "option")
+    if isinstance(preset := current.get("preset"), str):
+        current["preset"] = aliases.current_name(preset, PRESETS, aliases.PRESETS, "preset")
+    return current
+
+
+def with_beta(chosen: Mapping[str, Any], objective: Spec) -> dict[str, Any]:
+    """The chosen options, with `beta`, if it is among them, set as an option of the objective.
+
+    Args:
+        chosen: Options by name.
+        objective: Takes `beta` where none is chosen.
+    """
     rest = {name: value for name, value in chosen.items() if name != "beta"}
     if chosen.get("beta") is not None:
-        name, _, options = str(rest.get("objective", objective)).partition(":")
-        kept = [o for o in options.split(",") if o and not o.startswith("beta=")]
-        rest["objective"] = f"{name}:{','.join([*kept, 'beta=' + str(chosen['beta'])])}"
+        spec = parse_spec("objective", rest.get("objective", objective))
+        rest["objective"] = spec.with_options(beta=chosen["beta"])
     return rest

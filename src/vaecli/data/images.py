@@ -8,19 +8,24 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..system.errors import ConfigError
-from ..system.seeds import generator
+from ..system.seeds import stream_generator
+
+
+def count_classes(labels: Tensor) -> int:
+    """One more than the highest of the labels, shape `(N,)`; 0 if there are none."""
+    return int(labels.max()) + 1 if len(labels) else 0
 
 
 @dataclass(frozen=True)
 class Images:
-    """One split of a data set, whole in memory.
+    """The images and labels of one split, in memory.
 
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
-        labels: Classes from 0, shape `(N,)`; one that is hidden has the number `classes`.
-        classes: How many there are; by default one more than the highest label here.
-        binarize: How grey pixels become 0 or 1: not at all, at random by their brightness every
-            time they are read (dynamic), or by whether they are brighter than half (threshold).
+        labels: Classes from 0, shape `(N,)`; a hidden label is the number `classes`.
+        classes: Number of classes; by default one more than the highest label.
+        binarize: How grey pixels become 0 or 1: none keeps them grey; dynamic draws each pixel at
+            every read, with its brightness as the probability of 1; threshold compares it with 0.5.
     """
 
     x: Tensor
@@ -29,72 +34,86 @@ class Images:
     binarize: str = "none"
 
     def __post_init__(self) -> None:
-        if not self.classes and len(self.labels):
-            object.__setattr__(self, "classes", int(self.labels.max()) + 1)
+        if not self.classes:
+            object.__setattr__(self, "classes", count_classes(self.labels))
 
     def __len__(self) -> int:
         return len(self.x)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """`(C, H, W)`."""
+        """The shape of one image, `(C, H, W)`."""
         channels, height, width = self.x.shape[1:]
         return channels, height, width
 
     def pixels(self, index: Tensor | slice) -> Tensor:
-        """The images at `index` with pixels in [0, 1], shape `(B, C, H, W)`, float32.
+        """The images at `index` as float32 in [0, 1], shape `(B, C, H, W)`.
 
-        Dynamic binarization draws from torch's generator.
+        Dynamic binarization draws from torch's global generator.
         """
         x = self.x[index].float().div_(255)
-        if self.binarize == "none":
-            return x
-        return x.bernoulli() if self.binarize == "dynamic" else (x > 0.5).float()
+        if self.binarize == "dynamic":
+            return x.bernoulli()
+        if self.binarize == "threshold":
+            return (x > 0.5).float()
+        return x
 
-    def context(self, index: Tensor | slice) -> Tensor:
-        """The labels at `index`, one-hot, shape `(B, classes)`; zeros where they are hidden."""
+    def one_hot_labels(self, index: Tensor | slice) -> Tensor:
+        """The labels at `index`, shape `(B, classes)`; a hidden label is a row of zeros."""
         return one_hot(self.labels[index].long(), self.classes + 1)[:, :-1].float()
 
     @property
-    def labelled(self) -> Tensor:
-        """Where the images with a label that is not hidden are, shape `(labels,)`."""
+    def labelled_indices(self) -> Tensor:
+        """The positions of the images whose label is not hidden, shape `(L,)`."""
         return (self.labels < self.classes).nonzero().squeeze(1)
 
-    def hide(self, labels: int, seed: int) -> "Images":
-        """The same with all labels but so many hidden, as many of each class left, by the seed.
+    def hide_labels(self, keep: int, seed: int) -> "Images":
+        """The same images with all labels hidden but `keep`, the same number of each class.
+
+        Args:
+            keep: Labels that stay.
+            seed: Decides which ones stay.
 
         Raises:
-            ConfigError: The classes do not share them evenly, or have fewer images.
+            ConfigError: There are no labels, `keep` is not a multiple of the number of classes, or
+                a class has too few images.
         """
-        each, rest = divmod(labels, max(self.classes, 1))
-        n, most = self.classes, int(torch.bincount(self.labels.long()).min()) * self.classes
-        if rest or labels > most:
-            raise ConfigError(f"--labels {labels}: take a multiple of {n} classes, up to {most:,}.")
-        left = torch.full((len(self),), self.classes)  # 256 does not fit into a byte
-        order = torch.randperm(len(self), generator=generator(seed, "labels"))
+        if not self.classes:
+            raise ConfigError(f"labels={keep}: these images have no labels.")
+        smallest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
+        largest_keep = smallest * self.classes
+        per_class, rest = divmod(keep, self.classes)
+        if rest or keep > largest_keep:
+            raise ConfigError(
+                f"labels={keep}: must be a multiple of the {self.classes} classes, "
+                f"at most {largest_keep:,}."
+            )
+        labels = torch.full((len(self),), self.classes)  # int64: a byte cannot hold class 256
+        order = torch.randperm(len(self), generator=stream_generator(seed, "labels"))
         for label in range(self.classes):
-            left[order[self.labels[order] == label][:each]] = label
-        return replace(self, labels=left)
+            labels[order[self.labels[order] == label][:per_class]] = label
+        return replace(self, labels=labels)
 
-    def first(self, n: int) -> "Images":
-        """The first n of them.
+    def first(self, count: int) -> "Images":
+        """The first `count` images.
 
         Raises:
             ConfigError: There are fewer.
         """
-        if n > len(self):
-            raise ConfigError(f"{n:,} images asked for, but the split has {len(self):,}.")
-        return self.at(slice(n))
+        if count > len(self):
+            raise ConfigError(f"count={count}: the split has only {len(self):,} images.")
+        return self.subset(slice(count))
 
-    def at(self, index: Tensor | slice) -> "Images":
-        """Those at `index`."""
+    def subset(self, index: Tensor | slice) -> "Images":
+        """The images at `index`."""
         return replace(self, x=self.x[index], labels=self.labels[index])
 
     def mean(self) -> Tensor:
-        """The mean image, shape `(C, H, W)`, in [0, 1]."""
+        """The mean image, in [0, 1], shape `(C, H, W)`."""
         return self.x.sum(0, dtype=torch.int64) / (255 * len(self))
 
     def to(self, device: torch.device) -> "Images":
+        """The same images on another device."""
         return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
     def fingerprint(self) -> str:

@@ -1,18 +1,18 @@
-"""The images of a configuration, by split."""
+"""The splits of a configuration: which images are for training, validation and testing."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from ..config.config import Config
-from ..config.spec import lookup
 from ..system.errors import ConfigError, DataError
-from .images import Images
-from .readers.named import READERS
+from .images import Images, count_classes
+from .readers.named import read
 
 
 class Splits(NamedTuple):
-    """The images of a configuration; those for validation, if any, are not in `train`."""
+    """The images of a configuration; `train` does not contain the validation images."""
 
     train: Images
     test: Images
@@ -23,47 +23,95 @@ def load(config: Config) -> Splits:
     """All images of a configuration.
 
     Raises:
-        DataError: A file is missing or damaged, or the splits differ in image size.
-        ConfigError: More images are asked for than there are.
+        DataError: A file is missing or damaged, or training and test images differ in size.
+        ConfigError: There are fewer images or labels than the configuration asks for.
     """
-    train, test = _read(config, "train"), _read(config, "test")
-    classes = max(train.classes, test.classes)  # either may lack the last ones
-    train, test = replace(train, classes=classes), replace(test, classes=classes)
-    train, validation = _hold_out(train, config.validation or 0)
+    train_pixels, train_labels = _read(config, "train")
+    test_pixels, test_labels = _read(config, "test")
+    train_shape = tuple(train_pixels.shape[1:])
+    test_shape = tuple(test_pixels.shape[1:])
+    if train_shape != test_shape:
+        raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
+    # Either of the two may lack the last classes.
+    classes = max(
+        _count_classes(config, "train", train_labels), _count_classes(config, "test", test_labels)
+    )
+    train = _select(config, "train", train_pixels, train_labels, classes)
+    test = _select(config, "test", test_pixels, test_labels, classes)
+    validation = None
+    if config.validation:
+        validation = _select(config, "validation", train_pixels, train_labels, classes)
     if config.labels:
-        train = train.hide(config.labels, config.seed)
-    if train.shape != test.shape:
-        raise DataError(f"Training images have shape {train.shape}, test images {test.shape}.")
+        train = train.hide_labels(config.labels, config.seed)
     return Splits(train, test, validation)
 
 
 def load_split(config: Config, split: str) -> Images:
-    """The `"train"`, `"test"` or `"validation"` images of a configuration."""
-    if split == "test":
-        return _read(config, split)
-    train, validation = _hold_out(_read(config, "train"), config.validation or 0)
-    if split == "train":
-        return train
-    if validation is None:
-        raise ConfigError("The run was trained without --validation: it held out no images.")
-    return validation
+    """The images of one split, with all their labels.
+
+    Args:
+        config: Names the data set.
+        split: train, validation or test.
+
+    Raises:
+        DataError: A file is missing or damaged.
+        ConfigError: There are fewer images than the configuration asks for, or it has no validation
+            images.
+    """
+    if split == "validation" and not config.validation:
+        raise ConfigError("No images were held out for validation: train with validation=N.")
+    file = "test" if split == "test" else "train"
+    pixels, labels = _read(config, file)
+    return _select(config, split, pixels, labels, _count_classes(config, file, labels))
 
 
-def _hold_out(images: Images, count: int) -> tuple[Images, Images | None]:
-    """All but the last `count` images, and these."""
-    if not count:
-        return images, None
-    if count >= len(images):
-        raise ConfigError(
-            f"--validation {count}: of {len(images):,} training images none would be left."
-        )
-    rest = len(images) - count
-    return images.first(rest), images.at(slice(rest, None))
-
-
-def _read(config: Config, split: str) -> Images:
+def _read(config: Config, split: str) -> tuple[Tensor, Tensor]:
     directory = None if config.data_dir is None else Path(config.data_dir)
-    x, labels = lookup(READERS, config.data, "data set")(directory, split)
-    images = Images(x.unsqueeze(1), labels, binarize=config.binarize)
-    first = config.train_images if split == "train" else config.test_images
-    return images if first is None else images.first(first)
+    return read(config.data, directory, split)
+
+
+def _count_classes(config: Config, file: str, labels: Tensor) -> int:
+    """The classes among the images that are used of the training or the test file."""
+    option = f"{file}_images"
+    return count_classes(labels[: _limited(len(labels), option, getattr(config, option))])
+
+
+def _select(config: Config, split: str, pixels: Tensor, labels: Tensor, classes: int) -> Images:
+    index = split_range(config, split, len(pixels))
+    return Images(pixels[index], labels[index], classes, config.binarize)
+
+
+def split_range(config: Config, split: str, count: int) -> slice:
+    """The positions of a split among the images of its file.
+
+    Of the training file the first `train_images` are used, and the last `validation` of these are
+    held out. Of the test file the first `test_images` are used.
+
+    Args:
+        config: Says how many images are used and held out.
+        split: train, validation or test.
+        count: Images in the file.
+
+    Raises:
+        ConfigError: The file has too few images.
+    """
+    if split == "test":
+        return slice(_limited(count, "test_images", config.test_images))
+    used = _limited(count, "train_images", config.train_images)
+    held_out = config.validation or 0
+    if held_out and held_out >= used:
+        raise ConfigError(
+            f"validation={held_out}: none of the {used:,} training images would be left."
+        )
+    if split == "validation":
+        return slice(used - held_out, used)
+    return slice(used - held_out)
+
+
+def _limited(count: int, option: str, limit: int | None) -> int:
+    """`limit`, the value of an option, or `count` where it is not set."""
+    if limit is None:
+        return count
+    if limit > count:
+        raise ConfigError(f"{option}={limit}: the data set has only {count:,} of them.")
+    return limit

@@ -11,22 +11,27 @@ from ..model import VAE
 from ..objectives.objective import EVALUATION_BATCH_SIZE
 
 
-def chunks(
+def batches(
     images: Images, device: torch.device, size: int = EVALUATION_BATCH_SIZE
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images as floats, shape `(<= size, C, H, W)`, and their one-hot labels, in order."""
+    """All images in order, in batches on a device.
+
+    Yields:
+        Pixels in [0, 1], shape `(B, C, H, W)`, and one-hot labels, shape `(B, classes)`; B is
+        `size`, or less for the last batch.
+    """
     for start in range(0, len(images), size):
-        part = slice(start, start + size)
-        yield images.pixels(part).to(device), images.context(part).to(device)
+        index = slice(start, start + size)
+        yield images.pixels(index).to(device), images.one_hot_labels(index).to(device)
 
 
 @contextmanager
-def evaluating(model: VAE) -> Iterator[None]:
-    """Without gradients, and with layers that behave otherwise in training (dropout) at rest."""
-    was = model.training
+def evaluation_mode(model: VAE) -> Iterator[None]:
+    """Disable gradients and training behaviour (dropout, batch statistics); then restore both."""
+    was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(was)
+        model.train(was_training)

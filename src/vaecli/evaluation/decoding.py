@@ -1,20 +1,161 @@
-"""Reconstructions and samples of a trained model."""
+"""Samples and reconstructions: pixel means in [0, 1], decoded from latents."""
+
+import math
 
 import torch
 from torch import Tensor
 
+from ..config import defaults
+from ..config.config import Config
 from ..data.images import Images
+from ..data.splits import load_split
 from ..model import VAE
-from ..system.seeds import seeded
-from .batches import chunks, evaluating
+from ..system.errors import ConfigError
+from ..system.seeds import random_stream
+from .batches import batches, evaluation_mode
+from .embeddings import embed
+from .latent_density import COMPONENTS, fit_density
+
+
+def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, int | None]:
+    """The label of every image to sample, and how many of the images make a row.
+
+    Args:
+        model: May be unconditional, if no label is chosen.
+        label: The number of a class; all for a row of each class; None cycles through the classes.
+        count: Images to sample; with all, rounded up to a multiple of the classes.
+
+    Returns:
+        Labels, shape `(n,)`, and the images in a row; None if any number will do.
+
+    Raises:
+        ConfigError: The model is not conditional, or has no such class.
+    """
+    classes = model.context
+    if label is None:
+        return torch.arange(count) % max(classes, 1), None
+    if not classes:
+        raise ConfigError(
+            f"label={label}: the model is not conditional. Train one with conditional=True."
+        )
+    if label == "all":
+        row = math.ceil(count / classes)
+        return torch.arange(classes).repeat_interleave(row), row
+    if label not in map(str, range(classes)):
+        raise ConfigError(f"label={label}: choose all, or a class from 0 to {classes - 1}.")
+    return torch.full((count,), int(label)), None
+
+
+def sample_images(
+    model: VAE,
+    config: Config,
+    count: int,
+    label: str | None = None,
+    style_of: int | None = None,
+    fit: str | None = None,
+    seed: int = defaults.SEED,
+) -> tuple[Tensor, int | None]:
+    """What `vaecli sample` draws, and how many of the images make a row.
+
+    Args:
+        model: What decodes.
+        config: Names the images that `style_of` and `fit` need.
+        count: Images to sample.
+        label: As in `choose_labels`.
+        style_of: Position of a test image whose latent is kept, from 0.
+        fit: A key of `latent_density.COMPONENTS`, the density that replaces the prior.
+        seed: Decides the latents.
+
+    Returns:
+        Pixel means, shape `(n, C, H, W)`, and the images in a row; None if any number will do.
+
+    Raises:
+        ConfigError: The options contradict each other or the model.
+    """
+    if style_of is not None and fit is not None:
+        raise ConfigError("style_of keeps the latent of an image, fit samples new ones: use one.")
+    labels, row = choose_labels(model, label, count)
+    if style_of is not None:
+        return sample_style(model, labels, seed, load_split(config, "test"), style_of), row
+    if fit is not None:
+        train = load_split(config, "train")
+        return sample_fitted(model, labels, seed, train, COMPONENTS[fit]), row
+    return sample_prior(model, labels, seed), row
+
+
+def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
+    """Images decoded from latents of the prior, shape `(n, C, H, W)`.
+
+    Args:
+        model: What decodes; an unconditional model ignores the labels.
+        labels: The class of every image, shape `(n,)`.
+        seed: Decides the latents: two models are given the same noise.
+    """
+    with random_stream(model.device, seed, "samples"), evaluation_mode(model):
+        c = _context(model, labels)
+        z = model.sample_latent(len(labels), c)
+        return model.decode(z, c)
+
+
+def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, components: int) -> Tensor:
+    """Images decoded from a density fitted to the latents of training images, not from the prior.
+
+    Args:
+        model: What encodes and decodes.
+        labels: The class of every image, shape `(n,)`; the latents do not depend on it.
+        seed: Decides the latents.
+        train: Images whose posterior means the density is fitted to.
+        components: Normals in the mixture that is fitted.
+
+    Returns:
+        Pixel means, shape `(n, C, H, W)`.
+    """
+    with random_stream(model.device, seed, "samples"), evaluation_mode(model):
+        density = fit_density(embed(model, train).mean, components)
+        z = density.sample((len(labels),)).to(model.device)
+        return model.decode(z, _context(model, labels))
+
+
+def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: int) -> Tensor:
+    """Images that keep the latent of one image, decoded with the given labels.
+
+    Args:
+        model: Conditional.
+        labels: The class of every image, shape `(n,)`.
+        seed: Decides the pixels, if they are binarized at random.
+        images: Hold the image whose posterior mean is decoded.
+        index: Position of that image, from 0.
+
+    Returns:
+        Pixel means, shape `(n, C, H, W)`.
+
+    Raises:
+        ConfigError: The model is not conditional, or there is no such image.
+    """
+    if not model.context:
+        raise ConfigError(f"style_of={index} needs labels, but the model is not conditional.")
+    if index >= len(images):
+        raise ConfigError(f"style_of={index}: there are {len(images):,} images, numbered from 0.")
+    with random_stream(model.device, seed, "samples"), evaluation_mode(model):
+        [(x, c)] = batches(images.subset(slice(index, index + 1)), model.device)
+        z = model.embed(x, c).expand(len(labels), -1)
+        return model.decode(z, _context(model, labels))
+
+
+def _context(model: VAE, labels: Tensor) -> Tensor | None:
+    """The labels as the model takes them: one-hot, or None without a condition."""
+    return model.one_hot(labels) if model.context else None
 
 
 def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
-    """The images and their reconstructions, both of shape `(N, C, H, W)`.
+    """The images and their reconstructions, both of shape `(N, C, H, W)`, on the CPU.
 
-    A conditional model is told their labels.
+    A conditional model is given the labels of the images.
     """
-    with seeded(model.device, "reconstructions"), evaluating(model):
-        parts = [(x, model.reconstruct(x, c)) for x, c in chunks(images, model.device)]
-    originals, decoded = zip(*parts, strict=True)
-    return torch.cat(originals).cpu(), torch.cat(decoded).cpu()
+    originals = []
+    reconstructions = []
+    with random_stream(model.device, "reconstructions"), evaluation_mode(model):
+        for x, c in batches(images, model.device):
+            originals.append(x.cpu())
+            reconstructions.append(model.reconstruct(x, c).cpu())
+    return torch.cat(originals), torch.cat(reconstructions)

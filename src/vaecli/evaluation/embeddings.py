@@ -1,3 +1,5 @@
+"""A data set as latents, and the file formats of latents."""
+
 import csv
 import io
 from dataclasses import dataclass
@@ -8,33 +10,35 @@ from numpy.typing import NDArray
 
 from ..data.images import Images
 from ..model import VAE
-from ..system.seeds import seeded
-from .batches import chunks, evaluating
+from ..system.seeds import random_stream
+from .batches import batches, evaluation_mode
 
 ENDINGS = (".npz", ".csv", ".npy")
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """The posterior of every image of a split.
+    """Labels and posteriors of images.
 
     Attributes:
         label: Classes from 0, shape `(N,)`.
         mean: Posterior means, shape `(N, D)`.
-        log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf of a point mass.
+        log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf for a deterministic
+            code.
     """
 
     label: NDArray[np.uint8]
     mean: NDArray[np.float32]
     log_var: NDArray[np.float32]
 
-    def encode(self, ending: str) -> bytes:
-        """The bytes of a file with one of the `ENDINGS`.
+    def to_bytes(self, ending: str) -> bytes:
+        """The content of a file with one of the `ENDINGS`.
 
         `.npz` holds the arrays index, label, mean and log_var; `.csv` has the columns index, label
         and z1 to zD, the means; `.npy` is the array of the means.
         """
-        buffer, index = io.BytesIO(), np.arange(len(self.label))
+        buffer = io.BytesIO()
+        index = np.arange(len(self.label))
         if ending == ".npz":
             np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
         elif ending == ".npy":
@@ -50,12 +54,16 @@ class Embeddings:
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
-    """Encode all images, given their labels if the model is conditional."""
-    means, log_vars = [], []
-    with seeded(model.device, "embeddings"), evaluating(model):
-        for x, c in chunks(images, model.device):
+    """The posteriors of all images; a conditional model is given their labels."""
+    means = []
+    log_vars = []
+    with random_stream(model.device, "embeddings"), evaluation_mode(model):
+        for x, c in batches(images, model.device):
             q = model.encode(x, c)
             means.append(q.mean.cpu())
             log_vars.append(q.variance.log().cpu())
-    mean, log_var = torch.cat(means).numpy(), torch.cat(log_vars).numpy()
-    return Embeddings(images.labels.cpu().numpy(), mean, log_var)
+    return Embeddings(
+        label=images.labels.cpu().numpy(),
+        mean=torch.cat(means).numpy(),
+        log_var=torch.cat(log_vars).numpy(),
+    )

@@ -1,26 +1,43 @@
-"""Latents in a plane."""
+"""Latents as points of a plane."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def plane(z: NDArray[np.float32]) -> tuple[NDArray[np.float64], tuple[str, str]]:
-    """Points to draw, shape `(N, 2)`, and the names of their axes.
+def project_to_plane(
+    latents: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], tuple[str, str]]:
+    """Points, shape `(N, 2)`, and the names of the two axes.
+
+    One or two dimensions are kept as they are. More are projected to their first two principal
+    components, each with its entry of largest absolute value positive, so that the same latents
+    always give the same picture.
 
     References:
         On lines and planes of closest fit to systems of points in space (Pearson, 1901),
             https://doi.org/10.1080/14786440109462720
+
+    Args:
+        latents: Shape `(N, D)`.
     """
-    points = z.astype(np.float64)
-    if z.shape[1] == 1:
-        return np.column_stack([points, np.zeros(len(z))]), ("latent 1", "")
-    if z.shape[1] == 2:
+    points = latents.astype(np.float64)
+    dimensions = latents.shape[1]
+    if dimensions == 1:
+        return np.column_stack([points, np.zeros(len(points))]), ("latent 1", "")
+    if dimensions == 2:
         return points, ("latent 1", "latent 2")
-    centered = points - points.mean(0)
-    variances, directions = np.linalg.eigh(centered.T @ centered)
-    shares = variances[::-1] / max(variances.sum(), np.finfo(float).tiny)
-    names = [f"principal component {i + 1} ({100 * shares[i]:.1f} % of variance)" for i in (0, 1)]
-    first, second = directions[:, -1], directions[:, -2]
-    # An eigenvector's sign is arbitrary: fix it, so that the same latents give the same picture.
-    axes = [v * np.sign(v[np.abs(v).argmax()]) for v in (first, second)]
-    return centered @ np.column_stack(axes), (names[0], names[1])
+    points, explained = _principal_components(points)
+    first, second = (f"{100 * part:.1f} % of variance" for part in explained)
+    return points, (f"principal component 1 ({first})", f"principal component 2 ({second})")
+
+
+def _principal_components(
+    points: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The first two components, shape `(N, 2)`, and the part of the variance each explains."""
+    if not np.ptp(points, axis=0).any():  # a single point, or the same one again: no direction
+        return np.zeros((len(points), 2)), np.zeros(2)
+    from sklearn.decomposition import PCA  # takes a second: only where it is needed
+
+    pca = PCA(2, svd_solver="covariance_eigh")
+    return pca.fit_transform(points), pca.explained_variance_ratio_

@@ -10,7 +10,7 @@ from ..data.splits import Splits, load
 from ..run.create import new_run
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
-from ..system import machine
+from ..system import devices
 from ..training.runtime import keep_freed_memory
 from ..training.state import State, start
 from .events import Notice
@@ -61,7 +61,7 @@ def prepare(config: Config) -> Prepared:
         notices.append(
             Notice(f"torch cannot compile {config.objective}: --compile is ignored.", "warning")
         )
-    elif state.compile and not machine.can_compile():
+    elif state.compile and not devices.can_compile():
         state.compile = False
         notices.append(
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")

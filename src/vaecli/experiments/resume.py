@@ -7,7 +7,8 @@ from typing import Any
 
 from ..config import presets
 from ..config.build import monitor_of, resolve
-from ..config.config import Config, read_options_file
+from ..config.config import Config, to_json
+from ..config.option_files import read_options_file
 from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
 from ..run.run import Run
@@ -137,7 +138,7 @@ def can_resume(run: Run, config: Config) -> bool:
 
 def _unchangeable(config: Config) -> dict[str, Any]:
     return {
-        name: value for name, value in config.to_json().items() if name not in CHANGEABLE_ON_RESUME
+        name: value for name, value in to_json(config).items() if name not in CHANGEABLE_ON_RESUME
     }
 
 
@@ -150,8 +151,8 @@ def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
     old = resolve(run.config)
     if not options:
         return old
-    given = presets.with_beta(options, old.objective)
-    new = resolve(Config.from_values(old.to_json() | given))
+    given = presets.with_beta(presets.typed_options(options), old.objective)
+    new = resolve(old.with_values(**given))
     for name in given:
         before = getattr(old, name)
         after = getattr(new, name)

@@ -6,7 +6,8 @@ import time
 from types import FrameType
 from typing import Any, Self
 
-from ..config.config import Config, parse_duration
+from ..config.config import Config
+from ..config.durations import parse_duration
 from ..system.errors import Interrupted
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows does not know the last one

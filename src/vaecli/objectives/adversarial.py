@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model import VAE
-from ..parts.networks import join
+from ..parts.networks import concat_context
 from ..parts.priors import Prior
 from ..parts.ranges import Layers, Units, Weight
 from ..system.errors import ConfigError
@@ -59,7 +59,7 @@ class Adversarial(Objective):
         super().__init__()
         if next(prior.parameters(), None) is not None:
             raise ConfigError(
-                "The adversarial objective needs a prior without parameters: use --prior normal."
+                "The adversarial objective needs a prior without parameters: use prior='normal'."
             )
         inputs = latent_dim
         if labels:
@@ -79,11 +79,11 @@ class Adversarial(Objective):
         fake = draw.z[0]
         real, label = self._sample_prior(model, len(x), c)
         real = real.detach().requires_grad_(torch.is_grad_enabled())
-        real_logits = self.discriminator(join(real, label))
+        real_logits = self.discriminator(concat_context(real, label))
         discriminator_term = discriminator_loss(
-            real_logits, self.discriminator(join(fake.detach(), label))
+            real_logits, self.discriminator(concat_context(fake.detach(), label))
         )
-        generator_logits = frozen(self.discriminator)(join(fake, label))
+        generator_logits = frozen(self.discriminator)(concat_context(fake, label))
         adversarial_loss = (
             self.weight * generator_loss(generator_logits)
             + discriminator_term
@@ -120,5 +120,5 @@ def _check_labels(prior: Prior, context: int, classes: int) -> None:
     if not context and not prior(torch.eye(classes)).batch_shape:
         raise ConfigError(
             "adversarial:labels=true needs a prior with a component for each class: use "
-            "--prior ring."
+            "prior='ring'."
         )

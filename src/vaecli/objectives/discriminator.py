@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..parts.layers import Style
+from ..parts.layers import LayerBuilder
 
 
 def latent_discriminator(inputs: int, width: int, depth: int) -> nn.Module:
     """An MLP from vectors, shape `(B, inputs)`, to logits of being real, shape `(B,)`."""
-    hidden = Style().dense([inputs, *[width] * depth])
+    hidden = LayerBuilder().mlp([inputs, *[width] * depth])
     return nn.Sequential(*hidden, nn.Linear(width, 1), nn.Flatten(0))
 
 

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from torch.func import functional_call
 
 from ..model import VAE, Draw
-from ..parts.posteriors import Gaussian, Posterior
+from ..parts.posteriors import GaussianPosterior, Posterior
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
@@ -95,7 +95,7 @@ class Objective(nn.Module, abc.ABC):
 
 
 def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
-    """Means over the images of `loss` and of the metrics of the draw and the objective.
+    """RunningMeans over the images of `loss` and of the metrics of the draw and the objective.
 
     A posterior with a penalty of its own, such as a codebook's, adds it to the loss as vq_loss.
 
@@ -137,8 +137,8 @@ def detached_prior_nll(model: VAE, draw: Draw, c: Context) -> Tensor:
 
 def require_gaussian(objective: str, posterior: Posterior) -> None:
     """Raise `ConfigError` unless the posterior has independent dimensions."""
-    if not isinstance(posterior, Gaussian):
+    if not isinstance(posterior, GaussianPosterior):
         raise ConfigError(
             f"The {objective} objective needs a posterior with independent dimensions: use "
-            "--posterior gaussian."
+            "posterior='gaussian'."
         )

@@ -48,7 +48,7 @@ class RAE(Objective):
         super().__init__()
         if posterior.has_density or posterior.space != "real":
             raise ConfigError(
-                "The rae objective needs a deterministic posterior: use --posterior dirac."
+                "The rae objective needs a deterministic posterior: use posterior='dirac'."
             )
         self.needs_density = False
         self.compiles = penalty == "l2"

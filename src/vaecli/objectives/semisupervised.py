@@ -10,7 +10,7 @@ from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
 
 from ..model import VAE
-from ..parts.networks import Headed, Network
+from ..parts.networks import EncoderWithHead, Network
 from ..system.errors import ConfigError
 from .objective import END_OF_TRAINING, Context, LossTerms, Objective
 
@@ -46,11 +46,11 @@ class M2(Objective):
     ) -> None:
         super().__init__()
         if not context:
-            raise ConfigError("The m2 objective needs a conditional model: add --conditional.")
+            raise ConfigError("The m2 objective needs a conditional model: add conditional=True.")
         self.reads_labels = True
         self.alpha = alpha
         self.classes = classes
-        self.classifier = Headed(network.encoder(shape, 0), classes)  # logits of q(y | x)
+        self.classifier = EncoderWithHead(network.encoder(shape, 0), classes)  # logits of q(y | x)
 
     def forward(
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..model import VAE
 from ..parts.likelihoods import Likelihood
-from ..parts.networks import Headed, Network
+from ..parts.networks import EncoderWithHead, Network
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
 from .discriminator import discriminator_loss, generator_loss, gradient_penalty
@@ -51,12 +51,14 @@ class VAEGAN(Objective):
         gradient_penalty: Weight = 1.0,
     ) -> None:
         super().__init__()
-        if {*likelihood.parameters()} - {*likelihood.decoder.parameters()} or likelihood.maps > 1:
-            raise ConfigError("vae-gan cannot train a pixel scale: use --likelihood bernoulli.")
+        if {*likelihood.parameters()} - {
+            *likelihood.decoder.parameters()
+        } or likelihood.params_per_pixel > 1:
+            raise ConfigError("vae-gan cannot train a pixel scale: use likelihood='bernoulli'.")
         self.compiles = False
         self.gamma = gamma
         self.penalty_weight = gradient_penalty
-        self.discriminator = Headed(network.encoder(shape, context))
+        self.discriminator = EncoderWithHead(network.encoder(shape, context))
 
     def forward(
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING

@@ -1,4 +1,4 @@
-"""Codebooks: vectors that are learned, and latents that are made of them."""
+"""Codebooks of learned vectors, and latents that are made of their codes."""
 
 import math
 from typing import Any
@@ -7,111 +7,120 @@ import torch
 from torch import Tensor, nn
 
 from ..system.errors import ConfigError
-from .distributions import Unchecked
+from .distributions import UnvalidatedDistribution
 
-MEMORY = 0.9  # of the average use of a code, for each batch
-DEAD = 0.1  # a code used less than this part of an equal share is dead: in 22 batches without use
+USAGE_DECAY = 0.9  # decay per batch of the average usage of the codes
+RESET_THRESHOLD = 0.1  # codes below 10 % of uniform usage are reset: after 22 unused batches
 
 
-class Codewords(Unchecked):
-    """Every position takes one code of each book, independently and uniformly, and adds them.
+class UniformCodes(UnvalidatedDistribution):
+    """Latents made of codes: at every position the sum of a random code of each codebook.
 
     Args:
-        books: Codes, shape `(levels, codes, dim)`.
-        positions: Vectors of length dim in a latent.
-        batch_shape: Of the distribution.
+        codebooks: Codes, shape `(levels, codes, dim)`.
+        positions: Number of vectors of length dim in a latent.
+        batch_shape: Batch shape of the distribution.
     """
 
-    def __init__(self, books: Tensor, positions: int, batch_shape: Any = ()) -> None:
-        event_shape = [positions * books.shape[-1]]
-        super().__init__(batch_shape, event_shape)
-        self.books, self.positions = books, positions
+    def __init__(self, codebooks: Tensor, positions: int, batch_shape: Any = ()) -> None:
+        super().__init__(batch_shape, [positions * codebooks.shape[-1]])
+        self.codebooks = codebooks
+        self.positions = positions
 
-    def expand(self, batch_shape: Any, _instance: None = None) -> "Codewords":
-        return Codewords(self.books, self.positions, batch_shape)
+    def expand(self, batch_shape: Any, _instance: None = None) -> "UniformCodes":
+        return UniformCodes(self.codebooks, self.positions, batch_shape)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        levels, codes, _ = self.books.shape
+        levels, codes, _ = self.codebooks.shape
         shape = (*sample_shape, *self.batch_shape, self.positions, levels)
-        index = torch.randint(codes, shape, device=self.books.device)
-        level = torch.arange(levels, device=self.books.device)
-        return self.books.detach()[level, index].sum(-2).flatten(-2)
+        index = torch.randint(codes, shape, device=self.codebooks.device)
+        level = torch.arange(levels, device=self.codebooks.device)
+        return self.codebooks.detach()[level, index].sum(-2).flatten(-2)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The logarithm of the mass of z, which is taken to be made of codes."""
-        levels, codes, _ = self.books.shape
+        """The log-probability of z, without a check that z is made of codes."""
+        levels, codes, _ = self.codebooks.shape
         shape = torch.broadcast_shapes(z.shape[:-1], self.batch_shape)
         return z.new_full(shape, -self.positions * levels * math.log(codes))
 
 
-class Quantizer(nn.Module):
-    """The nearest code, and the nearest to what it leaves, for as many levels as there are books.
+class VectorQuantizer(nn.Module):
+    """Replaces vectors by the sum of the nearest codes of one or more codebooks.
 
-    In training a code that fell out of use moves to a vector drawn from the batch. At the first
-    batch all of them do, so that codes begin where the vectors are.
+    Each codebook after the first quantizes the residual that the ones before leave. In training,
+    a code that fell out of use is reset to a random vector of the batch. In the first batch this
+    happens to all codes, so that they begin where the vectors are.
 
     Args:
-        latent_dim: The number of latent dimensions D.
-        levels: Books.
-        codes: Codes in a book.
+        latent_dim: Number of latent dimensions D.
+        levels: Number of codebooks.
+        codes: Codes in a codebook.
         dim: Length of a code; it divides D.
     """
 
-    use: Tensor
+    usage: Tensor
 
     def __init__(self, latent_dim: int, levels: int, codes: int, dim: int) -> None:
         super().__init__()
         if latent_dim % dim:
             raise ConfigError(
-                f"A codebook cuts latents into vectors of length {dim}: use a --latent-dim that "
-                f"{dim} divides, not {latent_dim}, or --posterior quantized:dim=1."
+                f"latent_dim={latent_dim} is not divisible by the code length {dim}: use a "
+                f"multiple of {dim}, or posterior='quantized:dim=1'."
             )
         self.positions = latent_dim // dim
-        self.books = nn.Parameter(torch.randn(levels, codes, dim))
-        # The part of all vectors that took each code, averaged over batches; saved, for resume.
-        self.register_buffer("use", torch.zeros(levels, codes))
+        self.codebooks = nn.Parameter(torch.randn(levels, codes, dim))
+        # Fraction of the vectors that took each code, averaged over batches; saved for resuming.
+        self.register_buffer("usage", torch.zeros(levels, codes))
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Quantize latents, shape `(B, D)`.
 
         Returns:
-            What they become, shape `(B, D)`, without gradient; what pulls the codes to the latents,
-            and the latents to the codes: squared distances, shape `(B,)`, with a gradient to one
-            side each.
+            The quantized latents, shape `(B, D)`, without gradient; the codebook loss and the
+            commitment loss, both the squared distance from latents to codes, shape `(B,)`. The
+            first has a gradient in the codes alone, the second in the latents alone.
         """
-        rest = z.unflatten(-1, (self.positions, -1)).flatten(0, 1)
-        total, on_codes, on_latents = torch.zeros_like(rest), z.new_zeros(()), z.new_zeros(())
+        residual = z.unflatten(-1, (self.positions, -1)).flatten(0, 1)
+        quantized = torch.zeros_like(residual)
+        codebook_loss = z.new_zeros(())
+        commitment_loss = z.new_zeros(())
         learning = self.training and torch.is_grad_enabled()
-        for level in range(len(self.books)):
+        for level in range(len(self.codebooks)):
             if learning:
-                self._revive(level, rest)
-            index = nearest(rest, self.books[level])
-            code = self.books[level][index]
-            on_codes = on_codes + (code - rest.detach()).square()
-            on_latents = on_latents + (code.detach() - rest).square()
-            rest, total = rest - code.detach(), total + code.detach()
+                self._reset_dead_codes(level, residual)
+            index = nearest_code(residual, self.codebooks[level])
+            code = self.codebooks[level][index]
+            codebook_loss = codebook_loss + (code - residual.detach()).square()
+            commitment_loss = commitment_loss + (code.detach() - residual).square()
+            residual = residual - code.detach()
+            quantized = quantized + code.detach()
             if learning:
-                self._count(level, index)
-        return total.view_as(z), on_codes.view_as(z).sum(-1), on_latents.view_as(z).sum(-1)
+                self._update_usage(level, index)
+        return (
+            quantized.view_as(z),
+            codebook_loss.view_as(z).sum(-1),
+            commitment_loss.view_as(z).sum(-1),
+        )
 
     @torch.no_grad()
-    def _revive(self, level: int, vectors: Tensor) -> None:
-        """Move dead codes to vectors drawn at random."""
-        use, book = self.use[level], self.books[level]
-        dead = use < DEAD / len(use)
-        drawn = vectors[torch.randint(len(vectors), (len(use),), device=use.device)]
-        book.copy_(torch.where(dead.unsqueeze(-1), drawn, book))
-        use.copy_(torch.where(dead, 1 / len(use), use))
+    def _reset_dead_codes(self, level: int, vectors: Tensor) -> None:
+        """Move codes that fell out of use to vectors drawn at random."""
+        usage = self.usage[level]
+        codebook = self.codebooks[level]
+        dead = usage < RESET_THRESHOLD / len(usage)
+        drawn = vectors[torch.randint(len(vectors), (len(usage),), device=usage.device)]
+        codebook.copy_(torch.where(dead.unsqueeze(-1), drawn, codebook))
+        usage.copy_(torch.where(dead, 1 / len(usage), usage))
 
     @torch.no_grad()
-    def _count(self, level: int, index: Tensor) -> None:
-        """Bring the average use of the codes up to date."""
-        ones = torch.ones_like(index, dtype=self.use.dtype)
-        share = torch.zeros_like(self.use[level]).index_add(0, index, ones) / len(index)
-        self.use[level].lerp_(share, 1 - MEMORY)
+    def _update_usage(self, level: int, index: Tensor) -> None:
+        """Bring the average usage of the codes up to date."""
+        ones = torch.ones_like(index, dtype=self.usage.dtype)
+        share = torch.zeros_like(self.usage[level]).index_add(0, index, ones) / len(index)
+        self.usage[level].lerp_(share, 1 - USAGE_DECAY)
 
 
 @torch.no_grad()
-def nearest(vectors: Tensor, book: Tensor) -> Tensor:
+def nearest_code(vectors: Tensor, codebook: Tensor) -> Tensor:
     """The index of the code that is nearest to each vector, shape `(N,)`."""
-    return (book.square().sum(-1) - 2 * vectors @ book.T).argmin(-1)
+    return (codebook.square().sum(-1) - 2 * vectors @ codebook.T).argmin(-1)

@@ -1,19 +1,21 @@
-"""Distributions over latent vectors that `torch.distributions` lacks, or holds too slowly."""
+"""Distributions over latent vectors that `torch.distributions` lacks, or computes too slowly."""
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
 
-LARGEST_LOG_VAR = 20.0  # an emitted log-variance is held within [-20, 20]: its exp is finite
+LOG_VAR_LIMIT = 20.0  # log-variances from networks are clamped to [-20, 20]: exp stays finite
+
+Origin = TypeVar("Origin")
 
 
-class Unchecked(Distribution):
-    """A distribution that checks none of its arguments: it is made anew for every batch."""
+class UnvalidatedDistribution(Distribution):
+    """Base class of our distributions. It checks no arguments: one is made for every batch."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
 
@@ -21,10 +23,33 @@ class Unchecked(Distribution):
         super().__init__(torch.Size(batch_shape), torch.Size(event_shape), validate_args=False)
 
 
-class DiagonalNormal(Unchecked):
-    """Normal with independent dimensions, held as mean and log-variance.
+class SampleCache(Generic[Origin]):
+    """Remembers the last sample of a distribution, and what it was computed from.
 
-    What an encoder emits is what the densities need: no scale is taken to logarithms and back.
+    The density of a sample just drawn is then known without inverting a flow or running a network
+    again. As in torch's transforms with `cache_size=1`, a sample is recognized by identity: a
+    tensor with the same values is another tensor, and is not found.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, Origin] | None = None
+
+    def store(self, sample: Tensor, origin: Origin) -> None:
+        """Remember this sample in place of the last."""
+        self._last = (sample, origin)
+
+    def find(self, z: Tensor) -> Origin | None:
+        """What z was computed from, or None if it is not the last sample."""
+        if self._last is None or self._last[0] is not z:
+            return None
+        return self._last[1]
+
+
+class DiagonalNormal(UnvalidatedDistribution):
+    """Normal with independent dimensions, given by mean and log-variance.
+
+    Encoders output a log-variance and densities need one: nothing is converted to a standard
+    deviation and back.
 
     Args:
         loc: Mean, shape `(*batch, D)`.
@@ -33,7 +58,8 @@ class DiagonalNormal(Unchecked):
 
     def __init__(self, loc: Tensor, log_var: Tensor) -> None:
         super().__init__(loc.shape[:-1], loc.shape[-1:])
-        self.loc, self.log_var = loc, log_var
+        self.loc = loc
+        self.log_var = log_var
 
     @property
     def mean(self) -> Tensor:
@@ -61,7 +87,7 @@ class DiagonalNormal(Unchecked):
 
 
 class StandardNormal(DiagonalNormal):
-    """`N(0, I)`, a class of its own for its shorter KL.
+    """`N(0, I)`, a class of its own because its KL is shorter.
 
     Args:
         zero: Zeros, shape `(D,)`.
@@ -71,14 +97,14 @@ class StandardNormal(DiagonalNormal):
         super().__init__(zero, zero)
 
 
-def bounded_normal(mean: Tensor, log_var: Tensor) -> DiagonalNormal:
-    """The normal of what a network emits, whose log-variance is cut to [-20, 20].
+def clamped_normal(mean: Tensor, log_var: Tensor) -> DiagonalNormal:
+    """The normal with a network's outputs as parameters, its log-variance clamped to [-20, 20].
 
-    No healthy training comes near: that is a spread from 5e-5 to 2e4. A network that diverges is
-    seen by its loss, and not by an infinity made here.
+    Standard deviations from 5e-5 to 2e4 are far more than healthy training needs. A network that
+    diverges shows in its loss, not in an infinity made here.
     """
-    # clamp by its other name, whose gradient is one operation and not five
-    return DiagonalNormal(mean, F.hardtanh(log_var, -LARGEST_LOG_VAR, LARGEST_LOG_VAR))
+    # hardtanh is clamp with a cheaper gradient
+    return DiagonalNormal(mean, F.hardtanh(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
 
 
 @register_kl(DiagonalNormal, DiagonalNormal)  # type: ignore[untyped-decorator]
@@ -94,23 +120,16 @@ def kl_standard_normal(q: DiagonalNormal, p: StandardNormal) -> Tensor:
     return 0.5 * (q.loc.square() + q.log_var.exp() - q.log_var - 1).sum(-1)
 
 
-class Delta(Unchecked):
-    """A point mass at `value`, with density 1 there by convention.
-
-    The convention drops the infinite entropy of a deterministic encoder, so that `-log p(z)` is
-    what is left of a rate.
+class PointMass(UnvalidatedDistribution):
+    """All mass at one point, with log-density 0 there; the subclass says why.
 
     Args:
         value: Location, shape `(*batch, D)`.
-        penalty: A term, in nats, shape `batch`, that every objective adds to its loss.
-        discrete: The point is one of finitely many, and the convention is exact: a mass of 1.
     """
 
-    def __init__(
-        self, value: Tensor, penalty: Tensor | None = None, discrete: bool = False
-    ) -> None:
+    def __init__(self, value: Tensor) -> None:
         super().__init__(value.shape[:-1], value.shape[-1:])
-        self.value, self.penalty, self.discrete = value, penalty, discrete
+        self.value = value
 
     @property
     def mean(self) -> Tensor:
@@ -127,66 +146,97 @@ class Delta(Unchecked):
         return z.new_zeros(z.shape[:-1])
 
 
-class Chain(Unchecked):
-    """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
+class Delta(PointMass):
+    """The code of a deterministic encoder, with density 1 by convention.
 
-    It makes a hierarchy look like a single latent, so that a hierarchical model needs no objective
-    and no sampling of its own.
+    The convention drops its entropy, which is minus infinity, so that `-log p(z)` is what is left
+    of the rate.
 
     Args:
-        first: The distribution of z_1, event shape `(D_1,)`.
-        rest: For each further level, from all levels above it, concatenated, to its distribution.
+        value: Location, shape `(*batch, D)`.
+    """
+
+
+class QuantizedPointMass(PointMass):
+    """One of finitely many codewords: log-density 0 is that of probability 1, with no convention.
+
+    Args:
+        value: The codeword, shape `(*batch, D)`.
+        vq_loss: Codebook and commitment loss, in nats, shape `batch`; every objective adds it.
+    """
+
+    def __init__(self, value: Tensor, vq_loss: Tensor) -> None:
+        super().__init__(value)
+        self.vq_loss = vq_loss
+
+
+class HierarchicalDistribution(UnvalidatedDistribution):
+    """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
+
+    It presents the levels of a hierarchy as a single latent, so that a hierarchical model needs no
+    objective and no sampling of its own.
+
+    Args:
+        first: Distribution of z_1, event shape `(D_1,)`.
+        conditionals: For each further level, a function from all levels above it, concatenated, to
+            its distribution.
         sizes: `D_1, ..., D_L`.
     """
 
     def __init__(
         self,
         first: Distribution,
-        rest: Sequence[Callable[[Tensor], Distribution]],
+        conditionals: Sequence[Callable[[Tensor], Distribution]],
         sizes: Sequence[int],
     ) -> None:
         super().__init__(first.batch_shape, [sum(sizes)])
-        self.first, self.rest, self.sizes = first, rest, sizes
-        self._drawn: tuple[Tensor, list[Distribution]] | None = None
+        self.first = first
+        self.conditionals = conditionals
+        self.sizes = sizes
+        self._samples: SampleCache[list[Distribution]] = SampleCache()
 
     @property
     def mean(self) -> Tensor:
         """The mean of every level, given the means above it."""
-        return self._descend(lambda level: level.mean)[0]
+        return self._ancestral_pass(lambda level: level.mean)[0]
 
     @property
     def variance(self) -> Tensor:
         """The variance of every level, given the means above it."""
-        levels = self._descend(lambda level: level.mean)[1]
+        _, levels = self._ancestral_pass(lambda level: level.mean)
         return torch.cat([level.variance for level in levels], dim=-1)
 
-    def expand(self, batch_shape: Any, _instance: None = None) -> "Chain":
-        return Chain(self.first.expand(batch_shape), self.rest, self.sizes)
+    def expand(self, batch_shape: Any, _instance: None = None) -> "HierarchicalDistribution":
+        first = self.first.expand(batch_shape)
+        return HierarchicalDistribution(first, self.conditionals, self.sizes)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        # The levels below the first have the sample shape already, in what is above them.
-        z, levels = self._descend(
-            lambda level: level.rsample(sample_shape if level is self.first else ())
-        )
-        self._drawn = z, levels
+        def draw(level: Distribution) -> Tensor:
+            # lower levels have the sample shape already, from the levels above them
+            return level.rsample(sample_shape if level is self.first else ())
+
+        z, levels = self._ancestral_pass(draw)
+        self._samples.store(z, levels)
         return z
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The log-density; that of the last sample reuses the levels it was drawn from."""
+        """The log-density; for the last sample, of the levels that it was drawn from."""
         parts = z.split(list(self.sizes), dim=-1)
-        if self._drawn and self._drawn[0] is z:
-            levels = self._drawn[1]
-        else:
+        levels = self._samples.find(z)
+        if levels is None:
             above = [torch.cat(parts[:n], dim=-1) for n in range(1, len(parts))]
-            given = zip(self.rest, above, strict=True)
-            levels = [self.first, *(level(z) for level, z in given)]
-        pairs = zip(levels, parts, strict=True)
-        return torch.stack([level.log_prob(part) for level, part in pairs]).sum(0)
+            pairs = zip(self.conditionals, above, strict=True)
+            levels = [self.first, *(conditional(upper) for conditional, upper in pairs)]
+        log_probs = [level.log_prob(part) for level, part in zip(levels, parts, strict=True)]
+        return torch.stack(log_probs).sum(0)
 
-    def _descend(self, pick: Callable[[Distribution], Tensor]) -> tuple[Tensor, list[Distribution]]:
-        """The vector made by picking a value at every level in turn, and the levels."""
-        levels, z = [self.first], pick(self.first)
-        for level in self.rest:
-            levels.append(level(z))
+    def _ancestral_pass(
+        self, pick: Callable[[Distribution], Tensor]
+    ) -> tuple[Tensor, list[Distribution]]:
+        """Pick a value at each level in turn; the vector of them, and the levels."""
+        levels = [self.first]
+        z = pick(self.first)
+        for conditional in self.conditionals:
+            levels.append(conditional(z))
             z = torch.cat([z, pick(levels[-1])], dim=-1)
         return z, levels

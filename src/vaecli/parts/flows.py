@@ -1,7 +1,7 @@
-"""Invertible maps of latents, and a distribution warped by one.
+"""Normalizing flows: invertible maps of latents, and distributions transformed by them.
 
-A flow maps z to y, both of shape `(*batch, D)`, given features h, shape `(*batch, H)`, and knows
-the logarithm of the absolute determinant of its derivative, shape `batch`, in both directions.
+A flow maps z to y, both of shape `(*batch, D)`, given features h, shape `(*batch, H)`. In both
+directions it computes the logarithm of the absolute Jacobian determinant, shape `batch`.
 """
 
 import abc
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..system.errors import ConfigError
-from .distributions import Unchecked, bounded_normal
-from .latents import LatentNet, beside
+from .distributions import SampleCache, UnvalidatedDistribution
+from .latent_networks import LatentMLP, concat_features
 
-BISECTIONS = 40  # halve an interval to below what float32 resolves
-GATE = 7.0  # the logit of a gate lies between -7 and 7, so that an inverse stays finite
+BISECTIONS = 40  # halve an interval to less than float32 resolves
+MAX_GATE_LOGIT = 7.0  # gates are the sigmoid of -7 to 7: an inverse stays finite
 
 
 class Flow(nn.Module, abc.ABC):
-    """An invertible map."""
+    """An invertible map of latents."""
 
     @abc.abstractmethod
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -30,35 +30,37 @@ class Flow(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`z` and `log |det dy/dz|`, as forward has it."""
+        """`z` and `log |det dy/dz|`, the same as that of `forward`."""
 
 
-class Warped(Unchecked):
-    """A distribution seen through a flow: that of `flow(z)`, where z is drawn from the base.
+class FlowDistribution(UnvalidatedDistribution):
+    """The distribution of `flow(z)`, where z is drawn from a base distribution.
 
     Args:
-        base: A distribution over z, event shape `(D,)`.
+        base: Distribution of z, event shape `(D,)`.
         flow: Maps `(z, h)`.
-        h: What the flow is given, shape `(*batch, H)`.
+        h: Features given to the flow, shape `(*batch, H)`.
     """
 
     def __init__(self, base: Distribution, flow: Flow, h: Tensor | None = None) -> None:
         super().__init__(base.batch_shape, base.event_shape)
-        self.base, self.flow, self.h = base, flow, h
-        self._drawn: tuple[Tensor, Tensor, Tensor] | None = None
+        self.base = base
+        self.flow = flow
+        self.h = h
+        self._samples: SampleCache[tuple[Tensor, Tensor]] = SampleCache()
 
     @property
     def mean(self) -> Tensor:
-        """The mean of the base, carried through the flow: a typical value, not the expectation."""
+        """The flow of the base's mean: a typical value, not the expectation."""
         mean: Tensor = self.flow(self.base.mean, self.h)[0]
         return mean
 
     @property
     def variance(self) -> Tensor:
-        """About the variance: to first order, and exact for a flow that is affine.
+        """The variance to first order, which is exact for an affine flow.
 
-        Every dimension of the base goes one standard deviation up and down from its mean; the
-        squares of half of what that moves are added.
+        Each dimension of the base moves one standard deviation up and down from its mean; half of
+        the difference that this makes to y is squared, and summed over the dimensions.
         """
         steps = self.base.stddev.unsqueeze(-2) * torch.eye(*2 * self.event_shape).to(self.base.mean)
         steps = steps.movedim(-2, 0)
@@ -67,28 +69,28 @@ class Warped(Unchecked):
         variance: Tensor = ((up - down) / 2).square().sum(0)
         return variance
 
-    def expand(self, batch_shape: Any, _instance: None = None) -> "Warped":
-        h = self.h if self.h is None else self.h.expand(*batch_shape, -1)
-        return Warped(self.base.expand(batch_shape), self.flow, h)
+    def expand(self, batch_shape: Any, _instance: None = None) -> "FlowDistribution":
+        h = None if self.h is None else self.h.expand(*batch_shape, -1)
+        return FlowDistribution(self.base.expand(batch_shape), self.flow, h)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         z = self.base.rsample(sample_shape)
         y: Tensor
         y, log_det = self.flow(z, self.h)
-        self._drawn = y, z, log_det
+        self._samples.store(y, (z, log_det))
         return y
 
     def log_prob(self, y: Tensor) -> Tensor:
-        """The log-density; for the last sample without an inversion."""
-        if self._drawn and self._drawn[0] is y:
-            _, z, log_det = self._drawn
-        else:
-            z, log_det = self.flow.inverse(y, self.h)
+        """The log-density; that of the last sample takes no inversion."""
+        origin = self._samples.find(y)
+        if origin is None:
+            origin = self.flow.inverse(y, self.h)
+        z, log_det = origin
         return self.base.log_prob(z) - log_det
 
 
-class Steps(Flow):
-    """Flows one after another."""
+class ComposedFlow(Flow):
+    """Flows applied one after another."""
 
     def __init__(self, flows: Iterable[Flow]) -> None:
         super().__init__()
@@ -109,44 +111,46 @@ class Steps(Flow):
         return y, total
 
 
-class Coupling(Flow):
-    """Scales and shifts every other dimension, by what the dimensions between them say.
+class CouplingFlow(Flow):
+    """Affine coupling: scales and shifts half of the dimensions given the other half.
 
     Args:
         dim: Dimensions D, at least 2.
-        features: Length of h.
+        features: Length of h; 0 for none.
         width: Hidden units.
-        parity: Which dimensions are moved: the even (0) or the odd (1).
+        parity: Which dimensions it transforms: the even (0) or the odd (1).
 
     References:
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
     """
 
-    moved: Tensor
+    mask: Tensor
 
     def __init__(self, dim: int, features: int, width: int, parity: int) -> None:
         super().__init__()
         if dim < 2:
-            raise ConfigError("A coupling needs two halves of a latent: use --latent-dim 2.")
-        self.net = LatentNet(dim, features, width, 2 * dim, start=0.1)  # about the identity
-        moved = (torch.arange(dim) % 2 == parity).float()
-        self.register_buffer("moved", moved, persistent=False)
+            raise ConfigError(f"Coupling flows need latent_dim=2 or more, not {dim}.")
+        # small initial outputs: it begins near the identity
+        self.net = LatentMLP(dim, features, width, 2 * dim, output_scale=0.1)
+        mask = (torch.arange(dim) % 2 == parity).float()  # 1 where a dimension is transformed
+        self.register_buffer("mask", mask, persistent=False)
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_scale, shift = self._affine(z, h)
+        log_scale, shift = self._scale_and_shift(z, h)
         return z * log_scale.exp() + shift, log_scale.sum(-1)
 
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_scale, shift = self._affine(y, h)  # the dimensions it reads are the same in y and z
+        log_scale, shift = self._scale_and_shift(y, h)  # reads dimensions that are equal in y and z
         return (y - shift) * (-log_scale).exp(), log_scale.sum(-1)
 
-    def _affine(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
-        log_scale, shift = self.net(z * (1 - self.moved), h).chunk(2, dim=-1)
-        return log_scale.tanh() * self.moved, shift * self.moved
+    def _scale_and_shift(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logarithm of the scale, and shift; both 0 in the dimensions that stay as they are."""
+        log_scale, shift = self.net(z * (1 - self.mask), h).chunk(2, dim=-1)
+        return log_scale.tanh() * self.mask, shift * self.mask
 
 
-class Planar(Flow):
-    """`y = z + u tanh(w . z + b)`, with u, w and b from h; u is bent so that it is invertible.
+class PlanarFlow(Flow):
+    """`y = z + u tanh(w . z + b)`, with u, w and b from h, and u constrained to be invertible.
 
     Args:
         dim: Dimensions D.
@@ -163,52 +167,57 @@ class Planar(Flow):
         self.head = nn.Linear(features, 2 * dim + 1)
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        u, w, b, slope = self._plane(h)
-        place = (z * w).sum(-1, keepdim=True) + b
-        return z + u * place.tanh(), _log_det(place, slope)
+        u, w, b, w_dot_u = self._coefficients(h)
+        pre_activation = (z * w).sum(-1, keepdim=True) + b
+        return z + u * pre_activation.tanh(), _planar_log_det(pre_activation, w_dot_u)
 
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Solves `place + slope * tanh(place) = w . y + b`, which rises with place, by bisection.
+        """Solves `a + (w . u) tanh(a) = w . y + b` for the pre-activation a, by bisection.
 
-        A last step of Newton's method gives the solution its gradient.
+        The left side increases with a. A last step of Newton's method gives the solution its
+        gradient.
         """
-        u, w, b, slope = self._plane(h)
-        goal = (y * w).sum(-1, keepdim=True) + b
+        u, w, b, w_dot_u = self._coefficients(h)
+        target = (y * w).sum(-1, keepdim=True) + b
         with torch.no_grad():
-            low, high = goal - slope.abs(), goal + slope.abs()
+            low = target - w_dot_u.abs()
+            high = target + w_dot_u.abs()
             for _ in range(BISECTIONS):
                 middle = (low + high) / 2
-                below = middle + slope * middle.tanh() < goal
-                low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-            place = (low + high) / 2
-            rise = _log_det(place, slope).exp().unsqueeze(-1)
-        place = place - (place + slope * place.tanh() - goal) / rise
-        return y - u * place.tanh(), _log_det(place, slope)
+                below = middle + w_dot_u * middle.tanh() < target
+                low = torch.where(below, middle, low)
+                high = torch.where(below, high, middle)
+            solution = (low + high) / 2
+            derivative = _planar_log_det(solution, w_dot_u).exp().unsqueeze(-1)
+        error = solution + w_dot_u * solution.tanh() - target
+        pre_activation = solution - error / derivative
+        return y - u * pre_activation.tanh(), _planar_log_det(pre_activation, w_dot_u)
 
-    def _plane(self, h: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`u, w, b` and the slope `w . u`, which is above -1."""
+    def _coefficients(self, h: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`u, w, b` and `w . u`, which is above -1."""
         u, w, b = self.head(h).split([self.dim, self.dim, 1], dim=-1)
         product = (w * u).sum(-1, keepdim=True)
-        slope = F.softplus(product) - 1 + 1e-4  # a margin, since softplus rounds to 0
-        square = w.square().sum(-1, keepdim=True).clamp(min=1e-12)
-        return u + (slope - product) * w / square, w, b, slope
+        w_dot_u = F.softplus(product) - 1 + 1e-4  # a margin, since softplus rounds to 0
+        squared_norm = w.square().sum(-1, keepdim=True).clamp(min=1e-12)
+        return u + (w_dot_u - product) * w / squared_norm, w, b, w_dot_u
 
 
-def _log_det(place: Tensor, slope: Tensor) -> Tensor:
-    """`log(1 + slope * tanh'(place))` of the planar flow."""
-    square = place.tanh().square()
-    return (square + (1 + slope) * (1 - square)).log().squeeze(-1)
+def _planar_log_det(pre_activation: Tensor, w_dot_u: Tensor) -> Tensor:
+    """`log(1 + (w . u) tanh'(a))` at the pre-activation a, without its last dimension."""
+    square = pre_activation.tanh().square()
+    return (square + (1 + w_dot_u) * (1 - square)).log().squeeze(-1)
 
 
-class Autoregressive(Flow):
-    """Averages every dimension with what the dimensions before it and h say of it.
+class AutoregressiveFlow(Flow):
+    """Inverse autoregressive step with gates and MADE masks.
 
-    `y_d = gate_d z_d + (1 - gate_d) m_d`, the gate between 0 and 1; then the order is reversed.
-    The masks of its one hidden layer let `gate_d` and `m_d` depend on `z_1 ... z_(d-1)` only.
+    `y_d = gate_d z_d + (1 - gate_d) m_d`, with gates between 0 and 1; then the order of the
+    dimensions is reversed. Masks in the one hidden layer make `gate_d` and `m_d` depend on h and
+    `z_1 ... z_(d-1)` only.
 
     Args:
         dim: Dimensions D.
-        features: Length of h.
+        features: Length of h; 0 for none.
         width: Hidden units.
 
     References:
@@ -218,48 +227,50 @@ class Autoregressive(Flow):
             https://arxiv.org/abs/1502.03509
     """
 
-    read: Tensor
-    written: Tensor
+    input_mask: Tensor
+    output_mask: Tensor
 
     def __init__(self, dim: int, features: int, width: int) -> None:
         super().__init__()
-        self.hidden, self.out = nn.Linear(dim + features, width), nn.Linear(width, 2 * dim)
+        self.hidden = nn.Linear(dim + features, width)
+        self.out = nn.Linear(width, 2 * dim)
         nn.init.constant_(self.out.bias[:dim], 1.0)  # gates begin open, as the paper advises
         order = torch.arange(1, dim + 1)
-        degree = torch.arange(width) * dim // width  # a unit sees so many dimensions, and h
-        sees_z = order <= degree.unsqueeze(1)
-        read = torch.cat([sees_z, torch.ones(width, features, dtype=torch.bool)], dim=1)
-        written = (degree < order.unsqueeze(1)).repeat(2, 1)
-        self.register_buffer("read", read.float(), persistent=False)
-        self.register_buffer("written", written.float(), persistent=False)
+        degree = torch.arange(width) * dim // width  # dimensions that a hidden unit may read
+        reads_z = order <= degree.unsqueeze(1)
+        reads_h = torch.ones(width, features, dtype=torch.bool)
+        input_mask = torch.cat([reads_z, reads_h], dim=1)
+        output_mask = (degree < order.unsqueeze(1)).repeat(2, 1)
+        self.register_buffer("input_mask", input_mask.float(), persistent=False)
+        self.register_buffer("output_mask", output_mask.float(), persistent=False)
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        gate, m = self._predict(z, h)
+        gate, m = self._gate_and_mean(z, h)
         y = gate.sigmoid() * z + (-gate).sigmoid() * m
         return y.flip(-1), F.logsigmoid(gate).sum(-1)
 
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One dimension after the other: takes D passes."""
-        y = beside(y.flip(-1), h)[..., : y.shape[-1]]  # of the batch shape of both
+        """Solves one dimension after another, in D passes of the network."""
+        y = concat_features(y.flip(-1), h)[..., : y.shape[-1]]  # of the batch shape of both
         z = y[..., :0]
         for d in range(y.shape[-1]):
-            gate, m = self._predict(torch.cat([z, torch.zeros_like(y[..., d:])], dim=-1), h)
+            unknown = torch.zeros_like(y[..., d:])
+            gate, m = self._gate_and_mean(torch.cat([z, unknown], dim=-1), h)
             solved = (y - (-gate).sigmoid() * m) * (-F.logsigmoid(gate)).exp()
             z = torch.cat([z, solved[..., d : d + 1]], dim=-1)
-        return z, F.logsigmoid(self._predict(z, h)[0]).sum(-1)
+        return z, F.logsigmoid(self._gate_and_mean(z, h)[0]).sum(-1)
 
-    def _predict(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits of the gates, and m."""
-        hidden = F.linear(beside(z, h), self.hidden.weight * self.read, self.hidden.bias).relu()
-        gate, m = F.linear(hidden, self.out.weight * self.written, self.out.bias).chunk(2, dim=-1)
-        return GATE * (gate / GATE).tanh(), m
-
-
-def warp(flow: Flow, mean: Tensor, log_var: Tensor, h: Tensor) -> Warped:
-    """The normal with this mean and log-variance, through a flow that is given h."""
-    return Warped(bounded_normal(mean, log_var), flow, h)
+    def _gate_and_mean(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits of the gates, between -7 and 7, and m; each of shape `(*batch, D)`."""
+        inputs = concat_features(z, h)
+        hidden = F.linear(inputs, self.hidden.weight * self.input_mask, self.hidden.bias).relu()
+        output = F.linear(hidden, self.out.weight * self.output_mask, self.out.bias)
+        gate, m = output.chunk(2, dim=-1)
+        return MAX_GATE_LOGIT * (gate / MAX_GATE_LOGIT).tanh(), m
 
 
-def real_nvp(dim: int, features: int, depth: int, width: int) -> Steps:
-    """`depth` couplings that move the even and the odd dimensions in turn."""
-    return Steps(Coupling(dim, features, width, parity=step % 2) for step in range(depth))
+def real_nvp(dim: int, features: int, depth: int, width: int) -> ComposedFlow:
+    """`depth` couplings that transform the even and the odd dimensions in turn."""
+    return ComposedFlow(
+        CouplingFlow(dim, features, width, parity=step % 2) for step in range(depth)
+    )

@@ -1,4 +1,4 @@
-"""What networks are built of: layers begun well, norms, and steps down and up in resolution."""
+"""Building blocks of networks: initialized layers, norms, residual blocks, pixel biases."""
 
 import itertools
 import math
@@ -14,8 +14,8 @@ Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 ActivationName = Literal["relu", "tanh", "softplus", "silu", "gelu", "leaky-relu"]
 NormName = Literal["none", "batch", "layer"]
 
-# Each with its gain: E[f(u)^2]^(-1/2), where u is standard normal. Smooth rectifiers take that of
-# the sharp one: their own would let large signals grow without end.
+# Each activation f with its gain E[f(u)^2]^(-1/2), where u is standard normal. SiLU and GELU use
+# ReLU's gain: with their own, large activations would grow from layer to layer.
 ACTIVATIONS: dict[ActivationName, tuple[Callable[[], nn.Module], float]] = {
     "relu": (nn.ReLU, math.sqrt(2)),
     "tanh": (nn.Tanh, 1.592537),
@@ -27,12 +27,13 @@ ACTIVATIONS: dict[ActivationName, tuple[Callable[[], nn.Module], float]] = {
 
 
 @dataclass(frozen=True)
-class Style:
-    """How all layers of a network begin, are normed and bent.
+class LayerBuilder:
+    """Makes the hidden layers of a network: initialization, norm and activation.
 
-    The gain of an activation makes up for what it takes from the second moment of its input, so
-    that signals do not explode with depth, nor fade as quickly as torch's own default lets them.
-    The first paper derives it for rectifiers; the same argument gives that of the others.
+    Weights are uniform with variance `gain^2 / fan_in`. The gain makes up for what the activation
+    takes from the second moment of its input, so that signals do not explode with depth, nor fade
+    as quickly as with torch's default. The first paper derives it for rectifiers; the same
+    argument gives the gains of the others.
 
     References:
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
@@ -43,38 +44,51 @@ class Style:
     activation: ActivationName = "relu"
     norm: NormName = "none"
 
+    @property
+    def has_bias(self) -> bool:
+        """Whether layers have a bias: not before a norm, which adds its own."""
+        return self.norm == "none"
+
     def linear(self, inputs: int, outputs: int) -> nn.Linear:
-        """A layer for what `bend` gives, or for what it is given to."""
-        return self._begin(nn.Linear(inputs, outputs, bias=self.norm == "none"))
+        """A linear layer, initialized for this activation."""
+        return self._initialize(nn.Linear(inputs, outputs, bias=self.has_bias))
 
     def convolution(self, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-        """The same for images: 3x3, and of n pixels to a side it leaves `ceil(n / stride)`."""
-        bias = self.norm == "none"  # a norm has its own, and would take this one off
-        return self._begin(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=bias))
+        """A 3x3 convolution, initialized alike: n pixels on a side become `ceil(n / stride)`."""
+        layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=self.has_bias)
+        return self._initialize(layer)
 
-    def bend(self, channels: int) -> list[nn.Module]:
-        """The norm, if any, and the activation of `channels`."""
+    def norm_activation(self, channels: int) -> list[nn.Module]:
+        """The norm of `channels` channels, if there is one, and the activation."""
         activation, _ = ACTIVATIONS[self.activation]
         if self.norm == "none":
             return [activation()]
-        # One group of all channels: each image's features are normed together.
-        norm = BatchNorm(channels) if self.norm == "batch" else nn.GroupNorm(1, channels)
-        return [norm, activation()]
+        if self.norm == "batch":
+            return [BatchNorm(channels), activation()]
+        # layer norm is group norm with one group: over all features of an image
+        return [nn.GroupNorm(1, channels), activation()]
 
-    def dense(self, sizes: Sequence[int]) -> nn.Sequential:
-        """Linear layers between these sizes, each bent."""
-        pairs = itertools.pairwise(sizes)
-        return nn.Sequential(*(m for a, b in pairs for m in (self.linear(a, b), *self.bend(b))))
+    def mlp(self, sizes: Sequence[int]) -> nn.Sequential:
+        """Linear layers between these sizes, each with norm and activation."""
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise(sizes):
+            layers += [self.linear(inputs, outputs), *self.norm_activation(outputs)]
+        return nn.Sequential(*layers)
 
-    def residuals(self, channels: int, blocks: int) -> list[nn.Module]:
-        """`blocks` residual blocks, each of two convolutions of what was bent."""
+    def residual_blocks(self, channels: int, blocks: int) -> list[nn.Module]:
+        """`blocks` residual blocks of two convolutions, each after a norm and an activation."""
+        return [
+            ResidualBlock(
+                *self.norm_activation(channels),
+                self.convolution(channels, channels),
+                *self.norm_activation(channels),
+                self.convolution(channels, channels),
+            )
+            for _ in range(blocks)
+        ]
 
-        def bent() -> list[nn.Module]:
-            return [*self.bend(channels), self.convolution(channels, channels)]
-
-        return [Residual(*bent(), *bent()) for _ in range(blocks)]
-
-    def _begin(self, layer: Layer) -> Layer:
+    def _initialize(self, layer: Layer) -> Layer:
+        """Draw the weights with the gain of the activation, and set the biases to 0."""
         fan_in = layer.weight[0].numel()
         bound = math.sqrt(3) * (ACTIVATIONS[self.activation][1] / math.sqrt(fan_in))
         nn.init.uniform_(layer.weight, -bound, bound)
@@ -84,10 +98,10 @@ class Style:
 
 
 class BatchNorm(nn.Module):
-    """Each channel, shape `(N, C, ...)`, at mean 0 and variance 1 over the batch and its pixels.
+    """Batch normalization over the images and pixels of a batch, for inputs `(N, C, ...)`.
 
-    One value has no variance: a batch with one for each channel, such as the last of a pass may be,
-    is normed by the running averages, as all are in evaluation, and leaves them as they are.
+    A batch with one value per channel, such as the last one of an epoch may be, has no variance.
+    It is normalized by the running averages, as in evaluation, and does not update them.
     """
 
     mean: Tensor
@@ -101,12 +115,12 @@ class BatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, h: Tensor) -> Tensor:
-        by_batch = self.training and h[:, 0].numel() > 1
-        return F.batch_norm(h, self.mean, self.variance, self.scale, self.shift, by_batch)
+        use_batch = self.training and h[:, 0].numel() > 1
+        return F.batch_norm(h, self.mean, self.variance, self.scale, self.shift, use_batch)
 
 
-class Residual(nn.Module):
-    """`h` plus what layers make of it, scaled so that the variance stays.
+class ResidualBlock(nn.Module):
+    """`(h + layers(h)) / sqrt(2)`: the sum keeps about the variance of h.
 
     References:
         Identity Mappings in Deep Residual Networks (He et al., 2016),
@@ -118,16 +132,16 @@ class Residual(nn.Module):
         self.net = nn.Sequential(*layers)
 
     def forward(self, h: Tensor) -> Tensor:
-        changed: Tensor = self.net(h)
-        return (h + changed) * math.sqrt(0.5)
+        residual: Tensor = self.net(h)
+        return (h + residual) * math.sqrt(0.5)
 
 
-class BiasMap(nn.Module):
-    """Adds a learned number at every pixel and channel."""
+class PixelBias(nn.Module):
+    """Adds a learned bias at every channel and pixel of images of this shape, (C, H, W)."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(*shape))
 
-    def forward(self, maps: Tensor) -> Tensor:
-        return maps + self.bias
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.bias

@@ -9,16 +9,16 @@ import torch
 import torch.distributions as dist
 from annotated_types import Ge, Le
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 
-from . import pixels
+from . import pixel_distributions
 from .networks import Decoder
 
-DARKEST = 1e-3  # mean of a pixel that no training image lights: its logit must be finite
-NARROWEST = 1 / pixels.LEVELS  # scale of a density: one grey level
-NARROWEST_LOGISTIC = 1 / 4096  # 1 / 16 of a grey level: all but 1e-3 of the mass is in one
+MIN_MEAN = 1e-3  # of a pixel that is black in every training image: its logit must be finite
+MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # of a density: one grey level
+MIN_LOGISTIC_SCALE = 1 / 4096  # 1/16 of a grey level, which then holds all but 1e-3 of the mass
 
-BINARY = {  # what --binarize makes of grey pixels
+BINARIZED_PIXELS = {  # what --binarize makes of grey pixels
     "dynamic": "pixels drawn black or white by their brightness, anew at every reading",
     "threshold": "pixels that are white if brighter than half, else black",
 }
@@ -30,76 +30,84 @@ class Likelihood(nn.Module, abc.ABC):
     """A decoder and a family of pixel distributions (the subclass).
 
     Args:
-        decoder: Makes what maps `(z, c)`, with z of shape `(N, D)`, to maps, shape
-            `(N, maps * C, H, W)`, given their number.
-        maps: Numbers that the family needs for each pixel and channel.
+        decoder: Given the number of parameters per pixel, makes a decoder from `(z, c)`, with z of
+            shape `(N, D)`, to parameters, shape `(N, params_per_pixel * C, H, W)`.
+        params_per_pixel: Parameters that the family needs for each pixel and channel.
     """
 
-    def __init__(self, decoder: MakeDecoder, maps: int) -> None:
+    def __init__(self, decoder: MakeDecoder, params_per_pixel: int) -> None:
         super().__init__()
-        self.decoder, self.maps = decoder(maps), maps
+        self.decoder = decoder(params_per_pixel)
+        self.params_per_pixel = params_per_pixel
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
         """Decode latents, shape `(*batch, D)`; c, shape `(B, E)`, broadcasts on the left."""
         batch = z.shape[:-1]
         if c is not None:
             c = c.expand(*batch, -1).flatten(0, -2)
-        maps = self.decoder(z.flatten(0, -2), c).unflatten(0, batch).float()  # bf16 is too coarse
-        each = maps.chunk(self.maps, dim=-3) if self.maps > 1 else (maps,)  # a chunk is a copy
-        return Independent(self.pixels(*each), 3, validate_args=False)
+        output = self.decoder(z.flatten(0, -2), c).unflatten(0, batch)
+        output = output.float()  # bf16 is too coarse for a density
+        params: tuple[Tensor, ...] = (output,)
+        if self.params_per_pixel > 1:  # chunk(1) would copy the gradient
+            params = output.chunk(self.params_per_pixel, dim=-3)
+        return dist.Independent(self.pixel_distribution(*params), 3, validate_args=False)
 
     @abc.abstractmethod
-    def pixels(self, *maps: Tensor) -> Distribution:
-        """The distribution of every pixel, from maps, each of shape `(*batch, C, H, W)`."""
+    def pixel_distribution(self, *params: Tensor) -> Distribution:
+        """The distribution of every pixel, from parameters of shape `(*batch, C, H, W)` each."""
 
     @abc.abstractmethod
-    def maps_for(self, mean: Tensor) -> Tensor:
-        """Maps, shape `(maps * C, H, W)`, that give pixels about the mean, shape `(C, H, W)`."""
+    def params_for_mean(self, mean: Tensor) -> Tensor:
+        """Parameters, shape `(params_per_pixel * C, H, W)`, of pixels with about this mean.
+
+        Args:
+            mean: Shape `(C, H, W)`, in [0, 1].
+        """
 
     @abc.abstractmethod
     def protocol(self, binarize: str) -> str:
-        """One clause on what the distortion of pixels, binarized in this way, means."""
+        """A clause that says what the distortion means, for pixels binarized in this way."""
 
-    def start_at(self, mean: Tensor) -> None:
-        """Let the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
-        self.decoder.start_at(self.maps_for(mean))
+    def initialize_to_mean(self, mean: Tensor) -> None:
+        """Make the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
+        self.decoder.set_output_bias(self.params_for_mean(mean))
 
 
 def density_protocol(binarize: str) -> str:
-    """The protocol of every density on the unit interval, or around it."""
+    """The protocol of a density on the unit interval, or around it."""
     if binarize == "none":
         return "a density of grey pixels in [0, 1]: can be negative"
-    return f"a density, not a probability, of {BINARY[binarize]}: can be negative"
+    return f"a density, not a probability, of {BINARIZED_PIXELS[binarize]}: can be negative"
 
 
-class Bernoulli(Likelihood):
-    """Pixels that are 0 or 1, from their logits.
+class BernoulliLikelihood(Likelihood):
+    """Pixels that are 0 or 1, from logits.
 
-    A grey pixel x in [0, 1] is scored by the same formula, as if it were x of a white and 1 - x of
-    a black one. That is a loss, not a likelihood: compare it with itself only.
+    The same formula scores a grey pixel x in [0, 1], as x of a white and 1 - x of a black one.
+    That is a loss, not a likelihood: compare it with itself only.
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
     """
 
     def __init__(self, decoder: MakeDecoder) -> None:
-        super().__init__(decoder, maps=1)
+        super().__init__(decoder, params_per_pixel=1)
 
-    def pixels(self, *maps: Tensor) -> Distribution:
-        (logits,) = maps
-        return pixels.Bernoulli(logits)
+    def pixel_distribution(self, *params: Tensor) -> Distribution:
+        (logits,) = params
+        return pixel_distributions.Bernoulli(logits)
 
-    def maps_for(self, mean: Tensor) -> Tensor:
-        return mean.clamp(DARKEST, 1 - DARKEST).logit()
+    def params_for_mean(self, mean: Tensor) -> Tensor:
+        return mean.clamp(MIN_MEAN, 1 - MIN_MEAN).logit()
 
     def protocol(self, binarize: str) -> str:
         if binarize == "none":
             return "grey pixels under a Bernoulli: a loss, not a likelihood"
-        return f"a probability of {BINARY[binarize]}"
+        return f"a probability of {BINARIZED_PIXELS[binarize]}"
 
 
-class ContinuousBernoulli(Likelihood):
-    """Grey pixels in [0, 1] with the density that makes a likelihood of the Bernoulli's loss.
+class ContinuousBernoulliLikelihood(Likelihood):
+    """Grey pixels in [0, 1]: the Bernoulli's formula, normalized to a density.
 
     References:
         The continuous Bernoulli: fixing a pervasive error in variational autoencoders
@@ -107,36 +115,38 @@ class ContinuousBernoulli(Likelihood):
     """
 
     def __init__(self, decoder: MakeDecoder) -> None:
-        super().__init__(decoder, maps=1)
+        super().__init__(decoder, params_per_pixel=1)
 
-    def pixels(self, *maps: Tensor) -> Distribution:
-        (logits,) = maps
-        return pixels.ContinuousBernoulli(logits)
+    def pixel_distribution(self, *params: Tensor) -> Distribution:
+        (logits,) = params
+        return pixel_distributions.ContinuousBernoulli(logits)
 
-    def maps_for(self, mean: Tensor) -> Tensor:
-        """By bisection, between logits of -50 and 50, whose means are 0.02 and 0.98."""
-        low, high = torch.full_like(mean, -50), torch.full_like(mean, 50)
+    def params_for_mean(self, mean: Tensor) -> Tensor:
+        # by bisection between logits of -50 and 50, whose means are 0.02 and 0.98
+        low = torch.full_like(mean, -50)
+        high = torch.full_like(mean, 50)
         for _ in range(30):
             middle = (low + high) / 2
-            darker = pixels.ContinuousBernoulli(middle).mean < mean
-            low, high = torch.where(darker, middle, low), torch.where(darker, high, middle)
+            below = pixel_distributions.ContinuousBernoulli(middle).mean < mean
+            low = torch.where(below, middle, low)
+            high = torch.where(below, high, middle)
         return low
 
     def protocol(self, binarize: str) -> str:
         return density_protocol(binarize)
 
 
-def bounded_scale(raw: Tensor, narrowest: float) -> Tensor:
-    """A scale between `narrowest` and 1; a raw value of 0 gives their geometric mean.
+def bounded_scale(raw: Tensor, min_scale: float) -> Tensor:
+    """A scale between `min_scale` and 1; a raw value of 0 gives their geometric mean.
 
-    Without a lower bound, pixels that are black in every image give an infinite density, and with
-    an abrupt one what lies beyond it would no longer learn.
+    Without a lower bound, pixels that are black in every image get an infinite density. A clamp
+    would stop the gradient of scales beyond it.
     """
-    return torch.exp(math.log(narrowest) * torch.sigmoid(-raw))
+    return torch.exp(math.log(min_scale) * torch.sigmoid(-raw))
 
 
-class Symmetric(Likelihood):
-    """A density that falls on both sides of a location in [0, 1], with a learned scale.
+class LocationScaleLikelihood(Likelihood):
+    """A symmetric density (the subclass) around a location in [0, 1], with a learned scale.
 
     Attributes:
         family: Makes the density from location and scale.
@@ -145,44 +155,46 @@ class Symmetric(Likelihood):
     family: ClassVar[Callable[..., Distribution]]
 
     def __init__(self, decoder: MakeDecoder, scale: Literal["shared", "pixel"] = "shared") -> None:
-        super().__init__(decoder, maps=2 if scale == "pixel" else 1)
+        super().__init__(decoder, params_per_pixel=2 if scale == "pixel" else 1)
         if scale == "shared":
             self.scale = nn.Parameter(torch.zeros(()))
 
-    def pixels(self, *maps: Tensor) -> Distribution:
-        loc, scale = maps if self.maps == 2 else (*maps, self.scale)
-        return self.family(loc.sigmoid(), bounded_scale(scale, NARROWEST), validate_args=False)
+    def pixel_distribution(self, *params: Tensor) -> Distribution:
+        loc, raw_scale = params if self.params_per_pixel == 2 else (*params, self.scale)
+        return self.family(loc.sigmoid(), bounded_scale(raw_scale, MIN_SCALE), validate_args=False)
 
-    def maps_for(self, mean: Tensor) -> Tensor:
-        logits = mean.clamp(DARKEST, 1 - DARKEST).logit()
-        return torch.cat([logits, *[torch.zeros_like(mean)] * (self.maps - 1)])
+    def params_for_mean(self, mean: Tensor) -> Tensor:
+        loc = mean.clamp(MIN_MEAN, 1 - MIN_MEAN).logit()
+        if self.params_per_pixel == 1:
+            return loc
+        return torch.cat([loc, torch.zeros_like(mean)])
 
     def protocol(self, binarize: str) -> str:
         return density_protocol(binarize)
 
 
-class Gaussian(Symmetric):
-    """Normal pixels, whose mean is held to [0, 1] and whose scale is learned.
+class GaussianLikelihood(LocationScaleLikelihood):
+    """Normal pixels, with a mean in [0, 1] and a learned scale.
 
-    The scale lies between 1/256, a grey level, and 1. It is shared by all pixels of all images
-    (sigma-VAE), or given by the decoder for each. The optimal scale of the paper is a function of
-    the images that it scores, and so no likelihood of new ones: the shared scale learns its value.
+    The scale lies between 1/256, a grey level, and 1. All pixels of all images share it
+    (sigma-VAE), or the decoder gives one for each. The paper's optimal scale is a function of the
+    images that it scores, and so no likelihood of new ones: the shared scale learns its value.
 
     References:
         Simple and Effective VAE Training with Calibrated Decoders (Rybkin et al., 2021),
             https://arxiv.org/abs/2006.13202
 
     Args:
-        scale: One learned number for all pixels (shared), or one for each (pixel).
+        scale: One learned scale for all pixels (shared), or one for each (pixel).
     """
 
     family = dist.Normal
 
 
-class Laplace(Symmetric):
-    """Laplace pixels, whose median is held to [0, 1] and whose scale is learned.
+class LaplaceLikelihood(LocationScaleLikelihood):
+    """Laplace pixels, with a median in [0, 1] and a learned scale.
 
-    Its loss is the absolute error, which blurs edges less than the squared one. The scale lies
+    Its loss is the absolute error, which blurs edges less than the squared error. The scale lies
     between 1/256, a grey level, and 1.
 
     References:
@@ -190,18 +202,18 @@ class Laplace(Symmetric):
             https://arxiv.org/abs/1611.07004, on what the absolute error does to edges
 
     Args:
-        scale: One learned number for all pixels (shared), or one for each (pixel).
+        scale: One learned scale for all pixels (shared), or one for each (pixel).
     """
 
     family = dist.Laplace
 
 
-class Logistic(Likelihood):
-    """Probabilities of 256 grey levels: a logistic, or a mixture of them, in equal bins.
+class LogisticLikelihood(Likelihood):
+    """Probabilities of 256 grey levels: a discretized logistic, or a mixture of them.
 
-    Black and white take the tails, so that the levels' probabilities sum to one. Location 0 is
-    black, 1 is white, and those beyond are allowed; scales lie between 1/4096 and 1. Channels are
-    independent given z.
+    Black and white take the tails, so that the probabilities of the levels sum to one. Location 0
+    is black and 1 is white; a location may lie beyond them. Scales lie between 1/4096 and 1.
+    Channels are independent given z.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
@@ -209,35 +221,41 @@ class Logistic(Likelihood):
         PixelCNN++ (Salimans et al., 2017), https://arxiv.org/abs/1701.05517, for mixtures
 
     Args:
-        mixtures: Components of the mixture at every pixel.
+        components: Logistics in the mixture of each pixel.
     """
 
-    def __init__(self, decoder: MakeDecoder, mixtures: Annotated[int, Ge(1), Le(100)] = 1) -> None:
-        # A location, a scale and a weight for each; one alone has no weight to choose.
-        super().__init__(decoder, maps=2 if mixtures == 1 else 3 * mixtures)
-        self.mixtures = mixtures
+    def __init__(
+        self,
+        decoder: MakeDecoder,
+        components: Annotated[int, Ge(1), Le(100)] = 1,
+    ) -> None:
+        # location, scale and weight of each; a single component has no weight
+        super().__init__(decoder, params_per_pixel=2 if components == 1 else 3 * components)
+        self.components = components
 
-    def pixels(self, *maps: Tensor) -> Distribution:
-        loc, scale, *weights = torch.stack(maps, dim=-1).split(self.mixtures, dim=-1)
-        loc = 0.5 + loc / 4  # as steep as a sigmoid in its middle, but without ends
-        levels = pixels.DiscretizedLogistic(loc, bounded_scale(scale, NARROWEST_LOGISTIC))
-        (logits,) = weights or (torch.zeros_like(loc),)
+    def pixel_distribution(self, *params: Tensor) -> Distribution:
+        loc, scale, *weights = torch.stack(params, dim=-1).split(self.components, dim=-1)
+        loc = 0.5 + loc / 4  # as steep as a sigmoid in its middle, but without bounds
+        scale = bounded_scale(scale, MIN_LOGISTIC_SCALE)
+        levels = pixel_distributions.DiscretizedLogistic(loc, scale)
+        logits = weights[0] if weights else torch.zeros_like(loc)
         chosen = dist.Categorical(logits=logits, validate_args=False)
         return dist.MixtureSameFamily(chosen, levels, validate_args=False)
 
-    def maps_for(self, mean: Tensor) -> Tensor:
-        loc = [4 * (mean - 0.5)] * self.mixtures
-        return torch.cat([*loc, *[torch.zeros_like(mean)] * (self.maps - self.mixtures)])
+    def params_for_mean(self, mean: Tensor) -> Tensor:
+        locations = [4 * (mean - 0.5)] * self.components
+        others = [torch.zeros_like(mean)] * (self.params_per_pixel - self.components)
+        return torch.cat([*locations, *others])
 
     def protocol(self, binarize: str) -> str:
-        what = "pixels" if binarize == "none" else BINARY[binarize]
-        return f"a probability, among 256 grey levels, of {what}"
+        pixels = "pixels" if binarize == "none" else BINARIZED_PIXELS[binarize]
+        return f"a probability, among 256 grey levels, of {pixels}"
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
-    "bernoulli": Bernoulli,
-    "continuous-bernoulli": ContinuousBernoulli,
-    "gaussian": Gaussian,
-    "laplace": Laplace,
-    "logistic": Logistic,
+    "bernoulli": BernoulliLikelihood,
+    "continuous-bernoulli": ContinuousBernoulliLikelihood,
+    "gaussian": GaussianLikelihood,
+    "laplace": LaplaceLikelihood,
+    "logistic": LogisticLikelihood,
 }

@@ -1,11 +1,10 @@
-"""Encoders and decoders: images to features, and latents to maps.
+"""Encoders and decoders: images to features, latents to the parameters of pixels.
 
-Both take an optional context `c`, shape `(N, E)`, and join it to their input, so that
-conditioning is written once, here.
+Both take an optional context `c`, shape `(N, E)`, and append it to their input. Conditioning is
+written once, in `concat_context`.
 """
 
 import abc
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from ..system.errors import ConfigError
-from .layers import ActivationName, BiasMap, NormName, Style
+from .layers import ActivationName, LayerBuilder, NormName, PixelBias
 from .ranges import Layers, Units
 
 
@@ -24,30 +23,35 @@ class Encoder(nn.Module):
     """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`.
 
     Args:
-        net: Takes the images with the context joined to them.
-        features: How many it gives.
-        flat: It takes images as vectors, not as maps.
+        net: Network of the images with the context appended.
+        features: Length of its output.
+        flattens_input: Whether `net` takes images as vectors, not as channels of pixels.
     """
 
-    def __init__(self, net: nn.Module, features: int, flat: bool) -> None:
+    def __init__(self, net: nn.Module, features: int, flattens_input: bool) -> None:
         super().__init__()
-        self.net, self.features, self.flat = net, features, flat
+        self.net = net
+        self.features = features
+        self.flattens_input = flattens_input
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        features: Tensor = self.net(join(x.flatten(1) if self.flat else x, c))
+        if self.flattens_input:
+            x = x.flatten(1)
+        features: Tensor = self.net(concat_context(x, c))
         return features
 
 
-class Headed(nn.Module):
-    """An encoder with a linear layer behind it, such as a classifier or a critic.
+class EncoderWithHead(nn.Module):
+    """An encoder with a linear layer on top, such as a classifier or a discriminator.
 
-    Called with images and a context, it gives logits, shape `(N, outputs)`, or `(N,)` where no
-    number of outputs is given, and features, shape `(N, F)`.
+    It maps images and a context to logits, shape `(N, outputs)`, or `(N,)` where no number of
+    outputs is given, and to features, shape `(N, F)`.
     """
 
     def __init__(self, encoder: Encoder, *outputs: int) -> None:
         super().__init__()
-        self.encoder, self.outputs = encoder, outputs
+        self.encoder = encoder
+        self.outputs = outputs
         self.head = nn.Linear(encoder.features, math.prod(outputs))
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -56,95 +60,100 @@ class Headed(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Maps latents, shape `(N, D)`, and a context to maps, shape `(N, *shape)`.
+    """Maps latents, shape `(N, D)`, and a context to outputs, shape `(N, *shape)`.
 
     Args:
-        net: Takes the latents with the context joined to them; its last layer has a bias.
-        shape: Of the maps, (C, H, W).
+        net: Network of the latents with the context appended; its last layer has a bias.
+        shape: Shape of an output, (C, H, W).
     """
 
     def __init__(self, net: nn.Sequential, shape: Sequence[int]) -> None:
         super().__init__()
-        self.net, self.shape = net, tuple(shape)
+        self.net = net
+        self.shape = tuple(shape)
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        maps: Tensor = self.net(join(z, c))
-        return maps.view(-1, *self.shape)
+        output: Tensor = self.net(concat_context(z, c))
+        return output.view(-1, *self.shape)
 
     @torch.no_grad()
-    def start_at(self, maps: Tensor) -> None:
-        """Set the last bias so that an untrained decoder gives about `maps`, of shape `shape`."""
+    def set_output_bias(self, output: Tensor) -> None:
+        """Set the last bias so that the untrained decoder outputs about `output`, shape `shape`."""
         bias = cast(Tensor, self.net[-1].bias)
-        bias.copy_(maps.view_as(bias))
+        bias.copy_(output.view_as(bias))
 
 
-def join(h: Tensor, c: Tensor | None) -> Tensor:
+def concat_context(h: Tensor, c: Tensor | None) -> Tensor:
     """Append the context to features h, shape `(N, F, ...)`, to give `(N, F + E, ...)`.
 
-    It is the same at every pixel of h, if that has any.
+    Where h has pixels, the context is repeated at each of them. Without a context, h is returned.
     """
     if c is None:
         return h
-    c = c.reshape(*c.shape, *[1] * (h.ndim - 2)).expand(*c.shape, *h.shape[2:])
+    pixels = h.shape[2:]
+    c = c.reshape(*c.shape, *[1] * len(pixels)).expand(*c.shape, *pixels)
     return torch.cat([h, c], dim=1)
 
 
 @dataclass(frozen=True)
 class Network(abc.ABC):
-    """A family of encoders and decoders, with the options that they share."""
+    """A family of encoders and decoders (the subclass), with the options that all share."""
 
     width: Units = 400
     depth: Layers = 2
     activation: ActivationName = "relu"
     norm: NormName = "none"
-    bias: Literal["zero", "data"] = "zero"
-
-    def __post_init__(self) -> None:
-        if self.norm == "layer" and self.width < 2:
-            raise ConfigError("norm=layer leaves nothing of one unit: use width=2 or more.")
+    output_bias: Literal["zero", "data"] = "zero"
 
     @property
-    def style(self) -> Style:
-        return Style(self.activation, self.norm)
+    def layer_builder(self) -> LayerBuilder:
+        """Makes hidden layers with this network's norm and activation."""
+        return LayerBuilder(self.activation, self.norm)
 
     @abc.abstractmethod
     def encoder(self, shape: Sequence[int], context: int) -> Encoder:
-        """Of images of this shape, (C, H, W), and a context of this length."""
+        """An encoder of images of this shape, (C, H, W), and a context of this length."""
 
     @abc.abstractmethod
     def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
-        """To maps of this shape."""
+        """A decoder of latents and a context of this length to outputs of this shape."""
 
 
 @dataclass(frozen=True)
 class MLP(Network):
-    """Fully connected layers, the same in the encoder and the decoder.
+    """Fully connected layers of equal width, as many in the encoder as in the decoder.
 
     Args:
         width: Units in a hidden layer.
         depth: Hidden layers.
-        activation: What bends each hidden layer.
-        norm: What each hidden layer is normed over: nothing, the batch, or its own units.
-        bias: How the decoder begins: from zero, or from the mean training image.
+        activation: Activation of the hidden layers.
+        norm: Norm of each hidden layer: none, over the batch, or over its units.
+        output_bias: Initial output bias of the decoder: zero, or from the mean training image.
     """
+
+    def __post_init__(self) -> None:
+        if self.norm == "layer" and self.width < 2:
+            raise ConfigError(
+                "norm=layer needs width=2 or more: one unit normalizes to a constant."
+            )
 
     def encoder(self, shape: Sequence[int], context: int) -> Encoder:
         sizes = [math.prod(shape) + context, *[self.width] * self.depth]
-        return Encoder(self.style.dense(sizes), self.width, flat=True)
+        return Encoder(self.layer_builder.mlp(sizes), self.width, flattens_input=True)
 
     def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
-        hidden = self.style.dense([latent_dim + context, *[self.width] * self.depth])
+        hidden = self.layer_builder.mlp([latent_dim + context, *[self.width] * self.depth])
         return Decoder(nn.Sequential(*hidden, nn.Linear(self.width, math.prod(shape))), shape)
 
 
 @dataclass(frozen=True)
 class Conv(Network):
-    """Convolutions that halve the image, and in the decoder double it again, at any size.
+    """Convolutions that halve the image in the encoder and double it in the decoder.
 
-    Each is bent before the next. The decoder is the mirror image of the encoder: sizes double, or
-    nearly, up to exactly that of the image. A convolution of repeated pixels treats all alike,
-    where a transposed one of stride 2 overlaps itself unevenly and draws a checkerboard. Every
-    pixel has a bias of its own at the end.
+    Images may have any size. The decoder mirrors the encoder: sizes about double at each step, up
+    to exactly that of the image. It repeats pixels and then convolves, since a transposed
+    convolution of stride 2 overlaps unevenly and draws checkerboards. Norm and activation precede
+    every convolution but the encoder's first. The output has a learned bias at every pixel.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
@@ -153,12 +162,12 @@ class Conv(Network):
             https://doi.org/10.23915/distill.00003
 
     Args:
-        width: Channels after the first halving; each further one doubles them.
+        width: Channels after the first halving; each further halving doubles them.
         depth: Halvings.
-        activation: What bends each layer.
-        norm: What each layer is normed over: nothing, the batch, or each image's own features.
-        bias: How the decoder begins: from zero, or from the mean training image.
-        blocks: Residual blocks, each of two convolutions, at each size.
+        activation: Activation of the hidden layers.
+        norm: Norm before each activation: none, over the batch, or over the features of an image.
+        output_bias: Initial output bias of the decoder: zero, or from the mean training image.
+        blocks: Residual blocks of two convolutions at each size.
     """
 
     width: Annotated[int, Ge(1), Le(10_000)] = 16
@@ -167,30 +176,47 @@ class Conv(Network):
 
     @property
     def channels(self) -> list[int]:
-        """How many there are after each halving."""
+        """Number of channels after each halving."""
         return [self.width * 2**n for n in range(self.depth)]
 
     def encoder(self, shape: Sequence[int], context: int) -> Encoder:
-        style, channels = self.style, self.channels
+        build = self.layer_builder
+        sizes = self._sizes(shape)
         layers: list[nn.Module] = []
-        for inputs, outputs in itertools.pairwise((shape[0] + context, *channels)):
-            bend = style.bend(inputs) if layers else []
-            layers += [*bend, style.convolution(inputs, outputs, stride=2)]
-            layers += style.residuals(outputs, self.blocks)
-        net = nn.Sequential(*layers, *style.bend(channels[-1]), nn.Flatten())
-        return Encoder(net, channels[-1] * math.prod(halved(shape, self.depth)[-1]), flat=False)
+        inputs = shape[0] + context
+        for outputs in self.channels:
+            if layers:
+                layers += build.norm_activation(inputs)
+            layers.append(build.convolution(inputs, outputs, stride=2))
+            layers += build.residual_blocks(outputs, self.blocks)
+            inputs = outputs
+        layers += [*build.norm_activation(inputs), nn.Flatten()]
+        features = inputs * math.prod(sizes[-1])
+        return Encoder(nn.Sequential(*layers), features, flattens_input=False)
 
     def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
-        style, channels = self.style, self.channels
-        *sizes, smallest = halved(shape, self.depth)
-        first = (channels[-1], *smallest)
-        layers = [style.linear(latent_dim + context, math.prod(first)), nn.Unflatten(1, first)]
+        build = self.layer_builder
+        sizes = self._sizes(shape)
+        channels = self.channels
+        first = (channels[-1], *sizes[-1])
+        layers = [build.linear(latent_dim + context, math.prod(first)), nn.Unflatten(1, first)]
         for n in reversed(range(self.depth)):
-            layers += style.residuals(channels[n], self.blocks)
-            layers += [*style.bend(channels[n]), nn.Upsample(sizes[n])]
-            layers += [style.convolution(channels[n], channels[n - 1])] if n else []
+            layers += build.residual_blocks(channels[n], self.blocks)
+            layers += [*build.norm_activation(channels[n]), nn.Upsample(sizes[n])]
+            if n > 0:
+                layers.append(build.convolution(channels[n], channels[n - 1]))
         last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
-        return Decoder(nn.Sequential(*layers, last, BiasMap(shape)), shape)
+        return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape)
+
+    def _sizes(self, shape: Sequence[int]) -> list[tuple[int, int]]:
+        """The size of the image and of each layer's output, if a norm has values to work on."""
+        sizes = downsampled_sizes(shape, self.depth)
+        if self.norm == "layer" and self.width * math.prod(sizes[1]) < 2:
+            raise ConfigError(
+                f"norm=layer needs width=2 or more for images of {shape[1]}x{shape[2]} pixels: "
+                "one value normalizes to a constant."
+            )
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -202,21 +228,25 @@ class ResNet(Conv):
             https://arxiv.org/abs/1603.05027
 
     Args:
-        width: Channels after the first halving; each further one doubles them.
+        width: Channels after the first halving; each further halving doubles them.
         depth: Halvings.
-        activation: What bends each layer.
-        norm: What each layer is normed over: nothing, the batch, or each image's own features.
-        bias: How the decoder begins: from zero, or from the mean training image.
-        blocks: Residual blocks, each of two convolutions, at each size.
+        activation: Activation of the hidden layers.
+        norm: Norm before each activation: none, over the batch, or over the features of an image.
+        output_bias: Initial output bias of the decoder: zero, or from the mean training image.
+        blocks: Residual blocks of two convolutions at each size.
     """
 
     blocks: Annotated[int, Ge(0), Le(1000)] = 1
 
 
-def halved(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
-    """The size (H, W) of images of this shape, and what 0 to `times` halvings leave, rounded up."""
+def downsampled_sizes(shape: Sequence[int], times: int) -> list[tuple[int, int]]:
+    """Sizes (H, W) of an image of this shape after 0 to `times` halvings, rounded up."""
     _, height, width = shape
     return [(math.ceil(height / 2**n), math.ceil(width / 2**n)) for n in range(times + 1)]
 
 
-NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "conv": Conv, "resnet": ResNet}
+NETWORKS: dict[str, type[Network]] = {
+    "mlp": MLP,
+    "conv": Conv,
+    "resnet": ResNet,
+}

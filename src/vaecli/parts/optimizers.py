@@ -1,11 +1,74 @@
-from collections.abc import Iterable
-from typing import Annotated
+"""Optimizers that update all parameters in one call, by torch's fused kernels.
+
+They compute what `torch.optim.Adam`, `AdamW` and `SGD` compute; a test compares them. The classes
+of torch import its compiler when the first one is made (1.4 s, 150 MB) and take longer for a step,
+which a small network notices. Where torch has no fused kernel for a device, its functional
+optimizers are called instead, one parameter after another.
+
+`step` drops the gradients, which is faster than setting them to zero. As in `torch.optim`, a
+parameter without a gradient stays as it is, so that a frozen part of a model needs no special care.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
 import torch
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
 from .ranges import Weight
+
+
+class Kernel:
+    """A fused kernel of torch or, where torch has none for the device, a loop.
+
+    Args:
+        name: Name of the kernel in `torch`, which is private there and may be missing.
+        loop: Does the same for one parameter after another, with the same arguments.
+    """
+
+    def __init__(self, name: str, loop: Callable[..., None]) -> None:
+        self.fused: Callable[..., None] | None = getattr(torch, name, None)
+        self.loop = loop
+
+    def __call__(self, *tensors: list[Tensor], **options: Any) -> None:
+        if self.fused is not None:
+            try:
+                self.fused(*tensors, **options)
+                return
+            except NotImplementedError:  # for this device
+                self.fused = None
+        self.loop(*tensors, **options)
+
+
+def adamw_loop(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    exp_avgs: list[Tensor],
+    exp_avg_sqs: list[Tensor],
+    max_exp_avg_sqs: list[Tensor],
+    steps: list[Tensor],
+    **options: Any,
+) -> None:
+    """`torch._fused_adamw_` by torch's functional AdamW."""
+    from torch.optim.adamw import adamw
+
+    before = [step - 1 for step in steps]  # it counts the step itself
+    averages = (exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
+    adamw(parameters, gradients, *averages, before, foreach=False, **options)
+
+
+def sgd_loop(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    buffers: list[Tensor],
+    is_first_step: bool,
+    **options: Any,
+) -> None:
+    """`torch._fused_sgd_` by torch's functional SGD, for momentum buffers that begin at zero."""
+    from torch.optim.sgd import sgd
+
+    sgd(parameters, gradients, [*buffers], foreach=False, **options)
 
 
 class Adam:
@@ -16,7 +79,7 @@ class Adam:
             https://arxiv.org/abs/1412.6980
 
     Args:
-        beta2: Memory of the average of squared gradients: of about 1 / (1 - beta2) steps.
+        beta2: Decay of the average of squared gradients, over about 1 / (1 - beta2) steps.
     """
 
     def __init__(
@@ -26,26 +89,37 @@ class Adam:
         beta2: Annotated[float, Ge(0), Lt(1)] = 0.999,
     ) -> None:
         self.parameters: list[Tensor] = list(parameters)
-        self.lr, self.beta2, self.weight_decay = lr, beta2, 0.0
-        self.mean = [torch.zeros_like(p) for p in self.parameters]
-        self.square = [torch.zeros_like(p) for p in self.parameters]
-        self.count = torch.zeros((), device=self.parameters[0].device)  # steps taken
+        self.lr = lr
+        self.beta2 = beta2
+        self.weight_decay = 0.0
+        self.exp_avg = [torch.zeros_like(p) for p in self.parameters]
+        self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
+        # one count for all parameters, where torch has one for each
+        self.step_count = torch.zeros((), device=self.parameters[0].device)
+        self._update = Kernel("_fused_adamw_", adamw_loop)
 
     def state(self) -> dict[str, Tensor]:
-        """What a step changes beside the parameters, by name; not copied."""
-        return {"count": self.count, **named("mean", self.mean), **named("square", self.square)}
+        """All that a step changes beside the parameters, by name; not copied."""
+        return {
+            "step": self.step_count,
+            **numbered("exp_avg", self.exp_avg),
+            **numbered("exp_avg_sq", self.exp_avg_sq),
+        }
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter against its averaged gradient."""
-        self.count += 1
-        torch._fused_adamw_(
-            self.parameters,
-            take_gradients(self.parameters),
-            self.mean,
-            self.square,
+        gradients = pop_gradients(self.parameters)
+        if not gradients:
+            return
+        self.step_count += 1
+        self._update(
+            [self.parameters[i] for i in gradients],
+            list(gradients.values()),
+            [self.exp_avg[i] for i in gradients],
+            [self.exp_avg_sq[i] for i in gradients],
             [],
-            [self.count] * len(self.parameters),
+            [self.step_count] * len(gradients),
             lr=self.lr,
             beta1=0.9,
             beta2=self.beta2,
@@ -57,15 +131,15 @@ class Adam:
 
 
 class AdamW(Adam):
-    """Adam that lets every parameter decay.
+    """Adam with decoupled weight decay.
 
     References:
         Decoupled Weight Decay Regularization (Loshchilov & Hutter, 2019),
             https://arxiv.org/abs/1711.05101
 
     Args:
-        weight_decay: Fraction of every parameter taken off a step, times the learning rate.
-        beta2: As of adam.
+        weight_decay: Fraction of every parameter subtracted per step, times the learning rate.
+        beta2: Decay of the average of squared gradients, as for adam.
     """
 
     def __init__(
@@ -91,18 +165,22 @@ class SGD:
         self.parameters: list[Tensor] = list(parameters)
         self.lr = lr
         self.momentum = [torch.zeros_like(p) for p in self.parameters]
+        self._update = Kernel("_fused_sgd_", sgd_loop)
 
     def state(self) -> dict[str, Tensor]:
-        """What a step changes beside the parameters, by name; not copied."""
-        return named("momentum", self.momentum)
+        """All that a step changes beside the parameters, by name; not copied."""
+        return numbered("momentum", self.momentum)
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter along its averaged gradient."""
-        torch._fused_sgd_(
-            self.parameters,
-            take_gradients(self.parameters),
-            self.momentum,
+        """Move every parameter against its momentum."""
+        gradients = pop_gradients(self.parameters)
+        if not gradients:
+            return
+        self._update(
+            [self.parameters[i] for i in gradients],
+            list(gradients.values()),
+            [self.momentum[i] for i in gradients],
             weight_decay=0.0,
             momentum=0.9,
             lr=self.lr,
@@ -113,21 +191,20 @@ class SGD:
         )
 
 
-def take_gradients(parameters: list[Tensor]) -> list[Tensor]:
-    """The gradients of the parameters, which keep none."""
-    gradients = []
-    for parameter in parameters:
-        assert parameter.grad is not None  # every part is used in every step
-        gradients.append(parameter.grad)
-        parameter.grad = None
+def pop_gradients(parameters: list[Tensor]) -> dict[int, Tensor]:
+    """Take the gradients from the parameters that have one; by position in the list."""
+    gradients = {}
+    for i, parameter in enumerate(parameters):
+        if parameter.grad is not None:
+            gradients[i] = parameter.grad
+            parameter.grad = None
     return gradients
 
 
-def named(name: str, tensors: list[Tensor]) -> dict[str, Tensor]:
+def numbered(name: str, tensors: list[Tensor]) -> dict[str, Tensor]:
+    """The tensors by name and position: `name.0`, `name.1`, ..."""
     return {f"{name}.{i}": tensor for i, tensor in enumerate(tensors)}
 
 
 Optimizer = Adam | SGD
-
-
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}

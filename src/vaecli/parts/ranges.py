@@ -1,11 +1,8 @@
 """Allowed ranges of the options of parts."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from annotated_types import Ge, Le, Lt
-
-if TYPE_CHECKING:
-    pass
 
 Count = Annotated[int, Ge(1), Lt(2**31)]  # what torch can index
 

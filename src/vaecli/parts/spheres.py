@@ -1,4 +1,4 @@
-"""Distributions on the unit sphere of R^D, `D >= 2`: uniform, and about a direction."""
+"""Distributions on the unit sphere of R^D, `D >= 2`: uniform and von Mises-Fisher."""
 
 import math
 from functools import cached_property
@@ -10,19 +10,17 @@ from torch import Tensor
 from torch.distributions import register_kl
 
 from ..system.errors import ConfigError
-from .distributions import Unchecked
+from .distributions import UnvalidatedDistribution
 
-LARGEST_CONCENTRATION = 1e5
-CELLS = 512  # of the polar angle; normaliser and samples agree with the exact ones to 1e-5
-REACH = 12.0  # standard deviations to each side of the peak that the cells cover, at least
+MAX_CONCENTRATION = 1e5
+QUADRATURE_CELLS = 512  # of the polar angle; normalizer and samples are exact to 1e-5
+QUADRATURE_REACH = 12.0  # standard deviations that the cells cover on each side of the peak
 
 
 def require_sphere(latent_dim: int) -> None:
-    """Raise a `ConfigError` where the unit sphere is no more than two points."""
+    """Raise a `ConfigError` where the unit sphere is only two points."""
     if latent_dim < 2:
-        raise ConfigError(
-            f"A sphere of latents needs --latent-dim of at least 2, not {latent_dim}."
-        )
+        raise ConfigError(f"Latents on a sphere need latent_dim=2 or more, not {latent_dim}.")
 
 
 def log_area(dim: int) -> float:
@@ -30,11 +28,11 @@ def log_area(dim: int) -> float:
     return math.log(2) + dim / 2 * math.log(math.pi) - math.lgamma(dim / 2)
 
 
-class UniformSphere(Unchecked):
-    """The uniform distribution on the unit sphere; densities are per unit of its area.
+class UniformSphere(UnvalidatedDistribution):
+    """The uniform distribution on the unit sphere; its density is per unit of area.
 
     Args:
-        like: Any tensor of shape `(*batch, D)`: gives shape, device and type.
+        like: Any tensor of shape `(*batch, D)`, for its shape, device and type.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -54,25 +52,27 @@ class UniformSphere(Unchecked):
         return z.new_full(shape, -log_area(self.event_shape[0]))
 
 
-class VonMisesFisher(Unchecked):
+class VonMisesFisher(UnvalidatedDistribution):
     """The density on the unit sphere that is proportional to `exp(concentration * direction . z)`.
 
-    What it needs of the angle between z and the direction, it takes by quadrature: the angle's
-    range is cut into cells about the peak of its density. Their sum is the normaliser; samples
-    invert their cumulative sum. Both are smooth in the concentration, and so have a gradient.
+    All that depends on the polar angle, between z and the direction, is computed by quadrature
+    over cells around the peak of the angle's density. The sum over the cells gives the normalizer;
+    inverting their cumulative sum gives samples. Both are smooth functions of the concentration
+    and have a gradient.
 
     Args:
         direction: Unit vectors, shape `(*batch, D)`, `D >= 2`.
-        concentration: At least 0, where the density is uniform; shape `batch`.
+        concentration: At least 0, which makes the density uniform; shape `batch`.
     """
 
     def __init__(self, direction: Tensor, concentration: Tensor) -> None:
         super().__init__(direction.shape[:-1], direction.shape[-1:])
-        self.direction, self.concentration = direction, concentration
+        self.direction = direction
+        self.concentration = concentration
 
     @property
     def mean(self) -> Tensor:
-        """The direction: the expectation itself lies inside the sphere, where no latent does."""
+        """The direction. The expectation lies inside the sphere, where no latent is."""
         return self.direction
 
     @property
@@ -80,46 +80,49 @@ class VonMisesFisher(Unchecked):
         """The variance of every coordinate about the expectation, shape `(*batch, D)`."""
         cosine = self._angles.cos()
         mean = (self._masses * cosine).sum(-1, keepdim=True)
-        along = (self._masses * (cosine - mean).square()).sum(-1, keepdim=True)
-        across = (self._masses * self._angles.sin().square()).sum(-1, keepdim=True)
+        radial = (self._masses * (cosine - mean).square()).sum(-1, keepdim=True)
+        tangential = (self._masses * self._angles.sin().square()).sum(-1, keepdim=True)
         squared = self.direction.square()
-        return along * squared + across * (1 - squared) / (self.event_shape[0] - 1)
+        return radial * squared + tangential * (1 - squared) / (self.event_shape[0] - 1)
 
     @cached_property
     def _edges(self) -> Tensor:
-        """Where the cells of the polar angle begin and end, shape `(*batch, CELLS + 1)`.
+        """The edges of the cells of the polar angle, shape `(*batch, QUADRATURE_CELLS + 1)`.
 
         The density of the angle t is `exp(k cos t) sin(t)^m`, with `m = D - 2`. It peaks where
-        `k sin(t)^2 = m cos(t)`, and its curvature there is about `k^2 / a + a`, a being
-        `k / cos(t)`. Cells get smaller to the ends, where that makes quadrature more exact.
+        `k sin(t)^2 = m cos(t)`, and its curvature there is about `k^2 / a + a`, where
+        `a = k / cos(t)`. Cells are smaller towards both ends, which makes quadrature more exact.
         """
-        m, k = self.event_shape[0] - 2, self.concentration.detach().unsqueeze(-1)
+        m = self.event_shape[0] - 2
+        k = self.concentration.detach().unsqueeze(-1)
         a = ((m + (m * m + 4 * k.square()).sqrt()) / 2).clamp(min=1e-6)
-        peak, spread = torch.atan2((m * a).sqrt(), k), (k.square() / a + a).rsqrt()
-        low = (peak - REACH * spread).clamp(min=0)
-        high = (peak + REACH * spread).clamp(max=math.pi)
-        u = torch.linspace(0, 1, CELLS + 1, dtype=k.dtype, device=k.device)
+        peak = torch.atan2((m * a).sqrt(), k)
+        spread = (k.square() / a + a).rsqrt()
+        low = (peak - QUADRATURE_REACH * spread).clamp(min=0)
+        high = (peak + QUADRATURE_REACH * spread).clamp(max=math.pi)
+        u = torch.linspace(0, 1, QUADRATURE_CELLS + 1, dtype=k.dtype, device=k.device)
         return low + (high - low) * u.square() * (3 - 2 * u)
 
     @cached_property
     def _angles(self) -> Tensor:
-        """The middle of every cell, shape `(*batch, CELLS)`."""
+        """The middle of every cell, shape `(*batch, QUADRATURE_CELLS)`."""
         return (self._edges[..., 1:] + self._edges[..., :-1]) / 2
 
     @cached_property
-    def _fall(self) -> Tensor:
+    def _cos_minus_one(self) -> Tensor:
         """`cos(t) - 1` in every cell, to full precision near 0."""
         return -2 * (self._angles / 2).sin().square()
 
     @cached_property
     def _log_masses(self) -> Tensor:
         """Logarithm of each cell's part of the integral of `exp(k (cos(t) - 1)) sin(t)^m`."""
-        rim = (self.event_shape[0] - 2) * self._angles.sin().log()
-        return self.concentration.unsqueeze(-1) * self._fall + rim + self._edges.diff(dim=-1).log()
+        log_sines = (self.event_shape[0] - 2) * self._angles.sin().log()
+        exponent = self.concentration.unsqueeze(-1) * self._cos_minus_one
+        return exponent + log_sines + self._edges.diff(dim=-1).log()
 
     @cached_property
     def _masses(self) -> Tensor:
-        """The probability of every cell, shape `(*batch, CELLS)`."""
+        """The probability of every cell, shape `(*batch, QUADRATURE_CELLS)`."""
         return self._log_masses.softmax(-1)
 
     @cached_property
@@ -128,35 +131,37 @@ class VonMisesFisher(Unchecked):
         return log_area(self.event_shape[0] - 1) + self._log_masses.logsumexp(-1)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        shape, mean = (*sample_shape, *self.direction.shape), self.direction
-        noise = torch.randn(shape, dtype=mean.dtype, device=mean.device)
-        # Tangents follow the direction as it turns, by parallel transport: a gradient that is as
-        # exact as that of the projection, and bounded where the projection is short.
-        fixed = mean.detach()
-        across = F.normalize(noise - (noise * fixed).sum(-1, keepdim=True) * fixed, dim=-1)
-        across = across - (across * mean).sum(-1, keepdim=True) * fixed
+        shape = (*sample_shape, *self.direction.shape)
+        direction = self.direction
+        noise = torch.randn(shape, dtype=direction.dtype, device=direction.device)
+        # The tangent follows the direction as that turns, by parallel transport. This gradient is
+        # as exact as that of projecting the noise, and bounded where the projection is short.
+        fixed = direction.detach()
+        tangent = F.normalize(noise - (noise * fixed).sum(-1, keepdim=True) * fixed, dim=-1)
+        tangent = tangent - (tangent * direction).sum(-1, keepdim=True) * fixed
         angle = self._sample_angles(shape[:-1]).unsqueeze(-1)
-        return angle.cos() * mean + angle.sin() * across
+        return angle.cos() * direction + angle.sin() * tangent
 
     def _sample_angles(self, shape: tuple[int, ...]) -> Tensor:
         """Polar angles by inversion of their cumulative distribution."""
-        after = self._masses.cumsum(-1)
-        u = torch.rand(shape, dtype=after.dtype, device=after.device)
+        cumulative = self._masses.cumsum(-1)
+        u = torch.rand(shape, dtype=cumulative.dtype, device=cumulative.device)
         per_batch = u.reshape(-1, *self.batch_shape).movedim(0, -1).contiguous()
-        cell = torch.searchsorted(after.detach(), per_batch).clamp(max=CELLS - 1)
-        low, width = self._edges.gather(-1, cell), self._edges.diff(dim=-1).gather(-1, cell)
+        cell = torch.searchsorted(cumulative.detach(), per_batch).clamp(max=QUADRATURE_CELLS - 1)
+        low = self._edges.gather(-1, cell)
+        width = self._edges.diff(dim=-1).gather(-1, cell)
         mass = self._masses.gather(-1, cell)
-        part = ((per_batch - after.gather(-1, cell)) / mass + 1).clamp(0, 1)
-        return (low + width * part).movedim(-1, 0).reshape(shape)
+        fraction = ((per_batch - cumulative.gather(-1, cell)) / mass + 1).clamp(0, 1)
+        return (low + width * fraction).movedim(-1, 0).reshape(shape)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """`1 - direction . z` is half a squared distance, without loss of digits."""
-        fall = -(z - self.direction).square().sum(-1) / 2
-        return self.concentration * fall - self._log_normalizer
+        # 1 - direction . z is half a squared distance, which loses no digits
+        cos_minus_one = -(z - self.direction).square().sum(-1) / 2
+        return self.concentration * cos_minus_one - self._log_normalizer
 
     def entropy(self) -> Tensor:
-        expected_fall = (self._masses * self._fall).sum(-1)
-        return self._log_normalizer - self.concentration * expected_fall
+        expected_cos_minus_one = (self._masses * self._cos_minus_one).sum(-1)
+        return self._log_normalizer - self.concentration * expected_cos_minus_one
 
 
 @register_kl(VonMisesFisher, UniformSphere)  # type: ignore[untyped-decorator]

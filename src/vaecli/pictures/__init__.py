@@ -1,3 +1,7 @@
-"""Images, curves and maps, as the bytes of a file.
+"""Image grids, curves and maps, as the content of a file.
 
-Other rooms take functions that return bytes, and `run_pictures.RunPictures`."""
+Other rooms take the functions of `grids`, `loss_curves` and `latent_map`, the `ENDINGS` of `grids`
+and `style`, and `run_pictures.RunPictures`. Only `run_pictures` knows models and runs, and writes
+files. A file takes only from those named before it: `style`, `grids`, `loss_curves`, `latent_map`,
+`run_pictures`.
+"""

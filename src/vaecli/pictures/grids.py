@@ -1,4 +1,4 @@
-"""Tensors to grids to pictures. Pixels lie in [0, 1]; a picture is a Pillow image."""
+"""Grids of images. Pixels lie in [0, 1]; a picture is a Pillow image."""
 
 import io
 import math
@@ -10,65 +10,79 @@ from torch.nn.functional import pad
 
 from ..system.errors import ConfigError
 
-ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+# Ending of a file name: name of the format in Pillow.
+ENDINGS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+}
 
-
-GAP = 2  # pixels between images
-
-
-GREY = 96  # of the gaps: told from black and from white
-
-
-ONE_ROW = 10  # images that still make one row
+PADDING = 2  # pixels between images
+PADDING_GREY = 96  # differs from black and from white
+MAX_SINGLE_ROW = 10  # up to so many images make one row
+CAPTION_HEIGHT = 16  # pixels
+PICTURE_DISTANCE = 8  # pixels between pictures side by side
 
 
 def grid(x: Tensor, columns: int | None = None) -> Image.Image:
-    """Images, shape `(N, C, H, W)`, side by side, row by row, with gaps of 2 pixels.
+    """Images side by side, row by row, with 2 pixels between them.
 
     Args:
-        x: One channel (grey) or three (RGB).
-        columns: By default N for up to 10 images, else the root of N, rounded up.
+        x: Shape `(N, C, H, W)`, with one channel (grey) or three (RGB).
+        columns: Images in a row; by default all of up to 10, else a square.
     """
     count, channels = x.shape[:2]
-    columns = columns or (count if count <= ONE_ROW else math.ceil(math.sqrt(count)))
+    if columns is None:
+        columns = count if count <= MAX_SINGLE_ROW else math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     pixels = x.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
-    # Grey on the right of each image and below it, and in the cells behind the last one.
-    cells = pad(pixels, (0, GAP, 0, GAP, 0, 0, 0, rows * columns - count), value=GREY)
+    # Pad every image on the right and below, and fill the last row with empty cells.
+    padding = (0, PADDING, 0, PADDING, 0, 0, 0, rows * columns - count)
+    cells = pad(pixels, padding, value=PADDING_GREY)
     sheet = cells.unflatten(0, (rows, columns)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)
-    sheet = sheet[:-GAP, :-GAP]
+    sheet = sheet[:-PADDING, :-PADDING]  # (height, width, C)
     return Image.fromarray((sheet[..., 0] if channels == 1 else sheet).numpy())
 
 
-def pairs(inputs: Tensor, outputs: Tensor, columns: int = 16) -> Image.Image:
-    """Rows of inputs, and under each its row of outputs; both of shape `(N, C, H, W)`."""
-    rows = zip(inputs.cpu().split(columns), outputs.cpu().split(columns), strict=True)
-    padded = [_pad(row, min(columns, len(inputs))) for pair in rows for row in pair]
-    return grid(torch.cat(padded), columns=min(columns, len(inputs)))
+def reconstruction_grid(inputs: Tensor, outputs: Tensor, columns: int = 16) -> Image.Image:
+    """Rows of inputs, each above the row of its outputs.
+
+    Args:
+        inputs: Shape `(N, C, H, W)`.
+        outputs: The same shape.
+        columns: Most images in a row.
+    """
+    width = min(columns, len(inputs))
+    rows = []
+    for above, below in zip(inputs.cpu().split(width), outputs.cpu().split(width), strict=True):
+        rows += [_fill_row(above, width), _fill_row(below, width)]
+    return grid(torch.cat(rows), columns=width)
 
 
-def _pad(row: Tensor, columns: int) -> Tensor:
-    """The row with black images at its end, up to `columns`."""
-    return torch.cat([row, row.new_zeros(columns - len(row), *row.shape[1:])])
+def _fill_row(row: Tensor, width: int) -> Tensor:
+    """The images followed by black ones, `width` in all."""
+    return torch.cat([row, row.new_zeros(width - len(row), *row.shape[1:])])
 
 
-def beside(pictures: dict[str, Image.Image]) -> Image.Image:
-    """Pictures of one height, side by side, each under its caption."""
+def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
+    """Pictures of one height and mode, each below its caption."""
     font = ImageFont.load_default()
-    line, apart = 16, 8
-    height = max(picture.height for picture in pictures.values())
-    width = sum(picture.width + apart for picture in pictures.values()) - apart
-    sheet = Image.new(next(iter(pictures.values())).mode, (width, height + line), "white")
+    first = next(iter(pictures.values()))
+    width = sum(picture.width + PICTURE_DISTANCE for picture in pictures.values())
+    size = (width - PICTURE_DISTANCE, first.height + CAPTION_HEIGHT)
+    sheet = Image.new(first.mode, size, "white")
     left = 0
     for caption, picture in pictures.items():
         ImageDraw.Draw(sheet).text((left + 2, 2), caption, fill="black", font=font)
-        sheet.paste(picture, (left, line))
-        left += picture.width + apart
+        sheet.paste(picture, (left, CAPTION_HEIGHT))
+        left += picture.width + PICTURE_DISTANCE
     return sheet
 
 
-def encode(picture: Image.Image, ending: str = ".png") -> bytes:
-    """The bytes of an image file whose name has one of the `ENDINGS`.
+def encode_image(picture: Image.Image, ending: str = ".png") -> bytes:
+    """The content of an image file with one of the `ENDINGS`.
 
     Raises:
         ConfigError: The picture is too large for this format.
@@ -77,6 +91,8 @@ def encode(picture: Image.Image, ending: str = ".png") -> bytes:
     try:
         picture.save(buffer, format=ENDINGS[ending])
     except (OSError, ValueError) as error:
-        size = f"{picture.width} x {picture.height} pixels"
-        raise ConfigError(f"A picture of {size} does not fit into {ending}: use .png.") from error
+        raise ConfigError(
+            f"A picture of {picture.width} x {picture.height} pixels is too large for {ending}: "
+            "use .png."
+        ) from error
     return buffer.getvalue()

@@ -1,65 +1,85 @@
-"""Latents coloured by label."""
+"""Latents as points of a plane, coloured by label."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from ..evaluation.projection import plane
-from .style import COLORS, _encode, _printable, _soften
+from .style import COLORS, encode_figure, printable, style_axes
 
-LEGEND = 50  # classes at most that a legend has room for; their numbers are drawn anyway
+MAX_LEGEND_CLASSES = 50  # more do not fit; their numbers still stand in the map
+CLASSES_PER_COLUMN = 25  # of the legend
+MARKERS = "o^sDvP*X"  # ten classes each: there are ten colours
+LABEL_DISTANCE = 0.04  # between the numbers of two classes, as a fraction of the axis
 
 
-MARKERS = "o^sDvP*X"  # the next ten classes take the next marker
-
-
-def latents(
-    z: NDArray[np.float32], labels: NDArray[np.integer], title: str, ending: str = ".png"
+def plot_latents(
+    points: NDArray[np.float64],
+    axis_names: tuple[str, str],
+    labels: NDArray[np.integer],
+    title: str,
+    ending: str = ".png",
 ) -> bytes:
-    """Latents coloured by label.
+    """A map of latents, as the content of a file.
 
     Args:
-        z: Posterior means, shape `(N, D)`: drawn as they are if D is 1 or 2, else in the plane of
-            their first two principal components.
-        labels: Classes from 0, shape `(N,)`.
-        title: Printed above.
-        ending: One of `ENDINGS`.
+        points: Shape `(N, 2)`.
+        axis_names: Names of the two axes.
+        labels: Classes from 0, shape `(N,)`. Each has a colour and a marker, and its number stands
+            at its median point.
+        title: Printed above the map.
+        ending: One of `style.ENDINGS`.
     """
-    points, names = plane(z)
     figure = Figure(figsize=(8.4, 7), layout="constrained")
     axes = figure.subplots()
-    for label in np.unique(labels):
-        across, up = points[labels == label].T
-        color, marker = COLORS[label % len(COLORS)], MARKERS[label // len(COLORS) % len(MARKERS)]
-        axes.scatter(
-            across, up, s=7, marker=marker, color=color, alpha=0.75, lw=0, label=str(label)
-        )
     classes = np.unique(labels)
-    centers = np.array([np.median(points[labels == label], axis=0) for label in classes])
-    halo = [withStroke(linewidth=3, foreground="white")]
-    for label, center in zip(classes, apart(centers, 0.04 * np.ptp(points, axis=0)), strict=True):
-        axes.annotate(str(label), center, size=15, weight="bold", ha="center", path_effects=halo)
-    axes.set(title=_printable(title), xlabel=names[0], ylabel=names[1])
-    axes.title.set_parse_math(False)
-    _soften(axes)
-    if len(classes) <= LEGEND:
-        columns = 1 + len(classes) // 25
-        figure.legend(
-            loc="outside right upper", title="label", markerscale=3, frameon=False, ncols=columns
+    for label in classes:
+        x, y = points[labels == label].T
+        axes.scatter(
+            x,
+            y,
+            s=7,
+            marker=MARKERS[label // len(COLORS) % len(MARKERS)],
+            color=COLORS[label % len(COLORS)],
+            alpha=0.75,
+            lw=0,
+            label=str(label),
         )
-    return _encode(figure, ending)
+    centers = np.array([np.median(points[labels == label], axis=0) for label in classes])
+    places = spread_labels(centers, LABEL_DISTANCE * np.ptp(points, axis=0))
+    halo = [withStroke(linewidth=3, foreground="white")]
+    for label, place in zip(classes, places, strict=True):
+        axes.annotate(str(label), place, size=15, weight="bold", ha="center", path_effects=halo)
+    axes.set(title=printable(title), xlabel=axis_names[0], ylabel=axis_names[1])
+    axes.title.set_parse_math(False)  # a $ in a path starts no formula
+    style_axes(axes)
+    if len(classes) <= MAX_LEGEND_CLASSES:
+        figure.legend(
+            loc="outside right upper",
+            title="label",
+            markerscale=3,
+            frameon=False,
+            ncols=1 + len(classes) // CLASSES_PER_COLUMN,
+        )
+    return encode_figure(figure, ending)
 
 
-def apart(points: NDArray[np.float64], distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The points, shape `(N, 2)`, pushed apart to about `distance` in x or y, shape `(2,)`."""
+def spread_labels(
+    points: NDArray[np.float64], distance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The points, shape `(N, 2)`, with those too near to each other pushed apart.
+
+    Args:
+        points: Shape `(N, 2)`.
+        distance: The least distance to reach, about, along x and y, shape `(2,)`.
+    """
     unit = np.where(distance > 0, distance, 1)
     moved = points / unit
-    moved = moved + 1e-3 * np.arange(len(points))[:, None]  # coinciding points part too
+    moved = moved + 1e-3 * np.arange(len(points))[:, None]  # so that equal points move apart too
     for _ in range(100):
-        gaps = moved[:, None] - moved
-        lengths = np.linalg.norm(gaps, axis=-1)
-        close = (lengths < 1) & (lengths > 0)
-        pushes = np.where(close, (1 - lengths) / np.maximum(lengths, 1e-9), 0)
-        moved = moved + 0.25 * (pushes[..., None] * gaps).sum(1)
+        offsets = moved[:, None] - moved
+        lengths = np.linalg.norm(offsets, axis=-1)
+        is_near = (lengths < 1) & (lengths > 0)
+        pushes = np.where(is_near, (1 - lengths) / np.maximum(lengths, 1e-9), 0)
+        moved = moved + 0.25 * (pushes[..., None] * offsets).sum(1)
     return moved * unit

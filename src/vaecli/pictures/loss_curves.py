@@ -4,53 +4,80 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import COLORS, _encode, _printable, _soften
+from .style import COLORS, encode_figure, printable, style_axes
 
-STYLES = {"train": "--", "valid": ":", "test": "-"}
-
+TERMS = ("loss", "distortion", "rate")  # one panel each
+LINE_STYLES = {"train": "--", "valid": ":", "test": "-"}
+LEGEND_COLUMNS = 4
+PANEL_HEIGHT = 3.3  # inches
+MAX_MARKED_EPOCHS = 20  # shorter curves have a dot at every epoch: one epoch makes no line
 
 Curves = Mapping[str, Sequence[float]]
 
 
-def losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
-    """Loss, distortion and rate per epoch: dashed in training, solid on the test images.
+def plot_losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
+    """Loss, distortion and rate per epoch, in nats per image, as the content of a file.
 
-    Dotted on the validation images, where there are any.
+    Training images are dashed, test images solid, and validation images, if any, dotted.
 
     Args:
-        runs: For each run's name its columns of losses.csv, without those of seconds.
-        ending: One of `ENDINGS`.
+        runs: For the name of each run its columns of losses.csv: epoch, train_loss and so on.
+        ending: One of `style.ENDINGS`.
     """
+    splits = [
+        split for split in LINE_STYLES if any(f"{split}_loss" in curves for curves in runs.values())
+    ]
     figure = Figure(figsize=(12, 4.2))
-    there = {split for split in STYLES for run in runs.values() if f"{split}_loss" in run}
-    styles = {split: style for split, style in STYLES.items() if split in there}
-    for axes, term in zip(figure.subplots(1, 3), ("loss", "distortion", "rate"), strict=True):
+    for axes, term in zip(figure.subplots(1, len(TERMS)), TERMS, strict=True):
         for color, curves in zip(cycle(COLORS), runs.values(), strict=False):
-            for split, style in styles.items():
-                if f"{split}_{term}" in curves:
-                    means = curves[f"{split}_{term}"]
-                    axes.plot(curves["epoch"], means, style, color=color, **_dots(curves))
+            for split in splits:
+                _plot_curve(axes, curves, split, term, color)
         axes.set(title=term, xlabel="epoch", ylabel="nats per image")
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        _soften(axes)
-    lines = [Line2D([], [], color="black", ls=ls, label=split) for split, ls in styles.items()]
-    names = [
-        Line2D([], [], color=c, label=_printable(n))
-        for c, n in zip(cycle(COLORS), runs, strict=False)
+        style_axes(axes)
+    _add_legend(figure, splits, list(runs))
+    return encode_figure(figure, ending)
+
+
+def _plot_curve(axes: Axes, curves: Curves, split: str, term: str, color: str) -> None:
+    """One line, if the run has this column."""
+    means = curves.get(f"{split}_{term}")
+    if means is None:
+        return
+    epochs = curves["epoch"]
+    marker = "." if len(epochs) < MAX_MARKED_EPOCHS else ""
+    axes.plot(epochs, means, LINE_STYLES[split], color=color, marker=marker)
+
+
+def _add_legend(figure: Figure, splits: Sequence[str], runs: Sequence[str]) -> None:
+    """A line for every split and a colour for every run, below the panels."""
+    handles = [
+        Line2D([], [], color="black", ls=LINE_STYLES[split], label=split) for split in splits
+    ]
+    handles += [
+        Line2D([], [], color=color, label=printable(run))
+        for color, run in zip(cycle(COLORS), runs, strict=False)
     ]
     # A constrained layout would find these margins by drawing all text twice: 0.2 s.
-    below = 0.65 + 0.22 * math.ceil(len(lines + names) / 4)  # inches
-    figure.set_figheight(3.3 + below)
-    figure.subplots_adjust(0.075, below / (3.3 + below), 0.99, 0.92, wspace=0.3)
-    legend = figure.legend(handles=[*lines, *names], loc="lower center", ncols=4, frameon=False)
+    legend_height = 0.65 + 0.22 * math.ceil(len(handles) / LEGEND_COLUMNS)  # inches
+    height = PANEL_HEIGHT + legend_height
+    figure.set_figheight(height)
+    figure.subplots_adjust(
+        left=0.075,
+        bottom=legend_height / height,
+        right=0.99,
+        top=0.92,
+        wspace=0.3,
+    )
+    legend = figure.legend(
+        handles=handles,
+        loc="lower center",
+        ncols=LEGEND_COLUMNS,
+        frameon=False,
+    )
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a $ in a path is no formula
-    return _encode(figure, ending)
-
-
-def _dots(curves: Curves) -> dict[str, str]:
-    """A short run is drawn with dots: one epoch alone would be no line."""
-    return {"marker": "."} if len(curves["epoch"]) < 20 else {}
+        text.set_parse_math(False)  # a $ in a path starts no formula

@@ -1,108 +1,96 @@
-"""The pictures that `vaecli train` makes without being asked."""
+"""The pictures that a training leaves in its run directory."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
 
 from ..config import defaults
+from ..data.images import Images
+from ..evaluation import decoding
+from ..model import VAE
+from ..run import names
+from ..run.run import Run
+from ..system import files
+from ..system.seeds import random_stream
+from . import grids, loss_curves
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ..data.images import Images
-    from ..model import VAE
-    from ..run.run import Run
-
-
-HALF = defaults.SAMPLES // 2  # images real, and as many generated
+COMPARED = defaults.SAMPLES // 2  # real images, and as many generated ones beside them
+COMPARED_COLUMNS = 4
 
 
 class RunPictures:
-    """Draws into a run directory. A picture that cannot be written warns and stops nothing.
+    """Saves pictures into a run directory.
+
+    No picture is worth a training. Whatever keeps one from being saved is returned as a warning:
+    every method returns one sentence for each picture that is missing.
 
     Args:
-        run: Takes the pictures.
-        model: May go on learning.
-        seed: Of the samples.
-        warn: Called with one line when a picture cannot be written.
+        run: Its folder takes the pictures.
+        model: May still be training: it is given back as it was.
+        seed: Of the samples: all pictures are drawn from the same latents, so that they compare.
     """
 
-    def __init__(self, run: "Run", model: "VAE", seed: int) -> None:
-        self.run, self.model, self.seed = run, model, seed
-        self.texts: list[str] = []
-        self.warn = self.texts.append
+    def __init__(self, run: Run, model: VAE, seed: int) -> None:
+        self.run = run
+        self.model = model
+        self.seed = seed
 
-    def draw_data(self, train: "Images") -> list[str]:
-        """The first training images."""
-        from ..run import names
-
-        self._draw(names.DATA_PICTURE, lambda: _grid(_first(train, defaults.SAMPLES)))
-        return self._taken()
+    def draw_data(self, train: Images) -> list[str]:
+        """Save the first training images."""
+        return self._save({names.DATA_PICTURE: lambda: _grid(_first(train, defaults.SAMPLES))})
 
     def draw_epoch(self, number: int) -> list[str]:
-        """Samples from the same latents as in every epoch, so that pictures compare."""
-        from ..run import names
+        """Save samples of the model after epoch `number`."""
+        return self._save({names.EPOCH_SAMPLES.format(number): self._draw_samples})
 
-        name = names.EPOCH_SAMPLES.format(number)
-        self._draw(name, lambda: _grid(self._samples(defaults.SAMPLES)))
-        return self._taken()
+    def draw_results(self, test: Images) -> list[str]:
+        """Save samples, samples beside test images, reconstructions and the loss curves."""
+        return self._save(
+            {
+                names.SAMPLES: self._draw_samples,
+                names.REAL_AND_GENERATED: lambda: self._compare(test),
+                names.RECONSTRUCTIONS: lambda: self._reconstruct(test),
+                names.LOSS_PLOT: self._plot_losses,
+            }
+        )
 
-    def draw_results(self, test: "Images") -> list[str]:
-        """Samples, samples beside real images, reconstructions and the loss curve."""
-        from ..run import names
+    def _save(self, pictures: Mapping[str, Callable[[], bytes]]) -> list[str]:
+        """Make and write each picture; the warnings for those that failed."""
+        warnings = []
+        for name, make in pictures.items():
+            try:
+                files.write_atomic(self.run.folder / name, make())
+            except Exception as error:  # of any kind: training is to continue
+                warnings.append(f"Could not save {name}: {error} Training continues.")
+        return warnings
 
-        self._draw(names.SAMPLES, lambda: _grid(self._samples(defaults.SAMPLES)))
-        self._draw(names.REAL_AND_GENERATED, lambda: self._beside(_first(test, HALF)))
-        first = test.at(slice(defaults.RECONSTRUCTIONS))
-        self._draw(names.RECONSTRUCTIONS, lambda: self._reconstructed(first))
-        self._draw(names.LOSS_PLOT, self._losses)
-        return self._taken()
+    def _draw_samples(self) -> bytes:
+        return _grid(self._sample(defaults.SAMPLES))
 
-    def _taken(self) -> list[str]:
-        found = list(self.texts)
-        self.texts.clear()
-        return found
+    def _sample(self, count: int) -> Tensor:
+        labels, _ = decoding.choose_labels(self.model, None, count)
+        return decoding.sample_prior(self.model, labels, self.seed)
 
-    def _samples(self, count: int) -> "Tensor":
-        from ..evaluation.batches import evaluating
-        from ..system.seeds import seeded
+    def _compare(self, test: Images) -> bytes:
+        real = grids.grid(_first(test, COMPARED), COMPARED_COLUMNS)
+        generated = grids.grid(self._sample(COMPARED), COMPARED_COLUMNS)
+        return grids.encode_image(grids.side_by_side({"real": real, "generated": generated}))
 
-        with seeded(self.model.device, self.seed, "samples"), evaluating(self.model):
-            return self.model.sample(count)
+    def _reconstruct(self, test: Images) -> bytes:
+        first = test.subset(slice(defaults.RECONSTRUCTIONS))
+        return grids.encode_image(
+            grids.reconstruction_grid(*decoding.reconstruct(self.model, first))
+        )
 
-    def _beside(self, real: "Tensor") -> bytes:
-        from ..pictures import grids as images
-
-        both = {"real": images.grid(real, 4), "generated": images.grid(self._samples(HALF), 4)}
-        return images.encode(images.beside(both))
-
-    def _reconstructed(self, first: "Images") -> bytes:
-        from ..evaluation import decoding
-        from ..pictures import grids as images
-
-        return images.encode(images.pairs(*decoding.reconstruct(self.model, first)))
-
-    def _losses(self) -> bytes:
-        from ..pictures import loss_curves
-
-        return loss_curves.losses({str(self.run.folder): self.run.losses()})
-
-    def _draw(self, name: str, make: Callable[[], bytes]) -> None:
-        from ..system import files
-
-        try:
-            files.write(self.run.folder / name, make())
-        except Exception as error:  # whatever it is: no picture is worth a training
-            self.warn(f"{name} is not drawn: {error} Training goes on.")
+    def _plot_losses(self) -> bytes:
+        return loss_curves.plot_losses({str(self.run.folder): self.run.losses()})
 
 
-def _grid(x: "Tensor") -> bytes:
-    from ..pictures import grids as images
-
-    return images.encode(images.grid(x))
+def _grid(x: Tensor) -> bytes:
+    return grids.encode_image(grids.grid(x))
 
 
-def _first(images: "Images", count: int) -> "Tensor":
-    from ..system.seeds import seeded
-
-    with seeded(images.x.device, "pictures"):
-        return images.at(slice(count)).pixels(slice(None))
+def _first(images: Images, count: int) -> Tensor:
+    """The first images, shape `(<= count, C, H, W)`, binarized alike in every picture."""
+    with random_stream(images.x.device, "pictures"):
+        return images.subset(slice(count)).pixels(slice(None))

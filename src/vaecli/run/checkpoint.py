@@ -37,7 +37,9 @@ def save(path: Path, tensors: Tensors, header: dict[str, Any]) -> None:
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     header = {**header, "format": FORMAT, "readable_by": READABLE_BY}
     header["sha256"] = _digest(tensors, header)
-    files.write(path, serialize(tensors, metadata={KEY: json.dumps(header, allow_nan=False)}))
+    files.write_atomic(
+        path, serialize(tensors, metadata={KEY: json.dumps(header, allow_nan=False)})
+    )
 
 
 def load(path: Path) -> tuple[Tensors, dict[str, Any]]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import defaults
-from ..config.config import Config
+from ..config.config import Config, to_json
 from ..system import files
 from . import directory, names
 from .record import new_record, write_record
@@ -67,5 +67,5 @@ def planned_run(folder: Path | None, overwrite: bool) -> Run:
 
 def write_config(run: Run, config: Config) -> None:
     """Write config.json."""
-    text = json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n"
-    files.write(run.folder / names.CONFIG, text.encode())
+    text = json.dumps(to_json(config), indent=2, ensure_ascii=False) + "\n"
+    files.write_atomic(run.folder / names.CONFIG, text.encode())

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from ..config.config import Config
 from ..system.errors import ConfigError, RunError
@@ -42,7 +42,7 @@ class Header(BaseModel):
     format: Literal[2]
     readable_by: str
     vaecli: str
-    config: dict[str, Any]
+    config: Annotated[Config, PlainValidator(Config.from_values)]
     shape: tuple[Size, Size, Size]
     classes: Annotated[int, Field(ge=0, le=100_000)] = 0
     history: list[Epoch]
@@ -57,7 +57,6 @@ class Header(BaseModel):
         """
         try:
             header = cls.model_validate(values)
-            Config.from_values(header.config)
             for epoch in header.history:
                 for means in (epoch.train, epoch.test, epoch.valid or epoch.train):
                     if "loss" not in means:

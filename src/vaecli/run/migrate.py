@@ -17,6 +17,11 @@ TENSORS: dict[str, str] = {
     r"^optimizer\.square\.": "optimizer.exp_avg_sq.",
     r"^optimizer\.count$": "optimizer.step",
     r"^objective\.critic\.": "objective.discriminator.",
+    r"^model\.posterior\.quantizer\.books$": "model.posterior.quantizer.codebooks",
+    r"^model\.posterior\.quantizer\.use$": "model.posterior.quantizer.usage",
+    r"^model\.prior\.images$": "model.prior.pseudo_inputs",
+    r"^model\.prior\.labels$": "model.prior.pseudo_labels",
+    r"^model\.prior\.own\.": "model.prior.top_down.",
 }
 
 # Columns of format 1: for an objective, or "" for all, the old name, the new name and the factor.

@@ -75,4 +75,4 @@ def read_record(folder: Path) -> Record:
 def write_record(folder: Path, record: Record) -> None:
     """Replace the record in a run directory."""
     text = record.model_dump_json(indent=2) + "\n"
-    files.write(folder / names.RECORD, text.encode())
+    files.write_atomic(folder / names.RECORD, text.encode())

@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config.config import Config, read_options_file
+from ..config.config import Config
+from ..config.option_files import read_options_file
 from ..system.errors import ConfigError, RunError
 from ..training.epoch import Epoch
 from . import history, names
@@ -53,7 +54,7 @@ class Run:
         """The configuration of the checkpoint, or of config.json before there is one."""
         if not self.has_checkpoint() and self._is_run_directory():
             return Config.from_values(read_options_file(self.folder / names.CONFIG))
-        return Config.from_values(self.contents[1].config)
+        return self.contents[1].config
 
     @cached_property
     def contents(self) -> tuple[dict[str, "Tensor"], Header]:

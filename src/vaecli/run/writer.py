@@ -12,6 +12,7 @@ from typing import Any, Self
 import torch
 
 from ..config import defaults
+from ..config.config import to_json
 from ..data.splits import Splits
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, TrainingDiverged
@@ -150,13 +151,13 @@ class RunWriter:
         self.update_record(status=status, reason=reason, ended=datetime.now(UTC))
 
     def _write_losses(self, rows: list[dict[str, Any]]) -> None:
-        files.write(self.folder / names.LOSSES, history.encode(rows))
+        files.write_atomic(self.folder / names.LOSSES, history.encode(rows))
 
     def _write_checkpoint(self, name: str, state: State, prefix: str = "") -> None:
         """Write the tensors whose names begin with `prefix`, under a header."""
         header = {
             "vaecli": __version__,
-            "config": state.config.to_json(),
+            "config": to_json(state.config),
             "shape": state.shape,
             "classes": state.classes,
             "history": [asdict(epoch) for epoch in state.history],

@@ -1,3 +1,5 @@
-"""Errors, files, seeds, devices and the machine: nothing here knows what a VAE is.
+"""Errors, files, random streams, the machine and its devices: nothing here knows what a VAE is.
 
-Every other room may take everything."""
+Every other room may take everything. A file takes only from those named before it: `errors`,
+`files`, `seeds`, `machine`, `devices`, `version`.
+"""

@@ -1,17 +1,36 @@
-"""Devices by name."""
+"""Devices of torch, and its compiler."""
 
 import torch
 
 from .errors import ConfigError
 
 
-def device(name: str) -> torch.device:
-    """The device of this name; `auto` is cuda, then mps, then cpu, whichever there is first."""
-    there = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-    there += ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+def select_device(name: str) -> torch.device:
+    """The device with this name.
+
+    Args:
+        name: cpu, mps, cuda (the first GPU), cuda:N, or auto: cuda if available, else mps, else
+            cpu.
+
+    Raises:
+        ConfigError: This machine has no such device.
+    """
+    available = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        available.append("mps")
+    available.append("cpu")
     if name == "auto":
-        return torch.device(there[0])
+        return torch.device(available[0])
     wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in there:
-        raise ConfigError(f"--device {name}: this machine has {', '.join(there)}.")
+    if wanted not in available:
+        raise ConfigError(f"device={name!r}: this machine has {', '.join(available)}.")
     return torch.device(wanted)
+
+
+def can_compile() -> bool:
+    """Whether `torch.compile` works here, found out by compiling one small function."""
+    try:
+        torch.compile(torch.neg)(torch.zeros(1))
+    except Exception:  # of many types: no compiler, no headers, an unsupported Python version
+        return False
+    return True

@@ -1,17 +1,18 @@
-"""What a user can mend: one family of exceptions, each with the exit status of the command line.
+"""Errors the user can fix, each with the exit status of the command line.
 
-A message says what is wrong, what was given and how to mend it, in one or two lines.
+A message says in one or two lines what is wrong, which value was given, and how to fix it. The
+library names an option as Python does, `labels=5`, because its messages also reach Python users.
 """
 
 
 class VaecliError(Exception):
-    """Base class of every error that is the user's to mend."""
+    """Base class of the errors a user can fix."""
 
     status: int = 1
 
 
 class ConfigError(VaecliError):
-    """An option, a name or a path that cannot be used as given."""
+    """An option, name or path that cannot be used."""
 
     status = 2
 
@@ -23,32 +24,32 @@ class DataError(VaecliError):
 
 
 class RunError(VaecliError):
-    """A run directory or checkpoint that is missing, foreign or damaged."""
+    """A run directory or checkpoint that is missing, damaged, or not written by vaecli."""
 
     status = 4
 
 
 class TrainingDiverged(VaecliError):
-    """The loss is no longer a finite number."""
+    """The loss became NaN or infinite."""
+
+    status = 5
+
+
+class NotFiniteError(VaecliError):
+    """What a trained model gives is NaN or infinite, though its weights are not."""
 
     status = 5
 
 
 class ResourceError(VaecliError):
-    """The disk or the memory does not suffice."""
+    """Not enough disk or memory."""
 
     status = 6
 
 
 class Interrupted(VaecliError):
-    """A signal asked the process to stop."""
+    """A signal asked the process to stop; the status is 128 plus the signal's number."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.status = 128 + number
-
-
-class TimeOver(VaecliError):
-    """The time that a training was given is over: it stopped as it was told to."""
-
-    status = 0

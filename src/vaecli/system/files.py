@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes."""
 
 import errno
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 from .errors import ConfigError, ResourceError
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace the file at `path` by one with this content, or leave the old one as it was.
+def write_atomic(path: Path, content: bytes) -> None:
+    """Replace the file at `path` by one with this content, or leave the old file unchanged.
 
-    The bytes go to a sibling temporary file, which reaches the disk before it takes the name.
-    A device or a pipe cannot be replaced and is written to directly.
+    The bytes go to a temporary file in the same folder. They are flushed to disk before that file
+    is renamed to `path`. A device or a pipe cannot be replaced and is written to directly.
 
     Raises:
-        ConfigError: The folder is missing or closed to writing, or `path` is a folder.
+        ConfigError: The folder is missing or not writable, or `path` is a folder.
         ResourceError: The disk is full.
     """
     try:
@@ -24,13 +24,13 @@ def write(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        wrong = isinstance(error, _WRONG_PLACE) or error.errno == errno.EROFS
-        kind = ConfigError if wrong else ResourceError
+        is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
+        kind = ConfigError if is_wrong_path else ResourceError
         reason = error.strerror or error
         raise kind(f"Cannot write {path} ({len(content):,} bytes): {reason}.") from error
 
 
-_WRONG_PLACE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -49,8 +49,8 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can."""
-    if os.name == "nt":  # folders cannot be opened there
+    """Flush a rename in `folder` to disk, so that it survives a power failure."""
+    if os.name == "nt":  # Windows cannot open folders
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""Checks of disk, memory, cores and compiler."""
+"""Disk, memory and cores of this machine."""
 
 import os
 import shutil
@@ -9,56 +9,45 @@ from .errors import ResourceError
 
 
 def require_disk(folder: Path, size: int) -> None:
-    """Raise `ResourceError` unless the disk of `folder` has room for `size` bytes."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    _require(size, shutil.disk_usage(there).free, f"{folder} needs about", "of disk")
+    """Raise `ResourceError` unless the disk of `folder` has `size` bytes left."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    _require(size, shutil.disk_usage(existing).free, f"{folder} needs about", "of disk")
 
 
 def require_memory(size: int, what: str) -> None:
-    """Raise `ResourceError` unless there is memory for the `size` bytes of `what`."""
+    """Raise `ResourceError` unless `what`, of `size` bytes, fits into the available memory."""
     _require(size, available_memory(), f"{what} needs", "of memory")
 
 
 def _require(size: int, left: int | None, who: str, of: str) -> None:
     if left is not None and size > left:
-        need, rest = (f"{number / 1e6:,.0f}" for number in (size, left))
-        raise ResourceError(f"{who} {need} MB {of}, and {rest} MB are left.")
+        raise ResourceError(f"{who} {size / 1e6:,.0f} MB {of}, and {left / 1e6:,.0f} MB are left.")
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that this process may still take; None where Linux does not say."""
+    """Bytes of memory this process can still allocate; None if unknown (only Linux tells)."""
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        there = int(lines["MemAvailable"].split()[0]) * 1024
-        limit = Path("/sys/fs/cgroup/memory.max")  # that of a batch job or a container
-        text = limit.read_text().strip() if limit.exists() else "max"
-        return there if text == "max" else min(there, int(text))
+        available = int(lines["MemAvailable"].split()[0]) * 1024
+        limit_file = Path("/sys/fs/cgroup/memory.max")  # the limit of a batch job or a container
+        limit = limit_file.read_text().strip() if limit_file.exists() else "max"
+        return available if limit == "max" else min(available, int(limit))
     except (OSError, KeyError, ValueError):
         return None
 
 
-def cores(there: Path = Path("/sys/devices/system/cpu")) -> int:
-    """Physical cores that this process may use: two threads of one core wait for each other."""
+def physical_cores(system: Path = Path("/sys/devices/system/cpu")) -> int:
+    """Physical cores this process may use: two threads on one core slow each other down."""
     try:
-        own = os.sched_getaffinity(0)
-        return len({(there / f"cpu{n}/topology/thread_siblings_list").read_text() for n in own})
+        usable = os.sched_getaffinity(0)
+        siblings = [system / f"cpu{n}/topology/thread_siblings_list" for n in usable]
+        return len({path.read_text() for path in siblings})
     except (OSError, AttributeError):  # not Linux
         return os.cpu_count() or 1
 
 
-def can_compile() -> bool:
-    """Whether torch finds a C++ compiler that works, which one small function tells."""
-    import torch
-
-    try:
-        torch.compile(torch.neg)(torch.zeros(1))
-    except Exception:  # of many kinds: no compiler, no headers, an unsupported Python
-        return False
-    return True
-
-
 def peak_memory() -> int | None:
-    """The most bytes of memory that this process has taken; None where the system does not say."""
+    """The most memory this process has used so far, in bytes; None if unknown."""
     try:
         import resource
     except ImportError:  # Windows

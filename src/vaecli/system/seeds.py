@@ -1,7 +1,7 @@
-"""Where random numbers come from: independent streams, each named by what it is for.
+"""Independent random streams, each named by its use.
 
-Training noise depends on (seed, epoch, batch) alone. Drawing a picture or computing the test loss
-between two batches therefore changes nothing in training.
+Training noise depends on the seed, the epoch and the batch alone. Saving a picture or computing
+the test loss between two batches therefore changes nothing in training.
 """
 
 import hashlib
@@ -11,40 +11,43 @@ from contextlib import contextmanager
 import torch
 
 
-def stream(*key: int | str) -> int:
-    """A 32-bit seed for the stream of this name, such as `stream(seed, "noise", epoch, batch)`.
+def derive_seed(*key: int | str) -> int:
+    """The 32-bit seed of the stream with this name, as in `derive_seed(seed, "noise", 1, 2)`.
 
-    Torch's generator on a CPU reads 32 bits of its seed, so that 0 and 2^32 would be the same;
-    hashed, they are not.
+    Torch's CPU generator uses only 32 bits of a seed: without the hash, the seeds 0 and 2^32 would
+    give the same numbers.
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
     return int.from_bytes(digest[:4], "little")
 
 
-def generator(*key: int | str) -> torch.Generator:
-    """A generator of its own (CPU) for the stream of this name."""
-    return torch.Generator().manual_seed(stream(*key))
+def stream_generator(*key: int | str) -> torch.Generator:
+    """A new CPU generator that produces the stream with this name."""
+    return torch.Generator().manual_seed(derive_seed(*key))
 
 
-def reseed(device: torch.device, *key: int | str) -> None:
-    """Let everything that `device` draws from now on come from the stream of this name."""
-    seed = stream(*key)
+def seed_device(device: torch.device, *key: int | str) -> None:
+    """Seed the global generators of the CPU and of `device` with the stream of this name."""
+    seed = derive_seed(*key)
     torch.default_generator.manual_seed(seed)
     if device.type != "cpu":
         module = torch.get_device_module(device)
-        getattr(module, "manual_seed_all", module.manual_seed)(seed)  # mps is one device only
+        # mps is a single device and has no manual_seed_all.
+        seed_all = getattr(module, "manual_seed_all", module.manual_seed)
+        seed_all(seed)
 
 
 @contextmanager
-def seeded(device: torch.device, *key: int | str) -> Iterator[None]:
-    """Draw from the stream of this name inside, and leave the generators as they were."""
-    module, where = torch.get_device_module(device), (device,) if device.type == "cuda" else ()
-    host = torch.get_rng_state()
-    accelerator = None if device.type == "cpu" else module.get_rng_state(*where)
-    reseed(device, *key)
+def random_stream(device: torch.device, *key: int | str) -> Iterator[None]:
+    """Random numbers come from the stream with this name inside; then generators are restored."""
+    module = torch.get_device_module(device)
+    index = (device,) if device.type == "cuda" else ()
+    cpu_state = torch.get_rng_state()
+    device_state = None if device.type == "cpu" else module.get_rng_state(*index)
+    seed_device(device, *key)
     try:
         yield
     finally:
-        torch.set_rng_state(host)
-        if accelerator is not None:
-            module.set_rng_state(accelerator, *where)
+        torch.set_rng_state(cpu_state)
+        if device_state is not None:
+            module.set_rng_state(device_state, *index)

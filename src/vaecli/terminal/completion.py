@@ -11,14 +11,14 @@ from pathlib import Path
 from ..config import defaults
 from ..config.presets import PRESETS
 
-# The table of each kind of part, and where in the package it is written.
+# Where the tables of each kind of part are written, and what they are called.
 TABLES = {
-    "posterior": ("POSTERIORS", "parts/posteriors.py"),
-    "prior": ("PRIORS", "parts/priors/__init__.py"),
-    "likelihood": ("LIKELIHOODS", "parts/likelihoods.py"),
-    "objective": ("OBJECTIVES", "objectives/__init__.py"),
-    "network": ("NETWORKS", "parts/networks.py"),
-    "optimizer": ("OPTIMIZERS", "parts/optimizers.py"),
+    "posterior": {"parts/posteriors/__init__.py": "POSTERIORS"},
+    "prior": {"parts/priors/fixed.py": "FIXED_PRIORS", "parts/priors/learned.py": "LEARNED_PRIORS"},
+    "likelihood": {"parts/likelihoods.py": "LIKELIHOODS"},
+    "objective": {"objectives/__init__.py": "OBJECTIVES"},
+    "network": {"parts/networks.py": "NETWORKS"},
+    "optimizer": {"parts/optimizers.py": "OPTIMIZERS"},
 }
 PACKAGE = Path(__file__).parent.parent
 
@@ -52,12 +52,19 @@ def complete_preset_or_part(incomplete: str) -> list[str]:
 
 def part_names(kind: str) -> list[str]:
     """The names of the parts of this kind, in the order of their table."""
-    table, module = TABLES[kind]
-    for node in ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body:
+    names = []
+    for module, table in TABLES[kind].items():
+        names += _keys(PACKAGE / module, table)
+    return names
+
+
+def _keys(path: Path, table: str) -> list[str]:
+    """The keys of a dictionary that a module defines, read from its text."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
             case (
                 ast.AnnAssign(target=ast.Name(id=name), value=ast.Dict(keys=keys))
                 | ast.Assign(targets=[ast.Name(id=name)], value=ast.Dict(keys=keys))
             ) if name == table:
                 return [str(key.value) for key in keys if isinstance(key, ast.Constant)]
-    raise LookupError(f"{module} has no table {table}")
+    raise LookupError(f"{path} has no table {table}")

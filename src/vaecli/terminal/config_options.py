@@ -6,7 +6,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from ..config.config import Config, OptionHelp
+from ..config import aliases
+from ..config.config import PART_KINDS, Config, OptionHelp
 from .completion import TABLES, complete_part, complete_preset
 from .options import option
 
@@ -58,7 +59,10 @@ GROUPS = {
 
 
 def config_options() -> Iterator[tuple[str, Parameter]]:
-    """The fields of `Config` as parameters of a command, each with its group, group by group."""
+    """The fields of `Config` as parameters of a command, each with its group, group by group.
+
+    Old names of fields are hidden options.
+    """
     kinds: dict[str, Any] = get_type_hints(Config)
     annotations = get_type_hints(Config, include_extras=True)
     for group, names in GROUPS.items():
@@ -71,15 +75,24 @@ def config_options() -> Iterator[tuple[str, Parameter]]:
                 rich_help_panel=group,
                 autocompletion=_completion(name),
             )
-            yield (
-                group,
-                Parameter(
-                    name,
-                    Parameter.POSITIONAL_OR_KEYWORD,
-                    default=getattr(Config, name),
-                    annotation=Annotated[kinds[name], flag],
-                ),
-            )
+            yield group, _parameter(name, name, kinds[name], flag)
+    for old, name in aliases.KEYS.items():
+        flag = option(f"--{old.replace('_', '-')}", help="Old name.", hidden=True)
+        yield DISPLAY, _parameter(old, name, kinds[name], flag)
+
+
+def _parameter(name: str, field: str, kind: Any, flag: Any) -> Parameter:
+    """A parameter called `name` for a field of `Config`; a spec is given as text."""
+    default = getattr(Config, field)
+    if field in PART_KINDS:
+        kind = str
+        default = str(default)
+    return Parameter(
+        name,
+        Parameter.POSITIONAL_OR_KEYWORD,
+        default=default,
+        annotation=Annotated[kind, flag],
+    )
 
 
 def _completion(name: str) -> Callable[[str], list[str]] | None:

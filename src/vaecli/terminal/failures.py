@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shlex
 import sys
 import tempfile
 import traceback
@@ -9,12 +11,15 @@ from pathlib import Path
 
 import typer
 
+from ..config.config import Config
 from ..system.errors import Interrupted, VaecliError
 from .output import print_stderr
 
 UNEXPECTED = 1
 RESOURCES = 6
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
+# Options of commands that the library names in its messages, beside the fields of Config.
+COMMAND_OPTIONS = ("label", "style_of")
 DISK_FULL = "No space left to write to."
 
 
@@ -24,7 +29,7 @@ def report_failure(error: Exception) -> int:
         print_stderr(str(error))
         return error.status
     if isinstance(error, VaecliError):
-        return _print_error(str(error), error.status)
+        return _print_error(with_flags(str(error)), error.status)
     if isinstance(error, typer.TyperException):
         return _print_error(error.format_message(), error.exit_code)
     if isinstance(error, BrokenPipeError):
@@ -66,3 +71,32 @@ def _describe_defect(error: Exception) -> str:
     os.close(handle)
     Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
     return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {name}."
+
+
+def with_flags(message: str) -> str:
+    """A message of the library with its options as flags: `epochs=0` as `--epochs 0`."""
+
+    def flag(match: re.Match[str]) -> str:
+        option = f"--{match[1].replace('_', '-')}"
+        value = match[2]
+        if value == "True":
+            return option
+        if value[0] in "'\"":
+            value = shlex.quote(value[1:-1])
+        return f"{option} {value}"
+
+    names = "|".join((*Config.__dataclass_fields__, *COMMAND_OPTIONS))
+    value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
+    # Not inside a spec, as in adversarial:labels=true.
+    return re.sub(rf"(?<![\w:,'])({names})=({value})", flag, message)
+
+
+def format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """A Python warning, such as that of an old name, as one line without its place in the code."""
+    return f"Warning: {message}\n"

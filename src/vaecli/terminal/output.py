@@ -46,7 +46,7 @@ def output_path(
 def write_result(content: bytes, path: Path) -> None:
     """Write a result to its file and print the path, or write it to stdout if the path is `-`."""
     if str(path) != "-":
-        files.write(path, content)
+        files.write_atomic(path, content)
         print_path(path)
     elif sys.stdout is None or sys.stdout.isatty():
         raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")

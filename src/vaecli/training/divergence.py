@@ -2,14 +2,14 @@
 
 import math
 
-from ..evaluation.means import Means
+from ..evaluation.means import RunningMeans
 from ..system.errors import TrainingDiverged
 
-DIVERGENCE_ADVICE = "Try a lower --lr, or --on-nan rollback."
+DIVERGENCE_ADVICE = "Try a lower learning rate, or on_nan='rollback'."
 MAX_ROLLBACKS = 3
 
 
-def require_finite_means(means: Means, epoch: int, learning_rate: float) -> dict[str, float]:
+def require_finite_means(means: RunningMeans, epoch: int, learning_rate: float) -> dict[str, float]:
     """The means by name.
 
     Raises:

@@ -12,8 +12,8 @@ from torch import Tensor
 from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.bounds import evaluate
-from ..evaluation.means import Means
-from ..system.seeds import generator, reseed
+from ..evaluation.means import RunningMeans
+from ..system.seeds import seed_device, stream_generator
 from .divergence import require_finite_evaluation, require_finite_means
 from .early_stopping import stop_reason
 from .epoch import Epoch
@@ -36,10 +36,10 @@ class Step:
     batch: int
     batches: int
     learning_rate: float
-    means: Means
+    means: RunningMeans
 
     def read(self) -> dict[str, float]:
-        """Means of this epoch so far, in nats per image. Waits for the device.
+        """RunningMeans of this epoch so far, in nats per image. Waits for the device.
 
         Raises:
             TrainingDiverged: One of them is NaN or infinite.
@@ -107,8 +107,8 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     model = state.model
     reads_labels = state.objective.reads_labels
     conditional = model.context > 0 or reads_labels
-    labelled = train.labelled if reads_labels else None
-    order = torch.randperm(len(train), generator=generator(config.seed, "order", number))
+    labelled = train.labelled_indices if reads_labels else None
+    order = torch.randperm(len(train), generator=stream_generator(config.seed, "order", number))
     batches = order.to(model.device).split(config.batch_size)
     precision: Callable[[], AbstractContextManager[object]] = nullcontext
     if config.precision == "bf16":
@@ -120,9 +120,9 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
         state.update_learning_rate(len(batches))
         if labelled is not None and 0 < len(labelled) < len(train):
             index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
-        reseed(model.device, config.seed, "noise", number, state.batch)
+        seed_device(model.device, config.seed, "noise", number, state.batch)
         x = train.pixels(index)
-        c = train.context(index) if conditional else None
+        c = train.one_hot_labels(index) if conditional else None
         with precision():
             epochs_done = number - 1 + state.batch / len(batches)
             terms = state.training_objective(model, x, c, epochs_done)
@@ -143,6 +143,6 @@ def _choose_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -
         epoch: Number of the epoch, from 1.
         batch: Number of the batch in it, from 1.
     """
-    random = generator(config.seed, "labelled", epoch, batch)
+    random = stream_generator(config.seed, "labelled", epoch, batch)
     order = torch.randperm(len(labelled), generator=random)
     return labelled[order[: config.batch_size].to(labelled.device)]

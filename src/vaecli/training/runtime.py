@@ -26,7 +26,7 @@ def setup_runtime(threads: int | None = None) -> None:
     """
     torch.set_flush_denormal(True)
     if threads is None:
-        threads = min(torch.get_num_threads(), machine.cores())
+        threads = min(torch.get_num_threads(), machine.physical_cores())
     torch.set_num_threads(threads)
 
 

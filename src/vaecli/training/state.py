@@ -11,11 +11,11 @@ from torch import Tensor
 from ..config import build
 from ..config.config import Config
 from ..data.images import Images
-from ..evaluation.means import Means
+from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import LossTerms, Objective
 from ..parts.optimizers import Optimizer
-from ..system.devices import device as select_device
+from ..system.devices import select_device
 from .epoch import Epoch
 from .schedules import lr_multiplier
 
@@ -47,7 +47,7 @@ class State:
     compile: bool = False
     history: list[Epoch] = field(default_factory=list)
     batch: int = 0
-    means: Means = field(default_factory=Means)
+    means: RunningMeans = field(default_factory=RunningMeans)
     seconds: float = 0.0
     rollbacks: int = 0
     steps: int = 0
@@ -87,7 +87,7 @@ class State:
     ) -> None:
         """Go to where `tensors`, `position` and `history` were saved."""
         device = self.model.device
-        self.means = Means()  # the shape of its sums depends on the objective
+        self.means = RunningMeans()  # the shape of its sums depends on the objective
         self.means.sums = torch.zeros_like(tensors["means.sums"], device=device)
         self.means.finite = torch.zeros_like(tensors["means.finite"], device=device)
         self.means.names = tuple(position["names"])
@@ -104,7 +104,7 @@ class State:
         """Add a finished epoch to the history; the next one starts at its first batch."""
         self.history.append(epoch)
         self.batch = 0
-        self.means = Means()
+        self.means = RunningMeans()
         self.seconds = 0.0
 
     @property
@@ -153,6 +153,6 @@ def start(config: Config, train: Images) -> State:
         classes=train.classes,
         model=model,
         objective=objective,
-        optimizer=build.optimizer(config, model, objective),
+        optimizer=build.make_optimizer(config, model, objective),
         compile=config.compile and objective.compiles,
     )

@@ -1,4 +1,4 @@
-"""The IDX files of MNIST: `magic number, sizes (big-endian), unsigned bytes`, gzipped or raw.
+"""The IDX format of MNIST: magic number, sizes (big-endian), unsigned bytes; gzipped or not.
 
 References:
     The MNIST database of handwritten digits (LeCun, Cortes & Burges, 1998),
@@ -18,26 +18,29 @@ from torch import Tensor
 from ...system import machine
 from ...system.errors import DataError
 
-NAMES = {"train": "train", "test": "t10k"}  # split: how its file names begin
-
-
-KINDS = ("images-idx3-ubyte", "labels-idx1-ubyte")
-
-
-DEFLATE_RATIO = 1032  # no gzip file grows more: https://zlib.net/zlib_tech.html
-
-
-STEP = 1 << 20  # bytes
+FILE_PREFIXES = {"train": "train", "test": "t10k"}  # split: first part of its file names
+FILE_CONTENTS = ("images-idx3-ubyte", "labels-idx1-ubyte")
+MAX_DEFLATE_RATIO = 1032  # of unpacked to packed bytes: https://zlib.net/zlib_tech.html
+CHUNK_BYTES = 1 << 20  # read at a time
 
 
 def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
-    """Images `(N, H, W)` and labels `(N,)` of a split, both uint8.
+    """Images, shape `(N, H, W)`, and labels, shape `(N,)`, of a split, both uint8.
 
-    The files are looked for in `folder`, `folder/raw` and `folder/MNIST/raw`.
+    The files are in `folder`, `folder/raw` or `folder/MNIST/raw`.
+
+    Args:
+        folder: Holds the files of both splits.
+        split: "train" or "test".
+
+    Raises:
+        DataError: A file is missing or damaged, or the two have different numbers of entries.
     """
-    images_path = find(folder, f"{NAMES[split]}-{KINDS[0]}")
-    labels_path = find(folder, f"{NAMES[split]}-{KINDS[1]}")
-    images, labels = read(images_path, dimensions=3), read(labels_path, dimensions=1)
+    images_name, labels_name = (f"{FILE_PREFIXES[split]}-{content}" for content in FILE_CONTENTS)
+    images_path = find(folder, images_name)
+    labels_path = find(folder, labels_name)
+    images = read(images_path, dimensions=3)
+    labels = read(labels_path, dimensions=1)
     if len(images) != len(labels):
         raise DataError(
             f"{labels_path} has {len(labels):,} labels, {images_path} has {len(images):,} images."
@@ -46,7 +49,11 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
 
 
 def find(folder: Path, name: str) -> Path:
-    """The file of this name, gzipped or raw, in one of the usual places."""
+    """The path of the file with this name, gzipped or not, in `folder` or its usual subfolders.
+
+    Raises:
+        DataError: There is no such file, or a folder cannot be read.
+    """
     try:
         for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
             for path in (place / f"{name}.gz", place / name):
@@ -55,25 +62,31 @@ def find(folder: Path, name: str) -> Path:
     except OSError as error:
         raise DataError(f"Cannot read {folder}: {error.strerror}.") from error
     raise DataError(
-        f"{folder} has no file {name} or {name}.gz, nor has its folder raw or MNIST/raw. "
-        "Put the four MNIST-format files there; without --data-dir, train reads the MNIST inside."
+        f"{folder} has no file {name} or {name}.gz, nor has its subfolder raw or MNIST/raw. "
+        "Put the four MNIST-format files there, or leave out data_dir to use the bundled MNIST."
     )
 
 
 def read(path: Path, dimensions: int) -> Tensor:
-    """The uint8 array of an IDX file with this number of dimensions."""
+    """The uint8 array of an IDX file with this number of dimensions.
+
+    Raises:
+        DataError: The file is damaged, or is not such a file.
+        ResourceError: The array does not fit into memory.
+    """
     try:
-        zipped = path.suffix == ".gz"
-        with cast(BinaryIO, gzip.open(path) if zipped else path.open("rb")) as file:
+        is_gzipped = path.suffix == ".gz"
+        with cast(BinaryIO, gzip.open(path) if is_gzipped else path.open("rb")) as file:
             shape = _read_sizes(file, path, dimensions)
             size = path.stat().st_size
-            limit = size * DEFLATE_RATIO if zipped else size - file.tell()
+            limit = size * MAX_DEFLATE_RATIO if is_gzipped else size - file.tell()
             return _read_bytes(file, path, math.prod(shape), limit).view(shape)
     except (EOFError, zlib.error, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
 
 def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
+    """The sizes in the header, one for each dimension."""
     header = file.read(4 + 4 * dimensions)
     if not header:
         raise DataError(f"{path} is empty: 0 bytes found, expected an IDX file.")
@@ -85,7 +98,7 @@ def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
             f"Expected it to begin with 0x{magic.hex()}, found 0x{header[:4].hex()}."
         )
     if len(header) < 4 + 4 * dimensions:
-        raise DataError(f"{path} is short: its header has only {len(header)} bytes.")
+        raise DataError(f"{path} is too short: its header has only {len(header)} bytes.")
     shape: tuple[int, ...] = struct.unpack(f">{dimensions}I", header[4:])
     if 0 in shape:
         raise DataError(f"{path} is empty: expected images or labels, found sizes {shape}.")
@@ -93,17 +106,28 @@ def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
 
 
 def _read_bytes(file: BinaryIO, path: Path, expected: int, limit: int) -> Tensor:
-    """`expected` bytes, read in place: the array is never held twice."""
+    """`expected` bytes, read into the memory that the tensor then uses.
+
+    Args:
+        file: Open after the header.
+        path: Named in errors.
+        expected: Bytes by the header, which may be damaged.
+        limit: Bytes that a file of this size can hold: no memory is asked for beyond it.
+    """
     header = "expected by its header"
     if expected > limit:
-        raise DataError(f"{path} is short: {expected:,} bytes {header}, at most {limit:,} found.")
+        raise DataError(
+            f"{path} is too short: {expected:,} bytes {header}, at most {limit:,} found."
+        )
     machine.require_memory(expected, str(path))
     content = bytearray(expected)
-    view, filled = memoryview(content), 0
-    while filled < expected and (count := file.readinto(view[filled : filled + STEP])):  # type: ignore[attr-defined]
+    view = memoryview(content)
+    filled = 0
+    while filled < expected:
+        count = file.readinto(view[filled : filled + CHUNK_BYTES])  # type: ignore[attr-defined]
+        if not count:
+            raise DataError(f"{path} is too short: {expected:,} bytes {header}, {filled:,} found.")
         filled += count
-    if filled < expected:
-        raise DataError(f"{path} is short: {expected:,} bytes {header}, {filled:,} found.")
     if file.read(1):
         raise DataError(f"{path} is too long: {expected:,} bytes {header}, more found.")
     return torch.frombuffer(content, dtype=torch.uint8)

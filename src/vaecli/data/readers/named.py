@@ -6,37 +6,78 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ...config.spec import lookup
 from ...system.errors import ConfigError, DataError
 from . import idx
 
-EMBEDDED = Path(__file__).parent.parent / "mnist"
+Reader = Callable[[Path | None, str], tuple[Tensor, Tensor]]
+
+BUNDLED_MNIST = Path(__file__).parent.parent / "mnist"
 
 
-def _mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
-    return idx.read_split(directory or EMBEDDED, split)
+def read(name: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+    """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of a data set.
+
+    Args:
+        name: One of `READERS`.
+        directory: The folder that holds the files; None for a data set inside the package.
+        split: "train" or "test".
+
+    Raises:
+        ConfigError: The name is unknown, or the data set needs a directory.
+        DataError: A file is missing or damaged.
+    """
+    reader = lookup(READERS, name, "data set")
+    pixels, labels = reader(directory, split)
+    if pixels.ndim == 3:
+        pixels = pixels.unsqueeze(1)
+    return pixels, labels
 
 
-def _torchvision(kind: str, url: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
-    """What torchvision has downloaded to `directory`; vaecli itself never downloads."""
+def _read_mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+    return idx.read_split(directory or BUNDLED_MNIST, split)
+
+
+def _read_torchvision(
+    kind: str, url: str, directory: Path | None, split: str
+) -> tuple[Tensor, Tensor]:
+    """A data set as torchvision stores it in `directory`; vaecli itself never downloads.
+
+    Args:
+        kind: Name of the class in `torchvision.datasets`, and of its folder.
+        url: Where the files can be downloaded by hand.
+        directory: The `root` of the torchvision class.
+        split: "train" or "test".
+    """
     folder = (directory or Path()) / kind / "raw"
-    get = f"torchvision.datasets.{kind}({str(directory or '.')!r}, download=True)"
-    files = ", ".join(f"{part}-{what}.gz" for part in idx.NAMES.values() for what in idx.KINDS)
+    files = ", ".join(
+        f"{prefix}-{content}.gz"
+        for prefix in idx.FILE_PREFIXES.values()
+        for content in idx.FILE_CONTENTS
+    )
+    download = f"torchvision.datasets.{kind}({str(directory or '.')!r}, download=True)"
     advice = (
-        f'Get it with: python -c "import torchvision; {get}" (it keeps what is in {folder}, so '
-        f"remove damaged files first), or put there {files} from {url}"
+        f'Get it with: python -c "import torchvision; {download}" (it keeps existing files: remove '
+        f"damaged ones from {folder} first), or put {files} from {url} into that folder."
     )
     if directory is None:
-        raise ConfigError(f"{kind} needs --data-dir, the folder that holds it. {advice}")
+        raise ConfigError(f"{kind} needs data_dir, the folder with its files. {advice}")
     try:
         return idx.read_split(folder, split)
     except DataError as error:
         raise DataError(f"Cannot read {kind}: {error} {advice}") from error
 
 
-READERS: dict[str, Callable[[Path | None, str], tuple[Tensor, Tensor]]] = {
-    "mnist": _mnist,
+READERS: dict[str, Reader] = {
+    "mnist": _read_mnist,
     "fashion-mnist": partial(
-        _torchvision, "FashionMNIST", "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+        _read_torchvision,
+        "FashionMNIST",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ),
-    "kmnist": partial(_torchvision, "KMNIST", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+    "kmnist": partial(
+        _read_torchvision,
+        "KMNIST",
+        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    ),
 }

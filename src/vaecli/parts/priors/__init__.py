@@ -1,20 +1,36 @@
-"""Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, and their names."""
+"""Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
-from .fixed import Codes, Ring, Sphere, StandardNormal, SwissRoll
-from .learned import Conditional, Flow, Hierarchical, Mixture, Vamp
+from .fixed import (
+    FIXED_PRIORS,
+    CodesPrior,
+    RingPrior,
+    SpherePrior,
+    StandardNormalPrior,
+    SwissRollPrior,
+)
+from .learned import (
+    LEARNED_PRIORS,
+    ConditionalPrior,
+    FlowPrior,
+    HierarchicalPrior,
+    MixturePrior,
+    VampPrior,
+)
 from .prior import Prior
 
-__all__ = ["PRIORS", "Prior"]
+__all__ = [
+    "PRIORS",
+    "CodesPrior",
+    "ConditionalPrior",
+    "FlowPrior",
+    "HierarchicalPrior",
+    "MixturePrior",
+    "Prior",
+    "RingPrior",
+    "SpherePrior",
+    "StandardNormalPrior",
+    "SwissRollPrior",
+    "VampPrior",
+]
 
-PRIORS: dict[str, type[Prior]] = {
-    "normal": StandardNormal,
-    "mixture": Mixture,
-    "vamp": Vamp,
-    "flow": Flow,
-    "conditional": Conditional,
-    "hierarchical": Hierarchical,
-    "codes": Codes,
-    "sphere": Sphere,
-    "ring": Ring,
-    "swiss-roll": SwissRoll,
-}
+PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}

@@ -1,4 +1,4 @@
-"""Priors that are given and not learned."""
+"""Priors without learned parameters."""
 
 import math
 from typing import Annotated
@@ -9,17 +9,17 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 
 from ...system.errors import ConfigError
-from .. import distributions, posteriors
-from ..codebooks import Codewords
-from ..distributions import DiagonalNormal
+from ..codebooks import UniformCodes
+from ..distributions import DiagonalNormal, StandardNormal
+from ..posteriors import Posterior, QuantizedPosterior
 from ..ranges import Components
 from ..spheres import UniformSphere, require_sphere
-from .prior import Prior
+from .prior import Prior, Unregistered
 
 Length = Annotated[float, Ge(1e-3), Le(1e3)]
 
 
-class StandardNormal(Prior):
+class StandardNormalPrior(Prior):
     """`N(0, I)`.
 
     References:
@@ -30,15 +30,15 @@ class StandardNormal(Prior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        # A buffer, so that it follows the model to its device; rebuilt, so that no file holds it.
+        # A buffer follows the model to its device; as it is constant, no checkpoint holds it.
         self.register_buffer("zero", torch.zeros(latent_dim), persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return distributions.StandardNormal(self.zero)
+        return StandardNormal(self.zero)
 
 
-class Codes(Prior):
-    """Uniform over what the codebook of the quantized posterior can make.
+class CodesPrior(Prior):
+    """Uniform over all latents that the quantized posterior can produce.
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
@@ -47,17 +47,18 @@ class Codes(Prior):
 
     space = "codes"
 
-    def __init__(self, posterior: posteriors.Posterior) -> None:
+    def __init__(self, posterior: Posterior) -> None:
         super().__init__()
-        if not isinstance(posterior, posteriors.Quantized):
-            raise ConfigError("The codes prior draws from a codebook: use --posterior quantized.")
-        self.quantizer = (posterior.quantizer,)  # in a tuple, since it is the posterior's
+        if not isinstance(posterior, QuantizedPosterior):
+            raise ConfigError("The codes prior draws from a codebook: use posterior='quantized'.")
+        self.quantizer = Unregistered(posterior.quantizer)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return Codewords(self.quantizer[0].books, self.quantizer[0].positions)
+        quantizer = self.quantizer.module
+        return UniformCodes(quantizer.codebooks, quantizer.positions)
 
 
-class Sphere(Prior):
+class SpherePrior(Prior):
     """Uniform on the unit sphere.
 
     References:
@@ -77,19 +78,19 @@ class Sphere(Prior):
         return UniformSphere(self.zero)
 
 
-class Ring(Prior):
-    """A mixture of normals around the origin of the plane, each longer outwards than across.
+class RingPrior(Prior):
+    """A mixture of normals whose means lie on a circle in the plane.
 
-    In a conditional model every class has a component of its own, or an equal run of them.
+    In a conditional model each class has one of them, or an equal number of neighbours.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
-        components: Normals.
-        radius: Of the circle of their means.
-        along: Their standard deviation outwards.
-        across: Their standard deviation along the circle.
+        components: Number of normals.
+        radius: Radius of the circle of their means.
+        radial_std: Their standard deviation away from the origin.
+        tangential_std: Their standard deviation along the circle.
     """
 
     loc: Tensor
@@ -101,36 +102,37 @@ class Ring(Prior):
         context: int,
         components: Components = 10,
         radius: Length = 2.0,
-        along: Length = 0.5,
-        across: Length = 0.2,
+        radial_std: Length = 0.5,
+        tangential_std: Length = 0.2,
     ) -> None:
         super().__init__()
         _require_plane("ring", latent_dim, context, components)
         angle = torch.arange(components) * (2 * math.pi / components)
-        out = torch.stack([angle.cos(), angle.sin()], dim=-1)
-        aside = torch.stack([-angle.sin(), angle.cos()], dim=-1)
-        root = torch.stack([along * out, across * aside], dim=-1)  # its square: the covariance
-        self.register_buffer("loc", radius * out, persistent=False)
+        radial = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        tangential = torch.stack([-angle.sin(), angle.cos()], dim=-1)
+        # a square root of the covariance, shape (components, 2, 2)
+        root = torch.stack([radial_std * radial, tangential_std * tangential], dim=-1)
+        self.register_buffer("loc", radius * radial, persistent=False)
         self.register_buffer("scale", torch.linalg.cholesky(root @ root.mT), persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        parts = MultivariateNormal(self.loc, scale_tril=self.scale, validate_args=False)
-        return mixture_by_class(parts, c)
+        normals = MultivariateNormal(self.loc, scale_tril=self.scale, validate_args=False)
+        return class_mixture(normals, c)
 
 
-class SwissRoll(Prior):
+class SwissRollPrior(Prior):
     """A spiral in the plane: a mixture of many narrow normals along it, evenly spaced.
 
-    In a conditional model every class has a section of it, the first class the innermost.
+    In a conditional model each class has a section of the spiral, the first class the innermost.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
-        components: Normals.
-        radius: Of the spiral's outer end.
-        turns: Of the spiral about the origin.
-        scale: Standard deviation of every normal.
+        components: Number of normals.
+        radius: Radius of the spiral's outer end.
+        turns: Turns of the spiral about the origin.
+        std: Standard deviation of every normal.
     """
 
     loc: Tensor
@@ -143,51 +145,62 @@ class SwissRoll(Prior):
         components: Components = 200,
         radius: Length = 3.0,
         turns: Length = 2.0,
-        scale: Length = 0.1,
+        std: Length = 0.1,
     ) -> None:
         super().__init__()
         _require_plane("swiss-roll", latent_dim, context, components)
-        # The length of a spiral grows with the square of its radius.
-        part = ((torch.arange(components) + 0.5) / components).sqrt()
-        angle = 2 * math.pi * turns * part
-        loc = radius * part.unsqueeze(-1) * torch.stack([angle.cos(), angle.sin()], dim=-1)
+        # the length of a spiral grows with the square of its radius
+        fraction = ((torch.arange(components) + 0.5) / components).sqrt()
+        angle = 2 * math.pi * turns * fraction
+        direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
+        loc = radius * fraction.unsqueeze(-1) * direction
+        log_var = torch.full_like(loc, 2 * math.log(std))
         self.register_buffer("loc", loc, persistent=False)
-        log_var = torch.full_like(loc, 2 * math.log(scale))
         self.register_buffer("log_var", log_var, persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return mixture_by_class(DiagonalNormal(self.loc, self.log_var), c)
+        return class_mixture(DiagonalNormal(self.loc, self.log_var), c)
 
 
 def _require_plane(name: str, latent_dim: int, context: int, components: int) -> None:
-    """Raise a `ConfigError` unless latents have two dimensions and every class a component."""
+    """Raise a `ConfigError` unless latents have 2 dimensions and every class has a component."""
     if latent_dim != 2:
-        raise ConfigError(
-            f"The {name} prior lies in a plane: use --latent-dim 2, not {latent_dim}."
-        )
+        raise ConfigError(f"The {name} prior lies in a plane: use latent_dim=2, not {latent_dim}.")
     if context > components:
-        raise ConfigError(f"{context} classes need --prior {name}:components={context} or more.")
+        raise ConfigError(f"{context} classes need prior='{name}:components={context}' or more.")
 
 
-def mixture_by_class(parts: Distribution, c: Tensor | None) -> Distribution:
-    """An equal mixture of those of the parts that belong to a class.
+def class_mixture(components: Distribution, c: Tensor | None) -> Distribution:
+    """The equal mixture of all components, or for each image of those of its class.
 
     Args:
-        parts: Of batch shape `(components,)`. Each class has an equal run of them.
-        c: Labels, one-hot, shape `(B, classes)`; a row of zeros is any class.
+        components: Distributions of batch shape `(K,)`; each class has an equal share of them, in
+            order.
+        c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label, which may be
+            of any class.
 
     Returns:
-        Of batch shape `(B,)`; without labels of all parts and batch shape `()`.
+        A distribution of batch shape `(B,)`, or `()` without labels.
     """
-    components = parts.batch_shape[0]
+    count = components.batch_shape[0]
     if c is None:
-        weights = torch.ones(components, device=parts.mean.device)
+        weights = torch.ones(count, device=components.mean.device)
     else:
-        if components < (most := c.shape[-1]):
-            raise ConfigError(f"{most} classes need a prior with components={most} or more.")
-        known = torch.where(c.sum(-1, keepdim=True) > 0, c, 1.0)
-        classes = torch.arange(components, device=c.device) * c.shape[-1] // components
-        weights = known[..., classes]
-        parts = parts.expand((*c.shape[:-1], components))
+        classes = c.shape[-1]
+        if count < classes:
+            raise ConfigError(f"{classes} classes need a prior with components={classes} or more.")
+        possible = torch.where(c.sum(-1, keepdim=True) > 0, c, 1.0)
+        class_of_component = torch.arange(count, device=c.device) * classes // count
+        weights = possible[..., class_of_component]
+        components = components.expand((*c.shape[:-1], count))
     chosen = Categorical(logits=weights.log(), validate_args=False)
-    return MixtureSameFamily(chosen, parts, validate_args=False)
+    return MixtureSameFamily(chosen, components, validate_args=False)
+
+
+FIXED_PRIORS: dict[str, type[Prior]] = {
+    "normal": StandardNormalPrior,
+    "codes": CodesPrior,
+    "sphere": SpherePrior,
+    "ring": RingPrior,
+    "swiss-roll": SwissRollPrior,
+}

@@ -1,20 +1,20 @@
-"""Priors with parameters of their own, or of the posterior."""
+"""Priors with learned parameters, their own or shared with the posterior."""
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from ...system.errors import ConfigError
-from .. import flows, posteriors
-from ..distributions import Chain, bounded_normal
-from ..hierarchies import Levels, TopDown, level_sizes
-from ..posteriors import Ladder, Posterior
+from .. import flows
+from ..distributions import HierarchicalDistribution, clamped_normal
+from ..hierarchies import Levels, TopDownNetwork, level_sizes
+from ..posteriors import GaussianPosterior, LadderPosterior, MultiLevelPosterior, Posterior
 from ..ranges import Components, Layers, Units
-from .fixed import StandardNormal
-from .prior import Prior
+from .fixed import StandardNormalPrior
+from .prior import Prior, Unregistered
 
 
-class Mixture(Prior):
+class MixturePrior(Prior):
     """A learned mixture of normals with independent dimensions.
 
     References:
@@ -23,7 +23,7 @@ class Mixture(Prior):
         Variational Deep Embedding (Jiang et al., 2017), https://arxiv.org/abs/1611.05148
 
     Args:
-        components: Normals.
+        components: Number of normals.
     """
 
     def __init__(self, latent_dim: int, components: Components = 10) -> None:
@@ -33,20 +33,21 @@ class Mixture(Prior):
         self.log_var = nn.Parameter(torch.zeros(components, latent_dim))
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        parts = bounded_normal(self.loc, self.log_var)
-        return MixtureSameFamily(
-            Categorical(logits=self.logits, validate_args=False), parts, validate_args=False
-        )
+        normals = clamped_normal(self.loc, self.log_var)
+        weights = Categorical(logits=self.logits, validate_args=False)
+        return MixtureSameFamily(weights, normals, validate_args=False)
 
 
-class Vamp(Prior):
-    """The mean of the posteriors of learned images, and of learned labels beside them.
+class VampPrior(Prior):
+    """Equal mixture of the posteriors of learned pseudo-inputs.
+
+    In a conditional model every pseudo-input has a learned label.
 
     References:
         VAE with a VampPrior (Tomczak & Welling, 2018), https://arxiv.org/abs/1705.07120
 
     Args:
-        components: Learned images.
+        components: Number of pseudo-inputs.
     """
 
     def __init__(
@@ -57,21 +58,24 @@ class Vamp(Prior):
         components: Components = 500,
     ) -> None:
         super().__init__()
-        if not isinstance(posterior, posteriors.Gaussian):
-            raise ConfigError("The vamp prior mixes gaussian posteriors: use --posterior gaussian.")
-        self.posterior = (posterior,)  # in a tuple, since it is not the prior's to register
-        self.images = nn.Parameter(torch.rand(components, *shape))
-        self.labels = nn.Parameter(torch.randn(components, context)) if context else None
+        if not isinstance(posterior, GaussianPosterior):
+            raise ConfigError("The vamp prior mixes gaussian posteriors: use posterior='gaussian'.")
+        self.posterior = Unregistered(posterior)
+        self.pseudo_inputs = nn.Parameter(torch.rand(components, *shape))
+        self.pseudo_labels: nn.Parameter | None = None
+        if context:
+            self.pseudo_labels = nn.Parameter(torch.randn(components, context))
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        labels = None if self.labels is None else self.labels.softmax(-1)
-        parts = self.posterior[0](self.images.clamp(0, 1), labels)
-        equal = Categorical(logits=self.images.new_zeros(len(self.images)), validate_args=False)
-        return MixtureSameFamily(equal, parts, validate_args=False)
+        labels = None if self.pseudo_labels is None else self.pseudo_labels.softmax(-1)
+        posteriors = self.posterior.module(self.pseudo_inputs.clamp(0, 1), labels)
+        logits = self.pseudo_inputs.new_zeros(len(self.pseudo_inputs))
+        equal = Categorical(logits=logits, validate_args=False)
+        return MixtureSameFamily(equal, posteriors, validate_args=False)
 
 
-class Flow(Prior):
-    """`N(0, I)` warped by affine couplings, which read the labels of a conditional model.
+class FlowPrior(Prior):
+    """`N(0, I)` transformed by Real NVP couplings, given the labels in a conditional model.
 
     References:
         Variational Lossy Autoencoder (Chen et al., 2017), https://arxiv.org/abs/1611.02731
@@ -84,16 +88,18 @@ class Flow(Prior):
 
     def __init__(self, latent_dim: int, context: int, depth: Layers = 4, width: Units = 64) -> None:
         super().__init__()
-        self.base = StandardNormal(latent_dim)
+        self.base = StandardNormalPrior(latent_dim)
         self.flow = flows.real_nvp(latent_dim, context, depth, width)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         base = self.base()
-        return flows.Warped(base if c is None else base.expand(c.shape[:-1]), self.flow, c)
+        if c is not None:
+            base = base.expand(c.shape[:-1])
+        return flows.FlowDistribution(base, self.flow, c)
 
 
-class Conditional(Prior):
-    """A normal with independent dimensions for every label.
+class ConditionalPrior(Prior):
+    """One normal with independent dimensions for each label.
 
     References:
         Learning Structured Output Representation using Deep Conditional Generative Models (Sohn
@@ -103,15 +109,16 @@ class Conditional(Prior):
     def __init__(self, latent_dim: int, context: int) -> None:
         super().__init__()
         if not context:
-            raise ConfigError("The conditional prior reads labels: add --conditional.")
-        # Labels are one-hot: hidden layers could do no more.
+            raise ConfigError("The conditional prior reads labels: add conditional=True.")
+        # of one-hot labels, a linear layer is any function: hidden layers would add nothing
         self.head = nn.Linear(context, 2 * latent_dim)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        return bounded_normal(*self.head(c).chunk(2, dim=-1))
+        mean, log_var = self.head(c).chunk(2, dim=-1)
+        return clamped_normal(mean, log_var)
 
 
-class Hierarchical(Prior):
+class HierarchicalPrior(Prior):
     """Levels of normals, each given all levels above it; the first is `N(0, I)`.
 
     With the ladder posterior it shares the network between levels.
@@ -120,26 +127,43 @@ class Hierarchical(Prior):
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
 
     Args:
-        levels: From 2 to 5; they share the latent dimensions evenly.
+        levels: Number of levels, 2 to 5; they share the latent dimensions evenly.
         width: Hidden units of the network between levels.
     """
 
     def __init__(
-        self, latent_dim: int, posterior: Posterior, levels: Levels = 2, width: Units = 64
+        self,
+        latent_dim: int,
+        posterior: Posterior,
+        levels: Levels = 2,
+        width: Units = 64,
     ) -> None:
         super().__init__()
         sizes = level_sizes(latent_dim, levels)
-        if isinstance(posterior, posteriors.Levelled) and posterior.sizes != sizes:
-            raise ConfigError("Prior and posterior differ in levels: give both the same.")
-        self.first = StandardNormal(sizes[0])
-        if not isinstance(posterior, Ladder):
-            top_down = self.own = TopDown(sizes, 0, width)
-        elif posterior.top_down.width == width:
+        if isinstance(posterior, MultiLevelPosterior) and posterior.sizes != sizes:
+            raise ConfigError(
+                "Prior and posterior have different numbers of levels: give both the same levels=N."
+            )
+        self.first = StandardNormalPrior(sizes[0])
+        if isinstance(posterior, LadderPosterior):
+            if posterior.top_down.width != width:
+                raise ConfigError(
+                    "Prior and ladder posterior share a network: give both the same width=N."
+                )
             top_down = posterior.top_down
         else:
-            raise ConfigError("Ladder and prior share a network: give both the same width.")
-        self.top_down = (top_down,)  # in a tuple, since that of the ladder is not its own
+            top_down = self.top_down = TopDownNetwork(sizes, 0, width)
+        self._network = Unregistered(top_down)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        (top_down,) = self.top_down
-        return Chain(self.first(), top_down.levels(), top_down.sizes)
+        network = self._network.module
+        return HierarchicalDistribution(self.first(), network.conditionals(), network.sizes)
+
+
+LEARNED_PRIORS: dict[str, type[Prior]] = {
+    "mixture": MixturePrior,
+    "vamp": VampPrior,
+    "flow": FlowPrior,
+    "conditional": ConditionalPrior,
+    "hierarchical": HierarchicalPrior,
+}

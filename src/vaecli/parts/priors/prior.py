@@ -1,21 +1,25 @@
-"""What every prior is."""
+"""The base class of priors."""
 
 import abc
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..posteriors import Space
 
+Module = TypeVar("Module", bound=nn.Module)
+
 
 class Prior(nn.Module, abc.ABC):
-    """A distribution over latents, offered what it may be made from by name.
+    """A distribution over latents, which may depend on a context c.
 
-    The constructor of a prior takes those that it needs of: `latent_dim` D; `posterior`, the
-    module that it is paired with; `shape` (C, H, W) of the images; `context`, the length E of c,
-    0 for none; `classes` of the labels, 0 for none, of which an objective may tell it where the
-    model does not: a row of c that is zeros is an unknown label.
+    A constructor takes what it needs, by name: `latent_dim`, the number of dimensions D;
+    `posterior`, the module that the prior is paired with; `shape` of the images, (C, H, W);
+    `context`, the length E of c, 0 for none; `classes`, the number of labels, 0 for none.
+    An objective may give labels to the prior even where the model is not conditional. A row of c
+    that is all zeros is an unknown label.
 
     Attributes:
         space: Where its latents lie.
@@ -26,3 +30,14 @@ class Prior(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, c: Tensor | None = None) -> Distribution:
         """The distribution, of batch shape `()`, or `(B,)` if it depends on c, shape `(B, E)`."""
+
+
+@dataclass(frozen=True)
+class Unregistered(Generic[Module]):
+    """A module that another part owns, such as the encoder of the posterior.
+
+    `nn.Module` would register a plain attribute: the parameters would belong to both parts, and
+    appear twice in checkpoints.
+    """
+
+    module: Module

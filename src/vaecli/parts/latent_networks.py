@@ -1,0 +1,48 @@
+"""Small networks whose input is a latent vector; flows and hierarchies use them."""
+
+import torch
+from torch import Tensor, nn
+
+from .layers import LayerBuilder
+
+
+def concat_features(z: Tensor, h: Tensor | None) -> Tensor:
+    """Append features h, shape `(*batch, H)`, to z, shape `(*batch, D)`; batch shapes broadcast.
+
+    Without features, z is returned.
+    """
+    if h is None:
+        return z
+    batch = torch.broadcast_shapes(z.shape[:-1], h.shape[:-1])
+    return torch.cat([z.expand(*batch, -1), h.expand(*batch, -1)], dim=-1)
+
+
+class LatentMLP(nn.Module):
+    """One hidden layer from a latent, with features h appended, to a vector.
+
+    Args:
+        inputs: Length of the latent.
+        features: Length of h; 0 for none.
+        width: Hidden units.
+        outputs: Length of the output.
+        output_scale: Factor of the last layer's initial weights and biases.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        features: int,
+        width: int,
+        outputs: int,
+        output_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        last = nn.Linear(width, outputs)
+        with torch.no_grad():
+            for parameter in last.parameters():
+                parameter.mul_(output_scale)
+        self.net = nn.Sequential(*LayerBuilder().mlp([inputs + features, width]), last)
+
+    def forward(self, z: Tensor, h: Tensor | None = None) -> Tensor:
+        output: Tensor = self.net(concat_features(z, h))
+        return output

@@ -1,0 +1,91 @@
+"""Posteriors that transform a normal by a flow."""
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from .. import flows
+from ..distributions import clamped_normal
+from ..networks import Encoder
+from ..ranges import Layers, Units
+from .posterior import Posterior
+
+
+class FlowPosterior(Posterior):
+    """A normal transformed by a flow (the subclass).
+
+    The head outputs the mean, the log-variance and, for the flow, features of the image.
+    """
+
+    params_per_dim = 3
+    flow: flows.Flow
+
+    def distribution(self, *params: Tensor) -> Distribution:
+        mean, log_var, features = params
+        return flows.FlowDistribution(clamped_normal(mean, log_var), self.flow, features)
+
+
+class RealNVPPosterior(FlowPosterior):
+    """A normal transformed by Real NVP couplings, conditioned on the image.
+
+    References:
+        Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
+        Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
+            https://arxiv.org/abs/1505.05770
+
+    Args:
+        depth: Couplings.
+        width: Hidden units in each.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        latent_dim: int,
+        depth: Layers = 4,
+        width: Units = 64,
+    ) -> None:
+        super().__init__(encoder, latent_dim)
+        self.flow = flows.real_nvp(latent_dim, latent_dim, depth, width)
+
+
+class PlanarPosterior(FlowPosterior):
+    """A normal transformed by planar flows, conditioned on the image.
+
+    References:
+        Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
+            https://arxiv.org/abs/1505.05770
+
+    Args:
+        depth: Planar flows.
+    """
+
+    def __init__(self, encoder: Encoder, latent_dim: int, depth: Layers = 8) -> None:
+        super().__init__(encoder, latent_dim)
+        self.flow = flows.ComposedFlow(
+            flows.PlanarFlow(latent_dim, latent_dim) for _ in range(depth)
+        )
+
+
+class IAFPosterior(FlowPosterior):
+    """A normal transformed by inverse autoregressive flows, conditioned on the image.
+
+    References:
+        Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
+            https://arxiv.org/abs/1606.04934
+
+    Args:
+        depth: Autoregressive steps; the order of the latent dimensions reverses after each.
+        width: Hidden units in each.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        latent_dim: int,
+        depth: Layers = 2,
+        width: Units = 128,
+    ) -> None:
+        super().__init__(encoder, latent_dim)
+        self.flow = flows.ComposedFlow(
+            flows.AutoregressiveFlow(latent_dim, latent_dim, width) for _ in range(depth)
+        )

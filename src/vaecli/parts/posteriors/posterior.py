@@ -1,0 +1,43 @@
+"""The base class of posteriors."""
+
+import abc
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..networks import Encoder
+
+Space = Literal["real", "sphere", "codes"]  # R^D, the unit sphere in it, or codes of a codebook
+
+
+class Posterior(nn.Module, abc.ABC):
+    """An encoder, a linear head, and a family of distributions (the subclass).
+
+    Args:
+        encoder: Maps `(x, c)` to features, shape `(B, encoder.features)`.
+        latent_dim: Number of latent dimensions D.
+
+    Attributes:
+        params_per_dim: Parameters that the family needs for each latent dimension.
+        space: Where latents lie; a prior must lie there too.
+        has_density: Whether it has a density; a deterministic code has none.
+    """
+
+    params_per_dim: ClassVar[int]
+    space: ClassVar[Space] = "real"
+    has_density: ClassVar[bool] = True
+
+    def __init__(self, encoder: Encoder, latent_dim: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.latent_dim = latent_dim
+        self.head = nn.Linear(encoder.features, self.params_per_dim * latent_dim)
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+        params = self.head(self.encoder(x, c)).float()  # bf16 is too coarse for a density
+        return self.distribution(*params.chunk(self.params_per_dim, dim=-1))
+
+    @abc.abstractmethod
+    def distribution(self, *params: Tensor) -> Distribution:
+        """The distribution with these parameters: `params_per_dim` tensors of shape `(B, D)`."""

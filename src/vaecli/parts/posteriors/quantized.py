@@ -1,0 +1,53 @@
+"""The posterior of a VQ-VAE."""
+
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..codebooks import VectorQuantizer
+from ..distributions import QuantizedPointMass
+from ..networks import Encoder
+from ..ranges import Count
+from .posterior import Posterior
+
+
+class QuantizedPosterior(Posterior):
+    """The nearest vectors of a learned codebook, with a straight-through gradient.
+
+    In training, a code that falls out of use is reset to a vector of the batch.
+
+    References:
+        Neural Discrete Representation Learning (van den Oord et al., 2017),
+            https://arxiv.org/abs/1711.00937
+        SoundStream (Zeghidour et al., 2021), https://arxiv.org/abs/2107.03312, for levels > 1
+
+    Args:
+        codes: Vectors in a codebook.
+        dim: Length of each; the latent dimensions are cut into vectors of this length.
+        commitment: Weight of the commitment loss.
+        levels: Codebooks; each quantizes the residual that the ones before leave.
+    """
+
+    params_per_dim = 1
+    space = "codes"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        latent_dim: int,
+        codes: Annotated[int, Ge(2), Le(65_536)] = 64,
+        dim: Count = 2,
+        commitment: Annotated[float, Ge(0), Le(1e6)] = 0.25,
+        levels: Annotated[int, Ge(1), Le(32)] = 1,
+    ) -> None:
+        super().__init__(encoder, latent_dim)
+        self.commitment = commitment
+        self.quantizer = VectorQuantizer(latent_dim, levels, codes, dim)
+
+    def distribution(self, *params: Tensor) -> Distribution:
+        (z,) = params
+        code, codebook_loss, commitment_loss = self.quantizer(z)
+        value = code + (z - z.detach())  # exactly the code, with the gradient of z
+        return QuantizedPointMass(value, codebook_loss + self.commitment * commitment_loss)

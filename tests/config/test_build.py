@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.conftest import bars
+from vaecli.config.build import build, make_optimizer, make_part, monitor_of, resolve
+from vaecli.config.config import Config, to_json
+from vaecli.config.presets import config_from_layers
+from vaecli.config.spec import Spec
+from vaecli.parts.priors import PRIORS
+from vaecli.system.errors import ConfigError
+from vaecli.training.state import start
+
+SHAPE = (1, 8, 8)
+
+
+def weights(config):
+    return torch.cat([p.flatten() for p in build(config, SHAPE)[0].parameters()])
+
+
+def test_the_default_has_the_parameters_of_the_report():
+    model, _ = build(Config(), (1, 28, 28))
+    sizes = [(784, 400), (400, 400), (400, 40), (20, 400), (400, 400), (400, 784)]
+    assert sum(p.numel() for p in model.parameters()) == sum(i * o + o for i, o in sizes)
+
+
+def test_weights_follow_the_seed_alone():
+    first = weights(Config(seed=1))
+    torch.manual_seed(123)
+    torch.testing.assert_close(weights(Config(seed=1)), first, rtol=0, atol=0)
+    assert not torch.equal(weights(Config(seed=2)), first)
+    assert not torch.equal(weights(Config(seed=1 + 2**32)), first)
+
+
+def test_building_leaves_the_random_numbers_alone():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    build(Config(), SHAPE)
+    torch.testing.assert_close(torch.rand(3), wanted, rtol=0, atol=0)
+
+
+def test_resolving_fills_in_every_option_and_the_whole_path():
+    written = "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
+    assert str(resolve(Config(network="mlp")).network) == written
+    assert str(resolve(Config()).objective).startswith("elbo:beta=1.0,")
+    assert Path(resolve(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+
+
+def test_a_resolved_configuration_is_returned_as_it_is():
+    config = resolve(Config(data_dir="here"))
+    assert resolve(config) is config
+    assert resolve(Config.from_values(to_json(config))) == config
+
+
+def test_a_part_takes_what_it_needs_of_what_is_offered():
+    prior = make_part(Spec("mixture", {"components": "3"}), "prior", latent_dim=2, shape=SHAPE)
+    assert isinstance(prior, PRIORS["mixture"])
+    assert prior.loc.shape == (3, 2)
+
+
+def test_the_distortion_decides_where_a_discriminator_plays():
+    for preset, monitor in (("vae", "loss"), ("aae", "distortion"), ("vae-gan", "distortion")):
+        assert monitor_of(config_from_layers({"preset": preset})) == monitor
+
+
+def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
+    config = Config(objective="beta-tc", network="mlp:width=4,depth=1", device="cpu")
+    assert start(config, bars(12)).objective.images == 12
+    assert build(config, SHAPE)[1].images == 0  # as a checkpoint without data is opened
+
+
+@pytest.mark.parametrize("kind", ["posterior", "prior", "likelihood", "objective", "network"])
+def test_an_unknown_part_is_named(kind):
+    with pytest.raises(ConfigError, match=f"Unknown {kind} 'nonsense'. Choose from: "):
+        build(Config(**{kind: "nonsense"}), SHAPE)
+
+
+def test_an_unknown_optimizer_is_named():
+    model, objective = build(Config(), SHAPE)
+    with pytest.raises(ConfigError, match=r"Unknown optimizer 'adan'. Did you mean 'adam'"):
+        make_optimizer(Config(optimizer="adan"), model, objective)
+
+
+@pytest.mark.parametrize(
+    ("posterior", "prior", "advice"),
+    [
+        (
+            "gaussian",
+            "sphere",
+            "sphere prior and the gaussian posterior use different latent spaces: use "
+            "posterior='vmf'.",
+        ),
+        (
+            "vmf",
+            "normal",
+            "normal prior and the vmf posterior use different latent spaces: use prior='sphere'.",
+        ),
+        ("gaussian", "codes", r"use \S*posterior\W*quantized\W*"),
+    ],
+)
+def test_a_prior_of_another_space_is_answered_with_what_fits(posterior, prior, advice):
+    with pytest.raises(ConfigError, match=f"{advice}$"):
+        build(Config(posterior=posterior, prior=prior), (1, 8, 8))
+
+
+def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
+    with pytest.raises(ConfigError) as refused:
+        build(Config(posterior="dirac"), SHAPE)
+    assert str(refused.value) == (
+        "The objective elbo needs a posterior with a density, but dirac is deterministic: use "
+        "posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
+    )
+    with pytest.raises(ConfigError, match="labels=10 needs an objective for few labels: use objec"):
+        build(Config(labels=10), SHAPE, 2)
+    with pytest.raises(ConfigError, match="conditional=True needs images with labels"):
+        build(Config(conditional=True), SHAPE)

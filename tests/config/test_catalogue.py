@@ -1,0 +1,100 @@
+"""What `vaecli parts` prints comes from the classes, the presets and the glossary themselves."""
+
+import inspect
+import re
+import subprocess
+import sys
+
+import pytest
+
+from vaecli.config.build import TABLES
+from vaecli.config.catalogue import explanation, glossary, overview, references, summary
+from vaecli.config.glossary import GLOSSARY
+from vaecli.config.papers import PAPERS
+from vaecli.config.presets import PRESETS
+from vaecli.config.spec import part_options
+
+PARTS = [(kind, name) for kind, table in TABLES.items() for name in table]
+
+
+def test_the_overview_lists_every_preset_and_part():
+    lines = overview().splitlines()
+    for name in [*PRESETS, *(name for _, name in PARTS)]:
+        assert any(line.startswith(f"  {name} ") for line in lines), name
+
+
+def test_the_command_prints_lists_and_explanations(cli):
+    assert cli("parts").out == overview() + "\n"
+    assert cli("parts", "iwae").out == explanation("iwae") + "\n"
+    assert cli("parts", "glossary").out == glossary() + "\n"
+    wrong = cli("parts", "gausian")
+    assert wrong.status == 2
+    assert "Did you mean 'gaussian'?" in wrong.err
+
+
+def test_a_part_is_explained_with_type_and_default_of_every_option():
+    assert "      width (int, 400): Units in a hidden layer." in explanation("mlp").splitlines()
+    assert explanation("gaussian").startswith("posterior gaussian\n")
+    assert "\n\nlikelihood gaussian\n" in explanation("gaussian")
+
+
+def test_a_preset_is_explained_by_its_options_and_its_paper():
+    assert explanation("vae") == (
+        "preset vae\n"
+        "  the defaults\n"
+        "  Auto-Encoding Variational Bayes (Kingma & Welling, 2014)\n"
+        "  https://arxiv.org/abs/1312.6114"
+    )
+    shown = explanation("m2")
+    for line in ("preset m2", "  --conditional", "  --labels 100", "  --network mlp:norm=batch"):
+        assert line in shown.splitlines()
+    assert "\n\nobjective m2\n" in shown
+
+
+def test_the_glossary_is_explained():
+    shown = glossary()
+    for term, meaning in GLOSSARY.items():
+        assert re.search(rf"(?m)^  {re.escape(term)} +{re.escape(meaning)}$", shown), term
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_every_part_explains_its_options_and_cites_its_paper(kind, name):
+    part = TABLES[kind][name]
+    assert summary(kind, name).endswith(".")
+    for option in part_options(part):
+        assert re.search(rf"(?m)^    {option}: \S", inspect.getdoc(part)), option
+    assert kind == "network" or references(part)
+    for cited in references(part):
+        assert re.match(r"\S.*?\(.*? \d{4}\), .*?https://\S+", cited), cited
+
+
+def test_the_papers_are_those_that_the_parts_cite():
+    cited = [text for kind, name in PARTS for text in references(TABLES[kind][name])]
+    for key, paper in PAPERS.items():
+        # Between title and address a figure may stand, after it what the paper is cited for.
+        pattern = rf"{re.escape(str(paper))}, (?:[^,]+, )?{re.escape(paper.url)}\b.*"
+        assert any(re.fullmatch(pattern, text) for text in cited), key
+        assert all(str(paper) in text for text in cited if paper.url in text), key
+
+
+def test_every_listed_paper_is_that_of_a_preset():
+    assert set(PAPERS.values()) <= {preset.paper for preset in PRESETS.values()}
+
+
+@pytest.mark.parametrize("name", [None, "iwae", "mlp", "glossary"])
+def test_without_docstrings_parts_still_says_something_of_each(name):
+    arguments = ["-OO", "-m", "vaecli", "parts", *([name] if name else [])]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    if name is None:
+        assert "  vae-gan               Autoencoding beyond pixels" in done.stdout
+        assert "  normal        Takes no options." in lines
+        assert "  mixture       By default mixture:components=10." in lines
+        assert len(lines) == len(overview().splitlines())
+    elif name == "mlp":
+        assert "      width (int, 400)" in lines
+    elif name == "iwae":
+        assert "  https://arxiv.org/abs/1509.00519" in lines
+    else:
+        assert done.stdout == glossary() + "\n"

@@ -1,0 +1,153 @@
+"""Presets: layers of options, papers; each trains and comes back from its checkpoint."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+
+import vaecli
+from tests.commands.test_process import arguments
+from tests.conftest import bars
+from vaecli.config.build import resolve
+from vaecli.config.config import Config, to_json
+from vaecli.config.presets import PRESETS, config_from_layers, with_beta
+from vaecli.config.spec import Spec
+from vaecli.run import checkpoint, names
+from vaecli.run.create import make_run
+from vaecli.run.writer import RunWriter
+from vaecli.system.errors import ConfigError
+
+TRAIN, TEST = bars(96), bars(32, seed=1)
+NETWORKS = ("mlp:width=16,depth=1", "conv:width=4")
+ADVERSARIAL = {
+    name
+    for name, preset in PRESETS.items()
+    if {"adversarial", "vae-gan"} & {str(preset.changes.get("objective")).partition(":")[0]}
+}
+NOISY = {"info-vae", "wae-mmd", "swae"}  # their losses hold a distance that a small batch estimates
+
+
+def small(name, network, **more) -> Config:
+    """The preset on few small images."""
+    config = config_from_layers(
+        {"preset": name, "network": network, "batch_size": 32, "lr": 3e-3, **more}
+    )
+    shrunk = {"labels": 16} if config.labels else {}
+    return replace(config, **shrunk, latent_dim=min(4, config.latent_dim))
+
+
+def images(config):
+    return TRAIN.hide_labels(config.labels, 0) if config.labels else TRAIN
+
+
+def test_later_layers_win():
+    c = config_from_layers({"epochs": 3, "lr": 0.1}, {"epochs": 4})
+    assert (c.epochs, c.lr, c.batch_size) == (4, 0.1, 128)
+    assert config_from_layers({"preset": "iwae"}, {"objective": "elbo"}).objective == Spec("elbo")
+    assert config_from_layers() == Config()
+
+
+def test_every_preset_is_its_changes_over_the_defaults():
+    for name, preset in PRESETS.items():
+        config = config_from_layers({"preset": name})
+        assert config.preset == name
+        values = to_json(config)
+        assert {option: values[option] for option in preset.changes} == preset.changes
+        assert preset.paper.url.startswith("http")
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"Unknown configuration key 'epoch'. Did you mean 'epo"):
+        config_from_layers({"epoch": 3})
+    with pytest.raises(ConfigError, match=r"Unknown preset 'vea'. Did you mean 'vae'"):
+        config_from_layers({"preset": "vea"})
+
+
+def test_beta_is_an_option_of_the_objective():
+    def objective(**options):
+        return str(config_from_layers(options).objective)
+
+    assert objective(beta=4.0) == "elbo:beta=4.0"
+    assert objective(beta=4.0, objective="elbo:free_bits=3,beta=2") == "elbo:free_bits=3,beta=4.0"
+    assert objective(beta=2.0, preset="beta-vae") == "elbo:beta=2.0"
+    assert objective(beta=None) == "elbo"
+    assert with_beta({"beta": 3.0}, Spec("rae"))["objective"] == Spec("rae", {"beta": 3.0})
+    with pytest.raises(ConfigError, match="objective=5: should be a spec"):
+        objective(beta=2.0, objective=5)
+
+
+def test_beta_for_an_objective_without_it_is_refused_with_what_there_is():
+    with pytest.raises(ConfigError, match=r"The objective m2 has no option 'beta'. Choose from"):
+        resolve(config_from_layers({"objective": "m2", "beta": 2.0}))
+
+
+def test_there_are_thirty_presets_that_differ_in_more_than_a_number():
+    def structure(preset):
+        """What is left of its changes without their numbers."""
+        kept = {k: v for k, v in preset.changes.items() if isinstance(v, str | bool)}
+        return tuple(sorted((k, re.sub(r"[\d.]+", "", str(v))) for k, v in kept.items()))
+
+    assert len({structure(preset) for preset in PRESETS.values()}) >= 30
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_and_comes_back_from_its_checkpoint(name, tmp_path):
+    state = trained(name, NETWORKS[0])
+    run = make_run(state.config, tmp_path / "run")
+    with RunWriter(run) as writer:
+        writer.save(state)
+    tensors, _ = checkpoint.load(run.folder / names.CHECKPOINT)
+    for name, tensor in state.tensors().items():
+        assert torch.equal(tensors[name], tensor), name
+    model, c = vaecli.open(run.folder).model(), TEST.one_hot_labels(slice(None))
+    x = TEST.pixels(slice(None))
+    state.model.eval()
+    for call in (lambda m: m.sample(8), lambda m: m.reconstruct(x, c), lambda m: m.embed(x, c)):
+        torch.manual_seed(0)
+        ours = call(model)
+        torch.manual_seed(0)
+        assert torch.equal(ours, call(state.model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_trains_with_convolutions(name):
+    assert trained(name, NETWORKS[1]).history
+
+
+def trained(name, network):
+    """The state after some epochs, in which the loss fell and every parameter moved."""
+    config = small(name, network, epochs=4)
+    data = images(config)
+    state = vaecli.start(config, data)
+    modules = [("model", state.model), ("objective", state.objective)]
+    before = {(m, n): p.clone() for m, module in modules for n, p in module.named_parameters()}
+    epochs = [e for e in vaecli.fit(state, data, TEST) if isinstance(e, vaecli.Epoch)]
+    first, last = epochs[0].train, epochs[-1].train
+    monitor = "distortion" if name in ADVERSARIAL | NOISY else "loss"
+    # The one first pays to fill its capacity, the other's critic learns to see more.
+    if name not in ("capacity", "vae-gan"):
+        assert last[monitor] < first[monitor]
+    moved = {key for key, old in before.items() if not torch.equal(old, _now(modules, key))}
+    assert moved == set(before), set(before) - moved
+    return state
+
+
+def _now(modules, key):
+    return dict(dict(modules)[key[0]].named_parameters())[key[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_command_takes_every_preset(cli, digits, tmp_path, name):
+    run, more = tmp_path / "run", ["--latent-dim", config_from_layers({"preset": name}).latent_dim]
+    if config_from_layers({"preset": name}).labels:
+        more += ["--labels", 16]
+    done = cli(*arguments(digits, run, "-q", "--epochs", 2, "--preset", name, *more))
+    assert done == (0, f"{run}\n", "")
+    for command in (["sample", "-n", 4], ["reconstruct"], ["embed"], ["plot-loss"]):
+        done = cli(command[0], "-r", run, *command[1:])
+        assert done.status == 0, done.err
+    assert cli("embed", "-r", run, "--plot", tmp_path / "latent.png").status == 0
+    assert cli("train", "-q", "--resume", run, "--epochs", 3).status == 0

@@ -1,0 +1,88 @@
+"""Images in memory: scaling, binarization, hidden labels."""
+
+import math
+
+import pytest
+import torch
+
+from tests.conftest import bars
+from vaecli.config.config import Config
+from vaecli.data.images import Images
+from vaecli.system.errors import ConfigError
+from vaecli.training.loop import fit
+from vaecli.training.state import start
+
+
+def test_pixels_are_scaled_to_the_unit_interval():
+    images = Images(torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3), torch.zeros(1))
+    torch.testing.assert_close(images.pixels(slice(None)).flatten(), torch.tensor([0, 0.2, 1]))
+    assert images.shape == (1, 1, 3)
+
+
+def test_the_fingerprint_changes_with_a_pixel_a_label_and_the_shape():
+    images = bars(4)
+    seen = {images.fingerprint()}
+    x, labels = images.x.clone(), images.labels.clone()
+    x[3, 0, 7, 7] += 1
+    labels[0] += 1
+    for other in (
+        Images(x, images.labels),
+        Images(images.x, labels),
+        Images(images.x.view(4, 1, 4, 16), images.labels),
+    ):
+        seen.add(other.fingerprint())
+    assert len(seen) == 4
+    assert Images(images.x.clone(), images.labels.clone()).fingerprint() in seen
+
+
+def test_images_without_labels_are_trained_on_and_evaluated():
+    images = Images(bars(8).x, torch.zeros(0, dtype=torch.uint8))
+    small = Config(epochs=1, latent_dim=2, network="mlp:width=4")
+    *_, epoch = fit(start(small, images), images, images)
+    assert math.isfinite(epoch.test["loss"])
+
+
+def test_labels_of_256_classes_can_be_hidden():
+    images = Images(torch.zeros(512, 1, 2, 2, dtype=torch.uint8), torch.arange(512).byte())
+    few = images.hide_labels(256, seed=0)
+    assert few.one_hot_labels(slice(None)).sum() == 256
+    assert len(few.labelled_indices) == 256
+
+
+def test_binarized_pixels_are_0_or_1_and_follow_their_brightness():
+    grey = Images(torch.full((2000, 1, 2, 2), 64, dtype=torch.uint8), torch.zeros(2000))
+    torch.manual_seed(0)
+    dynamic = Images(grey.x, grey.labels, binarize="dynamic")
+    first, second = dynamic.pixels(slice(None)), dynamic.pixels(slice(None))
+    assert set(first.unique().tolist()) == {0.0, 1.0}
+    assert first.mean().item() == pytest.approx(64 / 255, abs=0.02)
+    assert not torch.equal(first, second)
+    threshold = Images(torch.tensor([[[[127, 128]]]]).byte(), torch.zeros(1), binarize="threshold")
+    assert threshold.pixels(slice(None)).tolist() == [[[[0.0, 1.0]]]]
+
+
+def test_labels_are_hidden_evenly_by_the_seed_and_are_rows_of_zeros():
+    data = bars(200)
+    few = data.hide_labels(20, seed=3)
+    assert torch.bincount(few.labels.long()).tolist() == [10, 10, 180]
+    assert torch.equal(few.labels[few.labelled_indices], data.labels[few.labelled_indices])
+    assert torch.equal(few.labelled_indices, data.hide_labels(20, seed=3).labelled_indices)
+    assert not torch.equal(few.labelled_indices, data.hide_labels(20, seed=4).labelled_indices)
+    c = few.one_hot_labels(slice(None))
+    assert torch.equal(c.sum(1).nonzero().squeeze(1), few.labelled_indices)
+    assert torch.equal(c[few.labelled_indices].argmax(1), few.labels[few.labelled_indices].long())
+    assert few.fingerprint() != data.fingerprint()
+    for wrong in (21, 2000):
+        with pytest.raises(ConfigError, match=f"labels={wrong}: must be a multiple of the 2 cl"):
+            data.hide_labels(wrong, seed=0)
+
+
+def test_labels_cannot_be_kept_where_there_are_none_or_a_class_has_too_few():
+    unlabelled = Images(bars(8).x, torch.zeros(0, dtype=torch.uint8))
+    with pytest.raises(ConfigError, match="labels=2: these images have no labels"):
+        unlabelled.hide_labels(2, seed=0)
+    one_class_is_missing = Images(bars(8).x, torch.zeros(8, dtype=torch.uint8), classes=2)
+    with pytest.raises(
+        ConfigError, match="labels=2: must be a multiple of the 2 classes, at most 0"
+    ):
+        one_class_is_missing.hide_labels(2, seed=0)

@@ -1,0 +1,86 @@
+"""Which images belong to which split."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import bars, idx, write_idx
+from vaecli.config.config import Config
+from vaecli.data.splits import load, load_split, split_range
+from vaecli.evaluation.embeddings import embed
+from vaecli.system.errors import ConfigError, DataError
+from vaecli.training.loop import fit
+from vaecli.training.state import start
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+
+
+def config(folder, **more):
+    return Config(data_dir=str(folder), **more)
+
+
+def test_the_first_images_are_used(digits):
+    train, test, _ = load(config(digits, train_images=5, test_images=7))
+    assert torch.equal(train.x, bars(96).x[:5])
+    assert (len(train), len(test)) == (5, 7)
+    with pytest.raises(ConfigError, match="train_images=97: the data set has only 96 of them"):
+        load(config(digits, train_images=97))
+
+
+def test_splits_of_different_image_sizes_are_refused(tmp_path):
+    write_idx(tmp_path, zipped=False)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(idx(bars(40, size=9).x.squeeze(1).numpy()))
+    with pytest.raises(DataError, match=r"shape \(1, 8, 8\), test images \(1, 9, 9\)"):
+        load(config(tmp_path))
+
+
+@pytest.mark.parametrize(("train", "test"), [(3, 2), (2, 3)])
+def test_a_split_may_lack_the_last_classes(tmp_path, train, test):
+    for name, count, classes in (("train", 24, train), ("t10k", 12, test)):
+        labels = np.arange(count) % classes
+        (tmp_path / f"{name}-{IMAGES[6:]}").write_bytes(idx(bars(count).x.squeeze(1).numpy()))
+        (tmp_path / f"{name}-{LABELS[6:]}").write_bytes(idx(labels))
+    more = {"latent_dim": 2, "network": "mlp:width=4", "epochs": 1, "conditional": True}
+    chosen = config(tmp_path, **more)
+    state = start(chosen, load(chosen).train)
+    *_, epoch = fit(state, *load(chosen)[:2])
+    assert math.isfinite(epoch.test["loss"])
+    alone = load_split(chosen, "test")
+    assert embed(state.model, alone).mean.shape == (12, 2)
+
+
+@pytest.mark.parametrize("limit", [None, 50])
+@pytest.mark.parametrize("held_out", [None, 1, 49])
+def test_training_and_validation_images_are_the_first_images_parted_in_two(limit, held_out):
+    chosen = Config(train_images=limit, validation=held_out)
+    everything = list(range(96))
+    train = everything[split_range(chosen, "train", 96)]
+    validation = everything[split_range(chosen, "validation", 96)]
+    assert train + validation == everything[: limit or 96]
+    assert len(validation) == (held_out or 0)
+    assert everything[split_range(chosen, "test", 96)] == everything
+
+
+def test_a_split_holds_the_same_images_loaded_alone_or_with_the_others(digits):
+    chosen = config(digits, train_images=90, test_images=30, validation=20, binarize="threshold")
+    for split, images in load(chosen)._asdict().items():
+        assert load_split(chosen, split).fingerprint() == images.fingerprint()
+        assert load_split(chosen, split).binarize == images.binarize == "threshold"
+
+
+def test_only_the_training_labels_are_hidden(digits):
+    chosen = config(digits, labels=10, validation=20)
+    train, test, validation = load(chosen)
+    assert len(train.labelled_indices) == 10
+    assert torch.equal(validation.labels, bars(96).labels[76:])
+    assert len(test.labelled_indices) == 40
+    assert len(load_split(chosen, "train").labelled_indices) == 76
+
+
+def test_holding_out_too_many_or_asking_for_none_held_out_is_refused(digits):
+    with pytest.raises(ConfigError, match="validation=50: none of the 50 training images"):
+        load(config(digits, train_images=50, validation=50))
+    with pytest.raises(ConfigError, match="No images were held out"):
+        load_split(config(digits), "validation")

@@ -1,0 +1,99 @@
+"""Samples and reconstructions."""
+
+import pytest
+import torch
+
+import vaecli
+from tests.conftest import bars
+from vaecli.evaluation import decoding
+from vaecli.evaluation.embeddings import embed
+from vaecli.evaluation.latent_density import fit_density
+from vaecli.system.errors import ConfigError
+from vaecli.system.seeds import random_stream
+
+CPU = torch.device("cpu")
+TEST = bars(40, seed=1)
+
+
+@pytest.fixture(params=[False, True], ids=["unconditional", "conditional"])
+def model(request):
+    config = vaecli.Config(
+        conditional=request.param,
+        latent_dim=3,
+        network="mlp:width=16,depth=1",
+    )
+    return vaecli.start(config, bars(96)).model
+
+
+@pytest.fixture
+def conditional():
+    config = vaecli.Config(conditional=True, latent_dim=3, network="mlp:width=16,depth=1")
+    return vaecli.start(config, bars(96)).model
+
+
+def test_without_a_choice_the_labels_cycle(model):
+    labels, row = decoding.choose_labels(model, None, 5)
+    assert labels.tolist() == ([0, 1, 0, 1, 0] if model.context else [0] * 5)
+    assert row is None
+
+
+def test_a_class_or_all_of_them_can_be_chosen(conditional):
+    labels, row = decoding.choose_labels(conditional, "1", 3)
+    assert (labels.tolist(), row) == ([1, 1, 1], None)
+    labels, row = decoding.choose_labels(conditional, "all", 5)
+    assert (labels.tolist(), row) == ([0, 0, 0, 1, 1, 1], 3)
+
+
+@pytest.mark.parametrize("label", ["2", "-1", "x", "", "01"])
+def test_a_class_that_does_not_exist_is_refused(conditional, label):
+    with pytest.raises(ConfigError, match=f"label={label}: choose all, or a class from 0 to 1"):
+        decoding.choose_labels(conditional, label, 3)
+
+
+def test_samples_of_the_prior_are_those_of_the_model(model):
+    labels, _ = decoding.choose_labels(model, None, 6)
+    found = decoding.sample_prior(model, labels, seed=4)
+    with random_stream(CPU, 4, "samples"):
+        wanted = model.eval().sample(6)
+    assert torch.equal(found, wanted)
+
+
+def test_fitted_samples_come_from_a_density_of_the_training_latents(model):
+    labels, _ = decoding.choose_labels(model, None, 6)
+    found = decoding.sample_fitted(model, labels, 4, bars(96), components=2)
+    model.eval()
+    latents = embed(model, bars(96)).mean
+    with random_stream(CPU, 4, "samples"):
+        z = fit_density(latents, 2).sample((6,))
+        wanted = model.decode(z, model.one_hot(labels) if model.context else None)
+    assert torch.equal(found, wanted)
+
+
+def test_a_style_is_the_latent_of_one_image(conditional):
+    labels = torch.tensor([0, 1, 1])
+    found = decoding.sample_style(conditional, labels, 0, TEST, index=3)
+    index = slice(3, 4)
+    z = conditional.eval().embed(TEST.pixels(index), TEST.one_hot_labels(index))
+    wanted = conditional.decode(z.expand(3, -1), torch.eye(2)[labels])
+    assert torch.equal(found, wanted)
+    with pytest.raises(ConfigError, match="style_of=40: there are 40 images, numbered from 0"):
+        decoding.sample_style(conditional, labels, 0, TEST, index=40)
+
+
+def test_an_unconditional_model_has_neither_labels_nor_styles():
+    config = vaecli.Config(latent_dim=3, network="mlp:width=16,depth=1")
+    model = vaecli.start(config, bars(96)).model
+    with pytest.raises(ConfigError, match="label=0: the model is not conditional"):
+        decoding.choose_labels(model, "0", 3)
+    with pytest.raises(ConfigError, match="style_of=0 needs labels, but the model is not cond"):
+        decoding.sample_style(model, torch.zeros(3), 0, TEST, 0)
+
+
+def test_reconstructions_are_decoded_posterior_means(model):
+    originals, found = decoding.reconstruct(model, TEST)
+    everything = slice(None)
+    assert torch.equal(originals, TEST.pixels(everything))
+    model.eval()
+    c = TEST.one_hot_labels(everything)
+    wanted = model.decode(model.embed(originals, c), c)
+    torch.testing.assert_close(found, wanted)

@@ -1,0 +1,57 @@
+"""Curves of the losses per epoch."""
+
+import numpy as np
+import pytest
+
+from tests.pictures.conftest import HARD_NAMES, STARTS, grey, ink
+from vaecli.pictures import style
+from vaecli.pictures.loss_curves import plot_losses
+
+COLUMNS = [
+    f"{split}_{term}" for split in ("train", "test") for term in ("loss", "distortion", "rate")
+]
+CURVES = {name: [30.0 + i, 20.0 - i, 15.0 + i] for i, name in enumerate(COLUMNS)}
+CURVES["epoch"] = [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("ending", style.ENDINGS)
+def test_every_ending_gives_its_format_and_the_same_bytes(ending):
+    content = plot_losses({"run": CURVES}, ending)
+    assert content.startswith(STARTS[ending])
+    assert plot_losses({"run": CURVES}, ending) == content
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_every_column_is_drawn(name):
+    """It is drawn in its own panel: changing one curve leaves the other two panels unchanged."""
+    moved = {**CURVES, name: [value + 1.5 for value in CURVES[name]]}
+    before, after = (grey(plot_losses({"run": curves})) for curves in (CURVES, moved))
+    panels = [
+        (a != b).any()
+        for a, b in zip(
+            np.array_split(before, 3, axis=1), np.array_split(after, 3, axis=1), strict=True
+        )
+    ]
+    term = name.rpartition("_")[2]
+    assert panels == [term in ("epoch", panel) for panel in ("loss", "distortion", "rate")]
+
+
+def test_one_epoch_is_visible_and_has_one_tick():
+    one = {name: values[:1] for name, values in CURVES.items()}
+    bare = {name: [float("nan")] for name in CURVES} | {"epoch": [1.0]}
+    assert ink(plot_losses({"run": one})) > ink(plot_losses({"run": bare}))
+    assert plot_losses({"run": one}, ".svg").count(b'id="xtick_') == 3  # one for each panel
+
+
+def test_validation_is_drawn_where_a_run_has_it():
+    validated = CURVES | {name.replace("test", "valid"): v for name, v in CURVES.items()}
+    assert b"stroke-dasharray" in plot_losses({"run": CURVES}, ".svg")
+    plain, more = (plot_losses({"run": c}, ".svg") for c in (CURVES, validated))
+    assert b"<!-- valid -->" in more
+    assert b"<!-- valid -->" not in plain
+
+
+@pytest.mark.parametrize("name", HARD_NAMES)
+def test_any_name_of_a_run_is_printed_as_it_is(name, recwarn):
+    assert ink(plot_losses({name: CURVES})) > 1000
+    assert len(recwarn) == 0

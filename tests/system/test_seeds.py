@@ -1,0 +1,83 @@
+"""Random streams named by their use."""
+
+import pytest
+import torch
+
+from vaecli.system.seeds import derive_seed, random_stream, seed_device, stream_generator
+
+CPU = torch.device("cpu")
+
+
+def test_streams_differ_in_every_part_of_their_name():
+    keys = [
+        (0, "noise", 1, 2),
+        (0, "noise", 2, 1),
+        (1, "noise", 1, 2),
+        (0, "order", 1, 2),
+        (2**32,),
+    ]
+    assert len({derive_seed(*key) for key in [*keys, (0,)]}) == len(keys) + 1
+    assert derive_seed(0, "noise", 1, 2) == derive_seed(0, "noise", 1, 2)
+
+
+def test_a_stream_is_the_same_on_every_machine():
+    assert derive_seed(0, "weights") == 366731662
+
+
+def test_random_stream_draws_from_its_stream_and_restores_the_generator():
+    torch.manual_seed(1)
+    wanted = torch.rand(2)
+    torch.manual_seed(1)
+    with random_stream(CPU, 0, "samples"):
+        first = torch.rand(2)
+    torch.testing.assert_close(torch.rand(2), wanted, rtol=0, atol=0)
+    with random_stream(CPU, 0, "samples"):
+        torch.testing.assert_close(torch.rand(2), first, rtol=0, atol=0)
+
+
+def test_random_stream_restores_the_generator_after_an_error():
+    state = torch.get_rng_state()
+    try:
+        with random_stream(CPU, 0, "samples"):
+            raise KeyError
+    except KeyError:
+        pass
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_seed_device_and_stream_generator_give_the_same_stream():
+    seed_device(CPU, 3, "order", 1)
+    assert torch.equal(
+        torch.randperm(50), torch.randperm(50, generator=stream_generator(3, "order", 1))
+    )
+
+
+class Accelerator:
+    """Stands in for `torch.cuda` or `torch.mps` and records how its generator is set."""
+
+    def __init__(self, takes_device):
+        self.state, self.takes_device, self.seeds = "before", takes_device, []
+
+    def get_rng_state(self, *device):
+        assert bool(device) == self.takes_device
+        return self.state
+
+    def set_rng_state(self, state, *device):
+        assert bool(device) == self.takes_device
+        self.state = state
+
+    def manual_seed(self, seed):
+        self.seeds.append(seed)
+        self.state = seed
+
+
+@pytest.mark.parametrize("name", ["cuda:1", "mps"])
+def test_random_stream_seeds_and_restores_an_accelerator(name, monkeypatch):
+    module = Accelerator(takes_device=name != "mps")
+    if name != "mps":
+        module.manual_seed_all = module.manual_seed
+    monkeypatch.setattr(torch, "get_device_module", lambda device: module)
+    with random_stream(torch.device(name), 0, "samples"):
+        assert module.state == derive_seed(0, "samples")
+    assert module.state == "before"
+    assert module.seeds == [derive_seed(0, "samples")]
