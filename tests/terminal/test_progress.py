@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from vaecli.evaluation.means import Means
+from vaecli.evaluation.means import RunningMeans
 from vaecli.experiments.events import Notice
 from vaecli.objectives import LossTerms
 from vaecli.system.errors import ConfigError, Interrupted
@@ -31,7 +31,7 @@ def epoch(number, valid=None, **changes):
 
 def step(batch=1, **metrics):
     """A step with means of these metrics over 32 images."""
-    means = Means()
+    means = RunningMeans()
     values = {name: torch.tensor(value) for name, value in (metrics or MEANS).items()}
     means.add(LossTerms(values["loss"], values), 32)
     return Step(epoch=1, batch=batch, batches=4, learning_rate=1e-3, means=means)
@@ -212,7 +212,7 @@ def test_a_bar_reads_the_means_at_most_twice_a_second(log, on_terminal, monkeypa
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     reads = []
-    monkeypatch.setattr(Means, "read", lambda means: reads.append(now[0]) or dict(MEANS))
+    monkeypatch.setattr(RunningMeans, "read", lambda means: reads.append(now[0]) or dict(MEANS))
     with Progress("bar", False, log, 50) as progress:
         for _ in range(5):
             now[0] += 0.25
@@ -221,7 +221,7 @@ def test_a_bar_reads_the_means_at_most_twice_a_second(log, on_terminal, monkeypa
 
 
 def test_without_a_bar_the_means_are_not_read(log, monkeypatch):
-    monkeypatch.setattr(Means, "read", fail)
+    monkeypatch.setattr(RunningMeans, "read", fail)
     monkeypatch.setattr(module, "REFRESH", 0.0)
     show(log, [step()])
     assert log.read_text() == ""
