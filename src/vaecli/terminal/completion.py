@@ -46,7 +46,8 @@ def complete_part(kind: str) -> Callable[[str], list[str]]:
 def complete_preset_or_part(incomplete: str) -> list[str]:
     """The presets and parts that begin with what was typed."""
     names = [*PRESETS, *(name for kind in TABLES for name in part_names(kind))]
-    return [name for name in names if name.startswith(incomplete)]
+    unique = dict.fromkeys(names)  # some names are of a preset and of a part
+    return [name for name in unique if name.startswith(incomplete)]
 
 
 def part_names(kind: str) -> list[str]:

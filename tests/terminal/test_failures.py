@@ -1,0 +1,126 @@
+"""From an exception to a sentence on stderr and an exit status."""
+
+import errno
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from vaecli.system.errors import (
+    ConfigError,
+    DataError,
+    Interrupted,
+    ResourceError,
+    RunError,
+    TrainingDiverged,
+)
+from vaecli.terminal.failures import report_failure
+
+OUT_OF_MEMORY = (
+    "Error: Out of memory. Try a smaller --batch-size, a smaller network or fewer images.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(ConfigError, 2), (DataError, 3), (RunError, 4), (TrainingDiverged, 5), (ResourceError, 6)],
+)
+def test_an_error_of_the_user_is_its_sentence_and_its_status(capsys, kind, status):
+    assert report_failure(kind("It is wrong: mend it.")) == status
+    assert capsys.readouterr() == ("", "Error: It is wrong: mend it.\n")
+
+
+def test_a_mistake_in_the_command_line_is_status_2(capsys):
+    assert report_failure(typer.BadParameter("No such option: --epoch")) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Error: ")
+    assert "No such option: --epoch" in err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stop_by_a_signal_is_no_error(capsys, number, status):
+    assert report_failure(Interrupted(number, "Stopped by a signal. Resume it.")) == status
+    assert capsys.readouterr().err == "Stopped by a signal. Resume it.\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:98] DefaultCPUAllocator: not enough memory"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."),
+    ],
+)
+def test_out_of_memory_is_status_6_with_advice(capsys, error):
+    assert report_failure(error) == 6
+    assert capsys.readouterr().err == OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG"])
+def test_a_full_disk_is_status_6(capsys, name):
+    if hasattr(errno, name):
+        assert report_failure(OSError(getattr(errno, name), "full")) == 6
+        assert capsys.readouterr().err == "Error: No space left to write to.\n"
+
+
+def test_another_error_of_the_system_is_a_defect(capsys, monkeypatch):
+    monkeypatch.setenv("VAECLI_DEBUG", "1")
+    assert report_failure(OSError(errno.EIO, "Input/output error")) == 1
+    assert report_failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) == 1
+    assert "No space left" not in capsys.readouterr().err
+
+
+def broken():
+    raise ZeroDivisionError("oops \udcff")
+
+
+def failure():
+    try:
+        broken()
+    except ZeroDivisionError as error:
+        return error
+
+
+def test_a_defect_is_short_and_keeps_its_traceback(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("VAECLI_DEBUG", raising=False)
+    error = failure()
+    error.args = ("oops",)
+    assert report_failure(error) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "Error: unexpected ZeroDivisionError: oops"
+    path = Path(second.removeprefix("The traceback is in ").removesuffix("."))
+    assert path.parent == tmp_path
+    assert "in broken" in path.read_text()
+
+
+def test_a_traceback_that_is_no_unicode_is_kept_too(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("vaecli.terminal.failures.print_stderr", lambda text: None)
+    assert report_failure(failure()) == 1
+    (path,) = tmp_path.iterdir()
+    assert r"oops \udcff" in path.read_text()
+
+
+def test_a_defect_is_shown_on_demand(capsys, monkeypatch):
+    monkeypatch.setenv("VAECLI_DEBUG", "1")
+    error = failure()
+    error.args = ("oops",)
+    assert report_failure(error) == 1
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "in broken" in shown
+    assert shown.endswith("Error: unexpected; the traceback is above.\n")
+
+
+def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
+    """Python would, when it flushes stdout at its end."""
+    replaced = []
+    monkeypatch.setattr("os.dup2", lambda old, new: replaced.append(new))
+    assert report_failure(BrokenPipeError()) == 1
+    assert replaced == [sys.stdout.fileno()]
+    assert capfd.readouterr().err == ""
