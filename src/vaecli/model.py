@@ -13,6 +13,7 @@ from torch.nn import functional
 from .parts.distributions import Delta, QuantizedPointMass
 from .parts.likelihoods import Likelihood
 from .system.errors import ConfigError
+from .system.renamed import Renamed
 
 T = TypeVar("T")
 
@@ -101,6 +102,8 @@ class Draw:
         if isinstance(self.q, Delta):
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
+
+    scores = Renamed("elbo_terms")  # of version 0.1
 
     @cached_property
     def log_weights(self) -> Tensor:

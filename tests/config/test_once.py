@@ -4,8 +4,6 @@ import subprocess
 import sys
 from collections import Counter
 
-import pytest
-
 from tests.conftest import TINY
 from vaecli.config.config import PART_KINDS, Config
 from vaecli.config.spec import Spec
@@ -74,8 +72,6 @@ def test_a_dry_run_parses_what_is_given_once(digits):
     assert counts == {"parse": 2, "resolve": len(PART_KINDS), "validate": 1}
 
 
-# A run reads the checkpoint it has just written, with its configuration, to draw the last pictures.
-@pytest.mark.xfail(reason="the run is opened again for its last pictures", strict=True)
 def test_a_training_parses_what_is_given_once(digits, tmp_path):
     given = ("--objective", "iwae:samples=2", "--data-dir", digits, "--run-dir", tmp_path / "run")
     counts = calls("train", "-q", *TINY, *given, "--epochs", 3, "--threads", 1)

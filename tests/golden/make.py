@@ -204,7 +204,10 @@ def first_images() -> vaecli.Images:
 def reconstructions(run: Path, images: vaecli.Images) -> np.ndarray:
     """Pixel means decoded from the posterior means of the images; their shape."""
     model = vaecli.open(run).model()
-    means = model.reconstruct(images.pixels(slice(None)), images.context(slice(None)))
+    # Version 0.1 has it under another name.
+    name = "one_hot_labels" if hasattr(type(images), "one_hot_labels") else "context"
+    labels = getattr(images, name)(slice(None))
+    means = model.reconstruct(images.pixels(slice(None)), labels)
     return means.numpy()
 
 

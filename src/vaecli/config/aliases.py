@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from ..system.errors import ConfigError
+from ..system.renamed import RenamedWarning
 
 T = TypeVar("T")
 
@@ -43,10 +44,6 @@ OPTIONS: Mapping[tuple[str, str], Renamed] = {
     ("network", "conv"): {"bias": "output_bias"},
     ("network", "resnet"): {"bias": "output_bias"},
 }
-
-
-class RenamedWarning(FutureWarning):
-    """A user gave an old name. It still works."""
 
 
 def current_name(

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..system.errors import ConfigError
+from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
 
 
@@ -122,3 +123,9 @@ class Images:
         for tensor in (self.x, self.labels):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+    # Names of version 0.1.
+    at = Renamed("subset")
+    context = Renamed("one_hot_labels")
+    hide = Renamed("hide_labels")
+    labelled = Renamed("labelled_indices")

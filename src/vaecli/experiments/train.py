@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from ..data.splits import Splits
 from ..pictures.run_pictures import RunPictures
 from ..run.find import open_run
-from ..run.writer import RunWriter, restore_state
+from ..run.writer import RunWriter, best_model, restore_state
 from ..system.errors import TrainingDiverged
 from ..training.divergence import MAX_ROLLBACKS
 from ..training.early_stopping import stop_reason
@@ -63,8 +63,7 @@ def train_run(
         if len(state.history) < state.config.epochs:
             early_reason = _stop_reason(state)
             yield Notice(f"Ended early: {early_reason}.")
-        best = open_run(writer.folder).model()
-        pictures = RunPictures(writer.run, best, state.config.seed)
+        pictures = RunPictures(writer.run, best_model(writer.run, state), state.config.seed)
         yield from _warnings(pictures.draw_results(images.test))
         writer.end("completed", early_reason)
 

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -14,6 +15,7 @@ import torch
 from ..config import defaults
 from ..config.config import to_json
 from ..data.splits import Splits
+from ..model import VAE
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, TrainingDiverged
 from ..system.version import __version__
@@ -180,6 +182,22 @@ def restore_state(run: Run, state: State) -> None:
     tensors, header = run.contents
     checkpoint.check_shapes(state.tensors(), tensors, run.checkpoint, ignored="means.sums")
     state.restore(tensors, header.position.model_dump(), header.history)
+
+
+def best_model(run: Run, state: State) -> VAE:
+    """A copy of the model on the CPU, with the weights of the best checkpoint if there is one."""
+    model = deepcopy(state.model).to("cpu")
+    path = run.folder / names.BEST
+    if path.is_file():
+        tensors, _ = checkpoint.load(path)
+        model.load_state_dict(
+            {
+                name.removeprefix("model."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith("model.")
+            }
+        )
+    return model.eval()
 
 
 def check_start(

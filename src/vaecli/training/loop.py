@@ -13,6 +13,7 @@ from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.bounds import evaluate
 from ..evaluation.means import RunningMeans
+from ..system.renamed import Renamed
 from ..system.seeds import seed_device, stream_generator
 from .divergence import require_finite_evaluation, require_finite_means
 from .early_stopping import stop_reason
@@ -45,6 +46,8 @@ class Step:
             TrainingDiverged: One of them is NaN or infinite.
         """
         return require_finite_means(self.means, self.epoch, self.learning_rate)
+
+    lr = Renamed("learning_rate")  # of version 0.1
 
 
 def fit(

@@ -1,0 +1,31 @@
+"""Old names that still work, with a warning."""
+
+import warnings
+from typing import Any
+
+
+class RenamedWarning(FutureWarning):
+    """A user gave an old name. It still works."""
+
+
+class Renamed:
+    """An attribute under its old name, as in `hide = Renamed("hide_labels")` inside a class.
+
+    Args:
+        new: Its name now.
+    """
+
+    def __init__(self, new: str) -> None:
+        self.new = new
+        self.old = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.old = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        warnings.warn(
+            f"{owner.__name__}.{self.old} is now called {self.new!r}.",
+            RenamedWarning,
+            stacklevel=2,
+        )
+        return getattr(owner if instance is None else instance, self.new)

@@ -1,0 +1,40 @@
+"""Old names of attributes work, with a warning."""
+
+import pytest
+import torch
+
+import vaecli
+from tests.conftest import bars
+from vaecli.system.renamed import Renamed, RenamedWarning
+
+
+class Example:
+    def __init__(self):
+        self.new = 3
+
+    old = Renamed("new")
+
+
+def test_an_old_name_gives_the_attribute_and_names_the_new_one():
+    with pytest.warns(RenamedWarning, match="^Example.old is now called 'new'.$"):
+        assert Example().old == 3
+
+
+def test_the_public_classes_keep_their_old_names():
+    images = bars(20)
+    with pytest.warns(RenamedWarning):
+        assert torch.equal(images.context(slice(2)), images.one_hot_labels(slice(2)))
+    with pytest.warns(RenamedWarning):
+        assert torch.equal(images.at(slice(3)).x, images.subset(slice(3)).x)
+    with pytest.warns(RenamedWarning):
+        hidden = images.hide(4, 0)
+    with pytest.warns(RenamedWarning):
+        assert torch.equal(hidden.labelled, hidden.labelled_indices)
+    config = vaecli.Config(network="mlp:width=4,depth=1", latent_dim=2, epochs=1)
+    state = vaecli.start(config, images)
+    step = next(vaecli.fit(state, images, images))
+    with pytest.warns(RenamedWarning):
+        assert step.lr == step.learning_rate
+    draw = state.model.draw(images.pixels(slice(4)))
+    with pytest.warns(RenamedWarning):
+        assert draw.scores().keys() == draw.elbo_terms().keys()
