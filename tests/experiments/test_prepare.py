@@ -46,7 +46,7 @@ def test_an_objective_that_torch_cannot_compile_trains_with_a_warning(digits):
 
 @pytest.mark.parametrize("works", [True, False])
 def test_without_a_compiler_training_starts_with_a_warning(digits, monkeypatch, works):
-    monkeypatch.setattr(module.machine, "can_compile", lambda: works)
+    monkeypatch.setattr(module.devices, "can_compile", lambda: works)
     prepared = prepare(make_plan(options(digits, compile=True)).config)
     assert prepared.state.compile == works
     if works:

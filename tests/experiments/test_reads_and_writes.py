@@ -15,7 +15,7 @@ from vaecli.system import files
 def counts(monkeypatch):
     """How often each file was read and written, by `("read" or "write", its name)`."""
     found = Counter()
-    write = files.write
+    write = files.write_atomic
 
     def counted_write(path, content):
         found["write", path.name] += 1

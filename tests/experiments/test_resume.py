@@ -8,7 +8,7 @@ import pytest
 import vaecli
 from tests import runs
 from tests.experiments.trainings import options
-from vaecli.config.config import Config
+from vaecli.config.config import Config, to_json
 from vaecli.experiments.resume import (
     CHANGEABLE_ON_RESUME,
     Plan,
@@ -72,7 +72,7 @@ def test_beta_is_written_into_the_objective(digits, run_dir):
 def test_a_run_is_resumed_with_its_own_configuration(run_dir):
     plan = make_plan({}, resume=str(run_dir))
     assert plan.run == vaecli.open(run_dir, "last")
-    assert plan.config == vaecli.open(run_dir).config
+    assert to_json(plan.config) == to_json(vaecli.open(run_dir).config)
 
 
 def test_a_run_is_resumed_by_its_last_checkpoint_only(run_dir):
@@ -107,9 +107,8 @@ def test_these_options_may_change_on_resume(run_dir, name):
         return
     config = config_for_resume(run, {name: CHANGED[name]})
     assert getattr(config, name) == CHANGED[name] != getattr(run.config, name)
-    for field in fields(Config):
-        if field.name != name:
-            assert getattr(config, field.name) == getattr(run.config, field.name)
+    before = to_json(run.config)
+    assert {key for key, value in to_json(config).items() if value != before[key]} == {name}
 
 
 def test_any_other_option_may_not_change_on_resume(run_dir):

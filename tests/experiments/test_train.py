@@ -38,7 +38,7 @@ class Stop(StopRequest):
 @pytest.fixture
 def fail_to_write(monkeypatch):
     """Let the disk be full for files with an ending: `fail_to_write(".png")`."""
-    write = files.write
+    write = files.write_atomic
 
     def for_files(ending):
         def full(path, content):
@@ -85,7 +85,7 @@ def stop_never():
 
 def test_the_files_of_an_epoch_are_written_in_order(digits, tmp_path, monkeypatch):
     """Checkpoint, losses, picture, then run.json: no file says what is not true yet."""
-    write = files.write
+    write = files.write_atomic
     written = []
     monkeypatch.setattr(files, "write_atomic", lambda p, c: (written.append(p.name), write(p, c)))
     run_training(options(digits, epochs=2), tmp_path / "run")

@@ -74,8 +74,8 @@ def test_every_kind_of_part_is_completed():
 
 
 def test_a_table_that_is_not_found_is_a_defect_that_is_named(monkeypatch):
-    monkeypatch.setitem(completion.TABLES, "prior", ("NOTHING", "parts/posteriors.py"))
-    with pytest.raises(LookupError, match=r"parts/posteriors\.py has no table NOTHING"):
+    monkeypatch.setitem(completion.TABLES, "prior", {"parts/likelihoods.py": "NOTHING"})
+    with pytest.raises(LookupError, match=r"parts/likelihoods\.py has no table NOTHING"):
         completion.part_names("prior")
 
 

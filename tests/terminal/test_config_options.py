@@ -5,7 +5,8 @@ from dataclasses import fields
 import pytest
 import typer
 
-from vaecli.config.config import Config
+from vaecli.config import aliases
+from vaecli.config.config import PART_KINDS, Config
 from vaecli.terminal import config_options
 from vaecli.terminal.config_options import FIRST, GROUPS, explicit_options, takes_config
 
@@ -55,13 +56,24 @@ def test_beta_stands_with_the_model_and_the_display_last(cli):
 
 def test_an_option_has_the_default_the_type_and_the_help_of_its_field():
     parameters = {parameter.name: parameter for _, parameter in config_options.config_options()}
-    assert list(parameters) == [name for names in GROUPS.values() for name in names]
-    for name, parameter in parameters.items():
-        assert parameter.default == getattr(Config, name)
+    assert list(parameters)[: len(FIELDS)] == [n for names in GROUPS.values() for n in names]
+    for name in FIELDS:
+        default = getattr(Config, name)
+        assert parameters[name].default == (str(default) if name in PART_KINDS else default)
     epochs = parameters["epochs"].annotation
     assert epochs.__origin__ is int
     assert epochs.__metadata__[-1].help == "Passes over the training images, 1 or more."
     assert epochs.__metadata__[-1].envvar == "VAECLI_EPOCHS"
+
+
+def test_an_old_name_is_a_hidden_option_of_the_type_of_its_field(cli):
+    parameters = {parameter.name: parameter for _, parameter in config_options.config_options()}
+    shown = cli("train", "--help").out
+    for old, name in aliases.KEYS.items():
+        flag = parameters[old].annotation.__metadata__[-1]
+        assert flag.hidden
+        assert parameters[old].annotation.__origin__ == parameters[name].annotation.__origin__
+        assert f"--{old.replace('_', '-')} " not in shown
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class Objective(nn.Module, abc.ABC):
 
 
 def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
-    """RunningMeans over the images of `loss` and of the metrics of the draw and the objective.
+    """Means over the images of `loss` and of the metrics of the draw and the objective.
 
     A posterior with a penalty of its own, such as a codebook's, adds it to the loss as vq_loss.
 

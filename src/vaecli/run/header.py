@@ -26,6 +26,12 @@ class Position(BaseModel):
     rollbacks: Annotated[int, Field(ge=0, le=10)] = 0
 
 
+def _read_config(values: object) -> Config:
+    if not isinstance(values, dict):
+        raise ValueError("should be an object of options")
+    return Config.from_values(values)
+
+
 class Header(BaseModel):
     """What `RunWriter` writes beside the tensors.
 
@@ -42,7 +48,7 @@ class Header(BaseModel):
     format: Literal[2]
     readable_by: str
     vaecli: str
-    config: Annotated[Config, PlainValidator(Config.from_values)]
+    config: Annotated[Config, PlainValidator(_read_config)]
     shape: tuple[Size, Size, Size]
     classes: Annotated[int, Field(ge=0, le=100_000)] = 0
     history: list[Epoch]

@@ -12,11 +12,11 @@ class Epoch:
 
     Attributes:
         number: From 1.
-        train: RunningMeans over the pass, while the weights changed, in nats per image.
-        test: RunningMeans over the test images after the pass, in nats per image.
+        train: Means over the pass, while the weights changed, in nats per image.
+        test: Means over the test images after the pass, in nats per image.
         train_seconds: Wall time from the first batch to the last step.
         test_seconds: Wall time of the evaluation.
-        valid: RunningMeans over the validation images; empty without a validation set.
+        valid: Means over the validation images; empty without a validation set.
     """
 
     # Checked where an epoch is read from a file.

@@ -40,7 +40,7 @@ class Step:
     means: RunningMeans
 
     def read(self) -> dict[str, float]:
-        """RunningMeans of this epoch so far, in nats per image. Waits for the device.
+        """Means of this epoch so far, in nats per image. Waits for the device.
 
         Raises:
             TrainingDiverged: One of them is NaN or infinite.
