@@ -5,12 +5,9 @@ import json
 import pytest
 
 import vaecli
-from tests.conftest import TINY, bars
-from vaecli import run as runs
-from vaecli.config.config import Config
+from tests.conftest import bars
 from vaecli.evaluation.classification import error_rate, fit_logistic_regression
 from vaecli.evaluation.embeddings import embed
-from vaecli.training.state import start
 
 
 def test_classify_prints_one_strict_json_object(cli, run_dir):
@@ -18,7 +15,9 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
     assert (done.status, done.err) == (0, "")
     assert done.out.count("\n") == 1
     found = json.loads(done.out, parse_constant=pytest.fail)
-    model, train, test = vaecli.open(run_dir).model(), bars(96).hide_labels(40, 3), bars(40, seed=1)
+    model = vaecli.open(run_dir).model()
+    train = bars(96).hide_labels(40, 3)
+    test = bars(40, seed=1)
     known = embed(model, train.subset(train.labelled_indices))
     classifier = fit_logistic_regression(known.mean, known.label)
     wrong = error_rate(classifier, embed(model, test).mean, test.labels.numpy())
@@ -29,20 +28,10 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
 def test_labels_that_cannot_be_split_evenly_among_the_classes_are_refused(cli, run_dir):
     done = cli("classify", "-r", run_dir, "--labels", 5)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Error: labels=5: must be a multiple of the 2 classes, at most ")
+    assert done.err.startswith("Error: --labels 5: must be a multiple of the 2 classes, at most ")
 
 
-def test_a_conditional_model_is_refused(cli, digits, tmp_path):
-    options = dict(
-        zip([o.strip("-").replace("-", "_") for o in TINY[::2]], TINY[1::2], strict=True)
-    )
-    config = Config(
-        conditional=True, data_dir=str(digits), network=options["network"], latent_dim=3
-    )
-    run = runs.create(config, tmp_path / "run")
-    run.save(start(config, bars(96)))
-    done = cli("classify", "-r", run.folder)
+def test_a_conditional_model_is_refused(cli, conditional):
+    done = cli("classify", "-r", conditional)
     assert (done.status, done.out) == (2, "")
-    assert done.err == (
-        f"Error: {run.folder} is given the labels: name a run without --conditional.\n"
-    )
+    assert "A conditional model is given the labels" in done.err

@@ -16,7 +16,7 @@ from vaecli.system.errors import (
     RunError,
     TrainingDiverged,
 )
-from vaecli.terminal.failures import report_failure
+from vaecli.terminal.failures import format_warning, report_failure, with_flags
 
 OUT_OF_MEMORY = (
     "Error: Out of memory. Try a smaller --batch-size, a smaller network or fewer images.\n"
@@ -124,3 +124,40 @@ def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
     assert report_failure(BrokenPipeError()) == 1
     assert replaced == [sys.stdout.fileno()]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("epochs=0: should be 1 or more.", "--epochs 0: should be 1 or more."),
+        ("lr=-1.5 and lr=1e-05 differ.", "--lr -1.5 and --lr 1e-05 differ."),
+        ("max_time='1 h': write 2h.", "--max-time '1 h': write 2h."),
+        ("Try on_nan='rollback'.", "Try --on-nan rollback."),
+        (
+            "conditional=True needs labels: use labels=N.",
+            "--conditional needs labels: use --labels N.",
+        ),
+        ("style_of=40: there are 40 images.", "--style-of 40: there are 40 images."),
+        ("adversarial:labels=true needs labels.", "adversarial:labels=true needs labels."),
+        ("Cannot make runs/lr=0.1: it is there.", "Cannot make runs/lr=0.1: it is there."),
+        ("Cannot make lr=0.1/seed=3/x: no.", "Cannot make lr=0.1/seed=3/x: no."),
+        (r"Cannot make C:\lr=0.1\run: no.", r"Cannot make C:\lr=0.1\run: no."),
+    ],
+)
+def test_options_of_the_library_are_shown_as_flags_but_not_in_specs_and_paths(message, shown):
+    assert with_flags(message) == shown
+
+
+def test_text_that_was_typed_stays_as_it_is(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["vaecli", "train", "--run-dir", "lr=0.1", "--epochs", "0"])
+    report_failure(ConfigError("lr=0.1 is not empty, and epochs=0 is too few."))
+    assert capsys.readouterr().err == "Error: lr=0.1 is not empty, and --epochs 0 is too few.\n"
+
+
+def test_what_a_file_holds_is_not_shown_as_a_flag(capsys):
+    report_failure(RunError("x.safetensors has a broken header: epochs=0: should be 1 or more."))
+    assert "header: epochs=0: should" in capsys.readouterr().err
+
+
+def test_a_warning_is_one_line():
+    assert format_warning("old is new", FutureWarning, "x.py", 3) == "Warning: old is new\n"

@@ -152,6 +152,14 @@ def test_an_error_that_ends_a_training_is_logged(log):
     assert log.read_text() == "It is wrong.\nStopped by SIGINT.\n"
 
 
+def test_warnings_and_errors_name_options_as_flags(log, capsys):
+    show(log, [Notice("Try on_nan='rollback'.", "warning")], "none", quiet=True)
+    with pytest.raises(ConfigError), Progress("none", True, log, 1):
+        raise ConfigError("epochs=0 is too few.")
+    assert log.read_text() == "Warning: Try --on-nan rollback.\n--epochs 0 is too few.\n"
+    assert capsys.readouterr().err == "Warning: Try --on-nan rollback.\n"
+
+
 def test_a_log_that_cannot_be_written_stops_nothing(log, capsys):
     with Progress("plain", False, log, 50) as progress:
         progress.log.close()

@@ -24,7 +24,7 @@ def evaluate(
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print the distortion, rate and loss of images, and with --samples their likelihood.
+    """Print distortion, rate, loss and likelihood of images.
 
     The result is one line of JSON, in nats per image: distortion, rate and loss, their sum, which
     is the negative lower bound; with --samples also nll, the estimate of -log p(x) by importance

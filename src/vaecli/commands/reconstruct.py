@@ -23,7 +23,7 @@ def reconstruct(
         Path | None, output_option("reconstructions.png in the run directory")
     ] = None,
 ) -> None:
-    """Encode and decode images, and save them with their reconstructions as one PNG grid.
+    """Encode and decode images, and save a grid of both.
 
     Each row of images has their reconstructions from the posterior means under it. A conditional
     model is given the true labels.

@@ -12,14 +12,14 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import Interrupted, VaecliError
+from ..system.errors import Interrupted, RunError, VaecliError
 from .output import print_stderr
 
 UNEXPECTED = 1
 RESOURCES = 6
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
 # Options of commands that the library names in its messages, beside the fields of Config.
-COMMAND_OPTIONS = ("label", "style_of")
+COMMAND_OPTIONS = ("count", "label", "style_of")
 DISK_FULL = "No space left to write to."
 
 
@@ -29,7 +29,7 @@ def report_failure(error: Exception) -> int:
         print_stderr(str(error))
         return error.status
     if isinstance(error, VaecliError):
-        return _print_error(with_flags(str(error)), error.status)
+        return _print_error(error_text(error), error.status)
     if isinstance(error, typer.TyperException):
         return _print_error(error.format_message(), error.exit_code)
     if isinstance(error, BrokenPipeError):
@@ -73,10 +73,23 @@ def _describe_defect(error: Exception) -> str:
     return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {name}."
 
 
+def error_text(error: VaecliError) -> str:
+    """What an error says on the command line."""
+    if isinstance(error, RunError):
+        return str(error)  # what a file holds was not typed as an option
+    return with_flags(str(error))
+
+
 def with_flags(message: str) -> str:
-    """A message of the library with its options as flags: `epochs=0` as `--epochs 0`."""
+    """A message of the library with its options as flags: `epochs=0` as `--epochs 0`.
+
+    Text that the user typed, such as a folder that is called `lr=0.1`, stays as it is.
+    """
+    typed = " ".join(sys.argv)
 
     def flag(match: re.Match[str]) -> str:
+        if match[0] in typed:
+            return match[0]
         option = f"--{match[1].replace('_', '-')}"
         value = match[2]
         if value == "True":
@@ -87,8 +100,9 @@ def with_flags(message: str) -> str:
 
     names = "|".join((*Config.__dataclass_fields__, *COMMAND_OPTIONS))
     value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
-    # Not inside a spec, as in adversarial:labels=true.
-    return re.sub(rf"(?<![\w:,'])({names})=({value})", flag, message)
+    # Neither in a spec, as in adversarial:labels=true, nor in a path, as in runs/seed=1/run.json.
+    pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\])"
+    return re.sub(pattern, flag, message)
 
 
 def format_warning(

@@ -29,6 +29,7 @@ RUN_DIR = option(
     "--run-dir",
     "-r",
     help="Run directory or checkpoint to read. [default: the newest run under runs/]",
+    metavar="PATH",
     show_default=False,
     autocompletion=complete_run,
 )

@@ -19,6 +19,7 @@ from ..objectives import METRIC_UNITS
 from ..system.errors import VaecliError
 from ..training.epoch import Epoch
 from ..training.loop import Step
+from .failures import error_text, with_flags
 from .messages import format_duration
 from .output import print_stderr
 
@@ -64,7 +65,7 @@ class Progress:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, VaecliError):
-            self._write_log(str(error))
+            self._write_log(error_text(error))
         if self.bar:
             with suppress(OSError):  # the terminal is gone, and its cursor with it
                 self.bar.live.stop()
@@ -78,7 +79,7 @@ class Progress:
             elif isinstance(event, Epoch):
                 self._show_epoch(event)
             elif event.level == "warning":
-                self._print(f"Warning: {event.text}", even_if_quiet=True)
+                self._print(f"Warning: {with_flags(event.text)}", even_if_quiet=True)
             else:
                 self.say(event.text)
 

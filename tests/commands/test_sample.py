@@ -1,0 +1,140 @@
+"""`vaecli sample`: what the model draws, with chosen labels, and where it is written."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import vaecli
+from tests.commands.pictures import grid, picture, tiles
+from tests.conftest import bars
+from vaecli.system.seeds import random_stream
+
+
+def expected_samples(run, count, seed=0):
+    with random_stream(torch.device("cpu"), seed, "samples"):
+        return vaecli.open(run).model().sample(count)
+
+
+def label_of(tile):
+    """A row has one bright line across, a column one upright."""
+    return int(tile.mean(0).max() > tile.mean(1).max())
+
+
+def test_sample_draws_what_the_model_draws(cli, run_dir, tmp_path):
+    target = tmp_path / "grid.png"
+    done = cli("sample", "-r", run_dir, "-n", 5, "--seed", 3, "-o", target)
+    assert done == (0, f"{target}\n", "")
+    assert (picture(target) == grid(expected_samples(run_dir, 5, seed=3))).all()
+
+
+def test_sample_writes_into_the_run_and_the_same_bytes_again(cli, run_dir):
+    path = run_dir / "samples.png"
+    assert cli("sample", "-r", run_dir).out == f"{path}\n"
+    first = path.read_bytes()
+    cli("sample", "-r", run_dir)
+    assert path.read_bytes() == first
+    assert picture(path).shape == (8 * 10 - 2, 8 * 10 - 2)
+
+
+def test_sample_repeats_the_picture_of_train(cli, run_dir):
+    trained = (run_dir / "samples.png").read_bytes()
+    cli("sample", "-r", run_dir)
+    assert (run_dir / "samples.png").read_bytes() == trained
+    assert (run_dir / "samples" / "epoch-0002.png").read_bytes() == trained
+
+
+def test_columns_can_be_chosen(cli, run_dir, tmp_path):
+    cli("sample", "-r", run_dir, "-n", 6, "--columns", 2, "-o", tmp_path / "a.png")
+    assert picture(tmp_path / "a.png").shape == (3 * 10 - 2, 2 * 10 - 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("x", 2), ("x.exe", 2), ("missing/x.png", 2), ("X.PNG", 0), ("x.jpg", 0)]
+)
+def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, status):
+    done = cli("sample", "-r", run_dir, "-n", 4, "-o", tmp_path / name)
+    assert done.status == status
+    assert (tmp_path / name).exists() == (status == 0)
+
+
+def test_a_dash_writes_to_stdout(run_dir, monkeypatch, capfdbinary):
+    monkeypatch.setattr(sys, "argv", ["vaecli", "sample", "-r", str(run_dir), "-n", "4", "-o", "-"])
+    with pytest.raises(SystemExit) as stopped:
+        vaecli.commands.main()
+    assert not stopped.value.code
+    assert picture(capfdbinary.readouterr().out).shape == (8, 38)
+
+
+def test_an_existing_file_is_replaced_whole(cli, run_dir, tmp_path):
+    target = tmp_path / "grid.png"
+    target.write_bytes(b"x" * 1_000_000)
+    cli("sample", "-r", run_dir, "-n", 4, "-o", target)
+    assert picture(target).shape == (8, 38)
+
+
+def test_all_labels_get_a_row_each(cli, conditional, tmp_path):
+    out = tmp_path / "all.png"
+    assert cli("sample", "-r", conditional, "--label", "all", "-n", 40, "-o", out).status == 0
+    rows = tiles(out)
+    assert [len(row) for row in rows] == [20, 20]
+    right = [label_of(tile) == label for label, row in enumerate(rows) for tile in row]
+    assert np.mean(right) > 0.75  # chance is 0.5
+
+
+def test_one_label_is_sampled_alone_and_labels_take_turns(cli, conditional, tmp_path):
+    for label in (0, 1):
+        out = tmp_path / f"{label}.png"
+        assert cli("sample", "-r", conditional, "--label", label, "-n", 40, "-o", out).status == 0
+        every = [tile for row in tiles(out) for tile in row][:40]
+        assert np.mean([label_of(tile) == label for tile in every]) >= 0.7
+    cli("sample", "-r", conditional, "-n", 40, "--columns", 40, "-o", tmp_path / "turn.png")
+    labels = [label_of(tile) for tile in tiles(tmp_path / "turn.png")[0]]
+    assert np.mean([label == n % 2 for n, label in enumerate(labels)]) >= 0.7
+
+
+def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
+    out = tmp_path / "style.png"
+    done = cli("sample", "-r", conditional, "--style-of", 3, "--label", "all", "-n", 2, "-o", out)
+    assert done.status == 0
+    model = vaecli.open(conditional).model()
+    test = bars(40, seed=1)
+    z = model.embed(test.pixels(slice(3, 4)), test.one_hot_labels(slice(3, 4)))
+    x = model.decode(z.expand(2, -1), torch.eye(2))
+    assert (picture(out) == grid(x, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--label", 2], "--label 2: choose all, or a class from 0 to 1."),
+        (["--label", "x"], "--label x: choose all, or a class from 0 to 1."),
+        (["--style-of", 40], "--style-of 40: there are 40 images, numbered from 0."),
+        (["--style-of", 0, "--fit", "gaussian"], "use one"),
+    ],
+)
+def test_a_label_that_does_not_exist_is_refused_with_those_that_do(
+    cli, conditional, tmp_path, options, reason
+):
+    done = cli("sample", "-r", conditional, *options, "-o", tmp_path / "x.png")
+    assert (done.status, done.out) == (2, "")
+    assert reason in done.err
+    assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("options", [["--label", 0], ["--style-of", 0]])
+def test_a_model_without_labels_says_so(cli, trained, tmp_path, options):
+    done = cli("sample", "-r", trained, *options, "-o", tmp_path / "x.png")
+    assert done.status == 2
+    assert "not conditional" in done.err
+
+
+@pytest.mark.parametrize("fit", ["gaussian", "mixture"])
+def test_the_seed_decides_samples_of_a_fitted_density(cli, run_dir, tmp_path, fit):
+    pictures = []
+    for name, seed in (("1.png", 0), ("2.png", 0), ("3.png", 1)):
+        options = ("--fit", fit, "-n", 9, "--seed", seed, "-o", tmp_path / name)
+        assert cli("sample", "-r", run_dir, *options).status == 0
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
