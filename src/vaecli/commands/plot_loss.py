@@ -12,9 +12,9 @@ def plot_loss(
     run_dir: Annotated[list[Path] | None, RUN_DIR] = None,
     output: Annotated[Path | None, output_option("loss.png in the run directory")] = None,
 ) -> None:
-    """Plot loss, distortion and rate per epoch, also of a run that still trains.
+    """Plot loss, distortion and rate per epoch.
 
-    Repeat -r to plot several runs in one picture.
+    Works on a run that is still training. Repeat -r to plot several runs in one picture.
     """
     from ..pictures import loss_curves, style
     from ..run import names

@@ -103,10 +103,10 @@ def train(
     ] = False,
     **fields: Any,
 ) -> None:
-    """Train a model and write its run directory: checkpoints, pictures and a loss log.
+    """Train a model and write its run directory.
 
-    Prints the path of the run directory. Flags override environment variables (VAECLI_EPOCHS and so
-    on), which override --config.
+    The directory gets checkpoints, pictures and a loss log; its path is printed. Flags override
+    environment variables (VAECLI_EPOCHS and so on), which override --config.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_path, print_stderr
