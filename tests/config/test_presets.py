@@ -20,11 +20,6 @@ from vaecli.system.errors import ConfigError
 
 TRAIN, TEST = bars(96), bars(32, seed=1)
 NETWORKS = ("mlp:width=16,depth=1", "conv:width=4")
-ADVERSARIAL = {
-    name
-    for name, preset in PRESETS.items()
-    if {"adversarial", "vae-gan"} & {str(preset.changes.get("objective")).partition(":")[0]}
-}
 NOISY = {"info-vae", "wae-mmd", "swae"}  # their losses hold a distance that a small batch estimates
 
 
@@ -125,8 +120,8 @@ def trained(name, network):
     before = {(m, n): p.clone() for m, module in modules for n, p in module.named_parameters()}
     epochs = [e for e in vaecli.fit(state, data, TEST) if isinstance(e, vaecli.Epoch)]
     first, last = epochs[0].train, epochs[-1].train
-    monitor = "distortion" if name in ADVERSARIAL | NOISY else "loss"
-    # The one first pays to fill its capacity, the other's critic learns to see more.
+    monitor = "distortion" if name in NOISY else state.objective.monitor
+    # The one first pays to fill its capacity, the other's discriminator learns to see more.
     if name not in ("capacity", "vae-gan"):
         assert last[monitor] < first[monitor]
     moved = {key for key, old in before.items() if not torch.equal(old, _now(modules, key))}

@@ -72,7 +72,7 @@ def make(posterior=GaussianPosterior, prior=fixed, latent_dim=2, context=0):
         )
 
 
-def random_stream(objective, model, x=X, c=None, seed=3, **options):
+def seeded_terms(objective, model, x=X, c=None, seed=3, **options):
     """The loss terms, with the noise of the seed."""
     torch.manual_seed(seed)
     return objective(model, x, c, **options)

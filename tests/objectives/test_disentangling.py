@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import softplus
 
 from tests.conftest import bars
-from tests.objectives.made import X, draw, gradients, make, random_stream
+from tests.objectives.made import X, draw, gradients, make, seeded_terms
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives import disentangling
 from vaecli.objectives.disentangling import (
@@ -79,7 +79,7 @@ def test_the_estimated_total_correlation_of_a_correlated_normal_is_correct(image
 
 def test_beta_tc_weights_and_logs_the_total_correlation():
     model = make(latent_dim=3)
-    terms = random_stream(BetaTCVAE(model.posterior, 50, beta=5), model)
+    terms = seeded_terms(BetaTCVAE(model.posterior, 50, beta=5), model)
     plain = draw(model)
     joint, marginals = aggregate_posterior_log_density(plain.q, plain.z[0], 50)
     tc = (joint - marginals.sum(-1)).mean()
@@ -89,13 +89,13 @@ def test_beta_tc_weights_and_logs_the_total_correlation():
 
 def test_neutral_weights_give_the_elbo():
     model = make()
-    plain = gradients(random_stream(ELBO(), model).loss, model)
+    plain = gradients(seeded_terms(ELBO(), model).loss, model)
     limits = [BetaTCVAE(model.posterior, 50, beta=1), FactorVAE(model.posterior, 2, gamma=0)]
     limits += [DIPVAE(model.posterior, variant, 0, 0) for variant in ("I", "II")]
     for objective in limits:
-        terms = random_stream(objective, model)
+        terms = seeded_terms(objective, model)
         loss = terms.loss - terms.metrics.get("discriminator_loss", 0) / 2
-        torch.testing.assert_close(loss, random_stream(ELBO(), model).loss, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(loss, seeded_terms(ELBO(), model).loss, rtol=1e-6, atol=1e-6)
         for name, gradient in gradients(terms.loss, model).items():
             torch.testing.assert_close(gradient, plain[name], rtol=1e-4, atol=1e-6)
 
@@ -145,7 +145,7 @@ def test_encoder_and_discriminator_of_factor_vae_do_not_train_each_other():
     model = make()
     torch.manual_seed(0)
     objective = FactorVAE(model.posterior, 2, gamma=8)
-    got = random_stream(objective, model)
+    got = seeded_terms(objective, model)
     plain = draw(model)
     z = plain.z[0]
     encoder_loss = (plain.distortion + plain.rate).mean() + 8 * objective.discriminator(z).mean()
@@ -173,7 +173,7 @@ def test_the_dip_penalty_is_the_distance_of_the_covariance_from_the_identity(var
         covariance = covariance + torch.diag(q.variance.mean(0))
     off = sum(covariance[i, j] ** 2 for i in range(3) for j in range(3) if i != j)
     diagonal = sum((covariance[i, i] - 1) ** 2 for i in range(3))
-    found = random_stream(DIPVAE(model.posterior, variant, 5, 7), model).metrics["dip_penalty"]
+    found = seeded_terms(DIPVAE(model.posterior, variant, 5, 7), model).metrics["dip_penalty"]
     torch.testing.assert_close(found, (5 * off + 7 * diagonal).detach())
 
 
@@ -185,5 +185,5 @@ def test_the_dip_penalty_of_independent_latents_of_variance_1_is_0():
         model.posterior.head.weight.zero_()
     heads = torch.cat([0.6 * signs, torch.full((4, 2), math.log(0.64))], dim=1)
     model.posterior.head.register_forward_hook(lambda *_: heads)
-    assert random_stream(DIPVAE(model.posterior, "II"), model, X[:4]).metrics["dip_penalty"] < 1e-10
-    assert random_stream(DIPVAE(model.posterior, "I"), model, X[:4]).metrics["dip_penalty"] > 1
+    assert seeded_terms(DIPVAE(model.posterior, "II"), model, X[:4]).metrics["dip_penalty"] < 1e-10
+    assert seeded_terms(DIPVAE(model.posterior, "I"), model, X[:4]).metrics["dip_penalty"] > 1

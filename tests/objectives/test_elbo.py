@@ -4,14 +4,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.objectives.made import Learned, Shared, draw, gradients, make, random_stream
+from tests.objectives.made import Learned, Shared, draw, gradients, make, seeded_terms
 from vaecli.objectives.elbo import ELBO
 
 
 def test_the_loss_is_the_textbook_formula():
     """Summed cross-entropy plus the KL of the paper's appendix B, per image."""
     model, x = make(latent_dim=3), torch.rand(7, 1, 8, 8)
-    terms = random_stream(ELBO(), model, x)
+    terms = seeded_terms(ELBO(), model, x)
     mean, log_var = model.posterior.head(model.posterior.encoder(x)).chunk(2, dim=-1)
     torch.manual_seed(3)
     z = mean + torch.exp(0.5 * log_var) * torch.randn(1, 7, 3)[0]
@@ -66,7 +66,7 @@ def test_rate_within_the_free_bits_costs_nothing_and_rate_above_them_counts():
 
 def test_schedules_at_their_limit_give_the_elbo():
     model = make()
-    plain = random_stream(ELBO(), model).loss
+    plain = seeded_terms(ELBO(), model).loss
     limits = [
         (ELBO(annealing_epochs=3), 3.5),
         (ELBO(cycle_epochs=4), 6.5),
@@ -74,14 +74,14 @@ def test_schedules_at_their_limit_give_the_elbo():
         (ELBO(capacity=5, capacity_epochs=1e9, capacity_weight=1), 1e-3),
     ]
     for objective, epoch in limits:
-        terms = random_stream(objective, model, epoch=epoch)
+        terms = seeded_terms(objective, model, epoch=epoch)
         torch.testing.assert_close(terms.loss, plain, rtol=0, atol=1e-6 * plain.item())
-    four = random_stream(ELBO(beta=4), model)
+    four = seeded_terms(ELBO(beta=4), model)
     torch.testing.assert_close(four.loss - plain, 3 * four.metrics["rate"])
 
 
 def test_beta_0_trains_an_autoencoder():
-    terms = random_stream(ELBO(beta=0), make())
+    terms = seeded_terms(ELBO(beta=0), make())
     assert terms.loss == terms.metrics["distortion"]
     assert not ELBO(beta=0).needs_density
     assert ELBO(beta=0.1).needs_density
@@ -90,7 +90,7 @@ def test_beta_0_trains_an_autoencoder():
 @pytest.mark.parametrize("prior", [Learned, Shared])
 def test_with_beta_0_a_learned_prior_is_fitted_to_detached_latents(prior):
     model = make(prior=prior)
-    got = gradients(random_stream(ELBO(beta=0), model).loss, model)
+    got = gradients(seeded_terms(ELBO(beta=0), model).loss, model)
     fixed = draw(model)
     apart = gradients(fixed.distortion.mean(), model)
     fit = gradients(-model.prior().log_prob(fixed.z[0].detach()).mean(), model)

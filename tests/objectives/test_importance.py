@@ -5,7 +5,7 @@ import torch
 from torch import testing
 
 from tests.conftest import bars
-from tests.objectives.made import Learned, Normal, X, draw, gradients, make, random_stream
+from tests.objectives.made import Learned, Normal, X, draw, gradients, make, seeded_terms
 from tests.test_model import evidence
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives import importance
@@ -26,27 +26,27 @@ def stretched(model, factor=3.0):
 def test_with_one_sample_every_bound_is_the_elbo():
     """With the rate by Monte Carlo in both, as no formula is known for this prior."""
     model = make(prior=Normal)
-    plain = random_stream(ELBO(), model).loss
+    plain = seeded_terms(ELBO(), model).loss
     for objective in (IWAE(1), PIWAE(1, 1), Renyi(0.3, 1), DReG(model.posterior, 1), Renyi(1, 1)):
-        testing.assert_close(random_stream(objective, model).loss, plain, **TIGHT)
+        testing.assert_close(seeded_terms(objective, model).loss, plain, **TIGHT)
 
 
 def test_equally_weighted_samples_give_the_elbo():
     model = make()
     one, several = draw(model), draw(model, 6)
     testing.assert_close(
-        random_stream(IWAE(1, beta=1), model).loss, (one.distortion + one.rate).mean(), **TIGHT
+        seeded_terms(IWAE(1, beta=1), model).loss, (one.distortion + one.rate).mean(), **TIGHT
     )
     testing.assert_close(
-        random_stream(IWAE(3, 2, beta=1), model).loss,
+        seeded_terms(IWAE(3, 2, beta=1), model).loss,
         (several.distortion + several.rate).mean(),
         **TIGHT,
     )
     monte_carlo = -several.log_weights.mean()
-    testing.assert_close(random_stream(IWAE(1, 6), model).loss, monte_carlo, **TIGHT)
-    testing.assert_close(random_stream(Renyi(1, 6), model).loss, monte_carlo, **TIGHT)
+    testing.assert_close(seeded_terms(IWAE(1, 6), model).loss, monte_carlo, **TIGHT)
+    testing.assert_close(seeded_terms(Renyi(1, 6), model).loss, monte_carlo, **TIGHT)
     testing.assert_close(
-        random_stream(Renyi(0.999, 6), model).loss, monte_carlo, rtol=1e-3, atol=1e-3
+        seeded_terms(Renyi(0.999, 6), model).loss, monte_carlo, rtol=1e-3, atol=1e-3
     )
 
 
@@ -61,20 +61,18 @@ def test_each_bound_is_the_formula_of_its_paper():
     iwae = [-math.log(w) for w in weights.mean(0).tolist()]
     halves = [weights[0::2].mean(0), weights[1::2].mean(0)]
     miwae = [-math.log(w) for half in halves for w in half.tolist()]
-    testing.assert_close(random_stream(IWAE(6), model).loss, average(iwae), **TIGHT)
-    testing.assert_close(random_stream(IWAE(3, 2), model).loss, average(miwae), **TIGHT)
-    testing.assert_close(random_stream(PIWAE(3, 2), model).loss, average(iwae), **TIGHT)
-    testing.assert_close(
-        random_stream(DReG(model.posterior, 6), model).loss, average(iwae), **TIGHT
-    )
-    testing.assert_close(random_stream(Renyi(0, 6), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded_terms(IWAE(6), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded_terms(IWAE(3, 2), model).loss, average(miwae), **TIGHT)
+    testing.assert_close(seeded_terms(PIWAE(3, 2), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded_terms(DReG(model.posterior, 6), model).loss, average(iwae), **TIGHT)
+    testing.assert_close(seeded_terms(Renyi(0, 6), model).loss, average(iwae), **TIGHT)
     for alpha in (-1.5, 0.5, 2.0):
         power = [sum(v ** (1 - alpha) for v in w) / len(w) for w in weights.T.tolist()]
         renyi = [-math.log(p) / (1 - alpha) for p in power]
-        testing.assert_close(random_stream(Renyi(alpha, 6), model).loss, average(renyi), **TIGHT)
+        testing.assert_close(seeded_terms(Renyi(alpha, 6), model).loss, average(renyi), **TIGHT)
     plain = draw(model, 6)
     combined = 0.3 * (plain.distortion + plain.rate).mean() + 0.7 * average(iwae)
-    testing.assert_close(random_stream(IWAE(6, beta=0.3), model).loss, combined, **TIGHT)
+    testing.assert_close(seeded_terms(IWAE(6, beta=0.3), model).loss, combined, **TIGHT)
 
 
 def test_the_bound_rises_to_the_evidence_with_more_samples():
@@ -83,7 +81,7 @@ def test_the_bound_rises_to_the_evidence_with_more_samples():
     found = []
     with torch.inference_mode():
         for samples, times in ((1, 1000), (4, 500), (16, 200), (4000, 3)):
-            found.append(-random_stream(IWAE(samples), model, X.repeat(times, 1, 1, 1)).loss.item())
+            found.append(-seeded_terms(IWAE(samples), model, X.repeat(times, 1, 1, 1)).loss.item())
     assert found[0] < found[1] - 0.3 < found[2] - 0.4
     assert found[2] < truth
     assert found[3] == pytest.approx(truth, abs=0.05)
@@ -98,7 +96,7 @@ def test_the_gradient_weights_samples_by_their_importance():
 
 def test_the_renyi_bound_decreases_with_alpha():
     model = stretched(make())
-    bounds = [-random_stream(Renyi(alpha, 50), model).loss for alpha in (-2, 0, 0.5, 0.99, 1, 2)]
+    bounds = [-seeded_terms(Renyi(alpha, 50), model).loss for alpha in (-2, 0, 0.5, 0.99, 1, 2)]
     assert bounds == sorted(bounds, reverse=True)
     assert bounds[0] - bounds[-1] > 1
     testing.assert_close(bounds[1], draw(model, 50).bound.mean(), **TIGHT)
@@ -107,9 +105,9 @@ def test_the_renyi_bound_decreases_with_alpha():
 @pytest.mark.parametrize("prior", [Normal, Learned])
 def test_encoder_and_decoder_of_piwae_are_trained_by_their_own_bounds(prior):
     model = stretched(make(prior=prior))
-    got = gradients(random_stream(PIWAE(3, 4), model).loss, model)
-    encoder = gradients(random_stream(IWAE(3, 4), model).loss, model)
-    decoder = gradients(random_stream(IWAE(12), model).loss, model)
+    got = gradients(seeded_terms(PIWAE(3, 4), model).loss, model)
+    encoder = gradients(seeded_terms(IWAE(3, 4), model).loss, model)
+    decoder = gradients(seeded_terms(IWAE(12), model).loss, model)
     for name, gradient in got.items():
         wanted = (encoder if name.startswith("posterior.") else decoder)[name]
         testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-5)
@@ -119,7 +117,7 @@ def test_encoder_and_decoder_of_piwae_are_trained_by_their_own_bounds(prior):
 def test_the_gradient_of_dreg_has_the_mean_of_that_of_iwae_and_less_noise():
     model = make(prior=Learned)
     bound, dreg = IWAE(4), DReG(model.posterior, 4)
-    plain, other = (gradients(random_stream(o, model).loss, model) for o in (bound, dreg))
+    plain, other = (gradients(seeded_terms(o, model).loss, model) for o in (bound, dreg))
     for name in plain:
         if not name.startswith("posterior."):
             testing.assert_close(other[name], plain[name], rtol=1e-4, atol=1e-5)
@@ -163,10 +161,8 @@ def test_the_gradient_of_dreg_is_0_at_the_true_posterior():
         model.posterior.head.weight.zero_()
         model.posterior.head.bias.zero_()
     for samples in (1, 5):
-        still = gradients(
-            random_stream(DReG(model.posterior, samples), model).loss, model.posterior
-        )
-        noisy = gradients(random_stream(IWAE(samples), model).loss, model.posterior)
+        still = gradients(seeded_terms(DReG(model.posterior, samples), model).loss, model.posterior)
+        noisy = gradients(seeded_terms(IWAE(samples), model).loss, model.posterior)
         assert still["head.bias"].abs().max() < 1e-6
         assert noisy["head.bias"].abs().max() > 0.01
 

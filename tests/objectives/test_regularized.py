@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tests.objectives.made import C, Learned, X, draw, gradients, make, random_stream
+from tests.objectives.made import C, Learned, X, draw, gradients, make, seeded_terms
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.regularized import RAE, decoder_gradient_penalty, decoder_l2
 from vaecli.parts.posteriors import DiracPosterior
@@ -14,7 +14,7 @@ def model():
 
 @pytest.mark.parametrize("penalty", ["l2", "gp"])
 def test_the_loss_is_the_weighted_sum_of_the_paper(model, penalty):
-    metrics = random_stream(RAE(model.posterior, penalty, beta=0.3, weight=0.2), model).metrics
+    metrics = seeded_terms(RAE(model.posterior, penalty, beta=0.3, weight=0.2), model).metrics
     wanted = metrics["distortion"] + 0.3 * metrics["latent_l2"] + 0.2 * metrics["decoder_penalty"]
     torch.testing.assert_close(metrics["loss"], wanted)
     torch.testing.assert_close(metrics["latent_l2"], (model.embed(X) ** 2 / 2).sum(-1).mean())
@@ -24,7 +24,7 @@ def test_the_loss_is_the_weighted_sum_of_the_paper(model, penalty):
 def test_without_weights_the_loss_is_that_of_an_autoencoder(model, penalty):
     bare = RAE(model.posterior, penalty, beta=0, weight=0)
     torch.testing.assert_close(
-        random_stream(bare, model).loss, random_stream(ELBO(beta=0), model).loss
+        seeded_terms(bare, model).loss, seeded_terms(ELBO(beta=0), model).loss
     )
 
 
@@ -68,8 +68,8 @@ def test_a_step_down_the_gradient_penalty_lowers_it(model):
 def test_the_gradient_penalty_is_the_same_in_evaluation_of_a_conditional_model():
     model = make(DiracPosterior, Learned, context=2)
     objective = RAE(model.posterior, "gp")
-    wanted = random_stream(objective, model, X, C).metrics
+    wanted = seeded_terms(objective, model, X, C).metrics
     with torch.inference_mode():
         torch.testing.assert_close(
-            random_stream(objective, model, X.clone(), C.clone()).metrics, wanted
+            seeded_terms(objective, model, X.clone(), C.clone()).metrics, wanted
         )

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from tests.objectives.made import Learned, Shared, X, draw, gradients, make, random_stream
+from tests.objectives.made import Learned, Shared, X, draw, gradients, make, seeded_terms
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.wasserstein import KERNEL_SCALES, SWAE, WAE, mmd, sliced_wasserstein
 from vaecli.parts.posteriors import DiracPosterior
@@ -72,10 +72,10 @@ def test_the_sliced_distance_of_a_scaled_sample_is_that_of_its_points():
 
 def test_losses_are_weighted_sums_of_their_metrics():
     model = make()
-    wae = random_stream(WAE(weight=7, kl_weight=0.4), model).metrics
+    wae = seeded_terms(WAE(weight=7, kl_weight=0.4), model).metrics
     wanted = wae["distortion"] + 7 * wae["mmd"] + 0.4 * wae["rate"]
     torch.testing.assert_close(wae["loss"], wanted)
-    swae = random_stream(SWAE(weight=7), model).metrics
+    swae = seeded_terms(SWAE(weight=7), model).metrics
     torch.testing.assert_close(swae["loss"], swae["distortion"] + 7 * swae["sliced_wasserstein"])
 
 
@@ -83,16 +83,16 @@ def test_the_mmd_compares_the_latents_of_the_batch_with_samples_of_the_prior():
     model = make(latent_dim=3)
     torch.manual_seed(3)
     z, prior = model.posterior(X).rsample((1,))[0], model.prior().expand((6,)).sample()
-    torch.testing.assert_close(random_stream(WAE(), model).metrics["mmd"], mmd(z, prior).detach())
+    torch.testing.assert_close(seeded_terms(WAE(), model).metrics["mmd"], mmd(z, prior).detach())
 
 
 def test_without_the_distance_the_loss_is_that_of_the_elbo_or_an_autoencoder():
     model = make()
-    info = random_stream(WAE(weight=0, kl_weight=1), model).loss
-    torch.testing.assert_close(info, random_stream(ELBO(), model).loss, rtol=1e-6, atol=1e-6)
+    info = seeded_terms(WAE(weight=0, kl_weight=1), model).loss
+    torch.testing.assert_close(info, seeded_terms(ELBO(), model).loss, rtol=1e-6, atol=1e-6)
     for objective in (WAE(weight=0), SWAE(weight=0)):
         torch.testing.assert_close(
-            random_stream(objective, model).loss, random_stream(ELBO(beta=0), model).loss
+            seeded_terms(objective, model).loss, seeded_terms(ELBO(beta=0), model).loss
         )
 
 
@@ -100,7 +100,7 @@ def test_without_the_distance_the_loss_is_that_of_the_elbo_or_an_autoencoder():
 @pytest.mark.parametrize("objective", [WAE(weight=50), SWAE(weight=50)])
 def test_a_learned_prior_is_fitted_to_the_latents_only(objective, prior):
     model = make(DiracPosterior, prior)
-    got = gradients(random_stream(objective, model).loss, model)
+    got = gradients(seeded_terms(objective, model).loss, model)
     z = draw(model).z[0].detach()
     fit = gradients(-model.prior().log_prob(z).mean(), model)
     own = [name for name in got if name.startswith("prior.") and "posterior" not in name]

@@ -24,10 +24,10 @@ def evaluate(
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print distortion, rate, loss and likelihood of images.
+    """Print the lower bound and the likelihood of images.
 
-    The result is one line of JSON, in nats per image: distortion, rate and loss, their sum, which
-    is the negative lower bound; with --samples also nll, the estimate of -log p(x) by importance
+    The result is one line of JSON, in nats per image: distortion, rate and their sum loss, the
+    negative lower bound. With --samples it also has nll, the estimate of -log p(x) by importance
     sampling, and its standard error over the images.
     """
     from ..data.splits import load_split

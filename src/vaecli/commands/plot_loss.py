@@ -14,7 +14,7 @@ def plot_loss(
 ) -> None:
     """Plot loss, distortion and rate per epoch.
 
-    A run may still be training. Repeat -r to plot several runs in one picture.
+    Works on a run that is still training. Repeat -r to plot several runs in one picture.
     """
     from ..pictures import loss_curves, style
     from ..run import names

@@ -23,10 +23,10 @@ def reconstruct(
         Path | None, output_option("reconstructions.png in the run directory")
     ] = None,
 ) -> None:
-    """Encode and decode images, and save a grid of both.
+    """Encode and decode images, and save them as one PNG grid.
 
-    Each row of images has their reconstructions from the posterior means under it. A conditional
-    model is given the true labels.
+    Under each row of images are their reconstructions from the posterior means. A conditional model
+    is given the true labels.
     """
     from ..data.splits import load_split
     from ..evaluation import decoding

@@ -48,9 +48,9 @@ def sample(
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Sample images from a trained model.
+    """Sample images from a trained model, as one PNG grid.
 
-    They are saved as one grid, samples.png in the run directory by default. Latents are drawn from the prior; the pictures are the pixel means decoded from them.
+    Latents are drawn from the prior. The grid shows the pixel means that are decoded from them.
     """
     from ..evaluation.decoding import sample_images
     from ..pictures import grids

@@ -105,8 +105,8 @@ def train(
 ) -> None:
     """Train a model and write its run directory.
 
-    That holds checkpoints, pictures and a table of losses; its path is printed. Flags override environment variables (VAECLI_EPOCHS and so
-    on), which override --config.
+    The directory gets checkpoints, pictures and a loss log; its path is printed. Flags override
+    environment variables (VAECLI_EPOCHS and so on), which override --config.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_path, print_stderr
