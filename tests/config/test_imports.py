@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "typer"}
+HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "sklearn", "typer"}
 LIGHT = [
     "spec",
     "config",
