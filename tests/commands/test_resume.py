@@ -253,7 +253,7 @@ def test_divergence_leaves_a_row_and_the_last_good_epoch(cli, run_dir):
     list(fit(state, bars(96), TEST))
     with torch.no_grad():
         next(iter(state.model.parameters()))[0, 0] = float("inf")
-    with pytest.raises(vaecli.errors.TrainingDiverged, match=r"model.posterior.* no longer finite"):
+    with pytest.raises(vaecli.system.errors.TrainingDiverged, match=r"model.posterior.* no longer finite"):
         run.save(state)
     assert run.checkpoint.read_bytes() == good
 
