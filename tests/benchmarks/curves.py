@@ -22,7 +22,7 @@ import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
 from tests.benchmarks.speed import Other  # noqa: E402
 from vaecli.config.presets import config_from_layers  # noqa: E402
-from vaecli.training.runtime import keep_memory  # noqa: E402
+from vaecli.training.runtime import keep_freed_memory  # noqa: E402
 
 SEED_RECIPE = 99.0  # nats: the test loss of the default recipe after 50 epochs, of the README
 COLORS = {"textbook loop": "#94a4a2", "pythae": "#ffa90e", "vae": "#3f90da", "vae-fast": "#bd1f01"}
@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--pythae", help="the Python of an environment with pythae")
     parser.add_argument("--out", type=Path, default=Path("curves.png"))
     options = parser.parse_args()
-    keep_memory()
+    keep_freed_memory()
     contenders: dict[str, Contender] = {}
     contenders["textbook loop"] = Other(sys.executable, "textbook_epochs.py", 2, 60_000, 128)
     if options.pythae:

@@ -41,10 +41,10 @@ torch.set_flush_denormal(True)
 import vaecli  # noqa: E402
 from tests.benchmarks import write_csv  # noqa: E402
 from vaecli.evaluation.bounds import evaluate, log_likelihood  # noqa: E402
-from vaecli.objectives.importance import ROWS  # noqa: E402
+from vaecli.objectives.importance import MAX_DECODED_LATENTS  # noqa: E402
 from vaecli.parts.optimizers import Adam  # noqa: E402
 from vaecli.system.devices import can_compile  # noqa: E402
-from vaecli.training.runtime import keep_memory  # noqa: E402
+from vaecli.training.runtime import keep_freed_memory  # noqa: E402
 from vaecli.training.state import State  # noqa: E402
 
 Sizes = list[tuple[int, int]]
@@ -108,7 +108,7 @@ class Composed:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         terms = self.state.objective(self.state.model, x)
-        return terms.loss, torch.stack(tuple(terms.logged.values())) * len(x)
+        return terms.loss, torch.stack(tuple(terms.metrics.values())) * len(x)
 
 
 def written_out(model: Plain | Composed, train: vaecli.Images, batch_size: int) -> Iterator[None]:
@@ -201,11 +201,11 @@ def likelihoods(pairs: int, images: int = 40) -> list[dict[str, float]]:
     train, test, _ = vaecli.load(vaecli.Config(train_images=1, test_images=images))
     model = vaecli.start(vaecli.Config(), train).model
     weights = [torch.randn(outputs, inputs) for inputs, outputs in NETWORKS["two layers"][3:]]
-    rows = [torch.randn(ROWS, w.shape[1]) for w in weights]
-    outputs = [torch.empty(ROWS, len(w)) for w in weights]
+    rows = [torch.randn(MAX_DECODED_LATENTS, w.shape[1]) for w in weights]
+    outputs = [torch.empty(MAX_DECODED_LATENTS, len(w)) for w in weights]
 
     def products() -> None:
-        for _ in range(images * SAMPLES // ROWS):
+        for _ in range(images * SAMPLES // MAX_DECODED_LATENTS):
             for x, w, y in zip(rows, weights, outputs, strict=True):
                 torch.mm(x, w.T, out=y)
 
@@ -259,7 +259,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["loops", "processes", "likelihoods"])
     parser.add_argument("--out", type=Path, default=Path("speed.csv"))
     options = parser.parse_args()
-    keep_memory()
+    keep_freed_memory()
     rows = []
     if options.only in (None, "loops"):
         for name in NETWORKS:

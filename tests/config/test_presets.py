@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import vaecli
-from tests.commands.test_process import arguments
 from tests.conftest import bars
+from tests.runs import arguments
 from vaecli.config.build import resolve
 from vaecli.config.config import Config, to_json
 from vaecli.config.presets import PRESETS, config_from_layers, with_beta

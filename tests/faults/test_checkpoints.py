@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.commands.test_process import posix
-from tests.faults.conftest import assert_clean, assert_refused, contents
+from tests.processes import assert_clean, assert_refused, posix
+from tests.runs import contents
 from vaecli.run import checkpoint, names
 
 UNSAFE = ("weights_only", "pickle", "unsafe", "torch.load", "trust")
@@ -172,7 +172,7 @@ def test_a_run_trained_on_cuda_is_read_without_one(cli, run_dir, without_acceler
     resume = ["train", "-q", "--resume", run_dir, "--epochs", 3]
     refused = cli(*resume)
     assert_refused(refused, 2, run_dir)
-    assert "device='cuda': this machine has cpu" in refused.err
+    assert "--device cuda: this machine has cpu" in refused.err
     done = cli(*resume, "--device", "cpu")
     assert done.status == 0
     assert_clean(done, run_dir, result=f"{run_dir}\n")

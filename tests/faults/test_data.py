@@ -1,7 +1,5 @@
 """Images that teach nothing, files that are damaged, and losses that are no number."""
 
-import csv
-import json
 import math
 import socket
 
@@ -11,10 +9,9 @@ import torch
 from torchvision.datasets import KMNIST
 
 import vaecli
-from tests.commands.test_process import arguments, posix
 from tests.conftest import TINY, bars, idx, write_idx
-from tests.faults.conftest import assert_clean, assert_refused, contents, hurt
-from vaecli.run import checkpoint, names
+from tests.processes import assert_clean, assert_refused, posix, run_process
+from tests.runs import arguments, contents, header, losses, record, tensors
 
 FILES = [f"{s}-{k}-ubyte" for s in ("train", "t10k") for k in ("images-idx3", "labels-idx1")]
 
@@ -28,15 +25,11 @@ def write_images(folder, train, test):
     return folder
 
 
-def losses(run):
-    with (run / names.LOSSES).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize(("count", "value"), [(33, 0), (33, 255), (33, 100), (1, None)])
 def test_images_that_hardly_differ_train_without_a_nan(cli, tmp_path, count, value):
     pixels = bars(count).x.squeeze(1).numpy() if value is None else np.full((count, 8, 8), value)
-    data, run = write_images(tmp_path / "data", pixels, pixels[:1]), tmp_path / "run"
+    data = write_images(tmp_path / "data", pixels, pixels[:1])
+    run = tmp_path / "run"
     done = cli(*arguments(data, run, "-q", "--epochs", 2))
     assert (done.status, done.err) == (0, "")
     assert_clean(done, tmp_path, result=f"{run}\n")
@@ -118,17 +111,16 @@ ELBO.forward = poisoned
 @pytest.mark.slow
 def test_a_loss_that_becomes_nan_keeps_the_epoch_before(cli, digits, tmp_path):
     run = tmp_path / "run"
-    done = hurt(*arguments(digits, run, "-q", "--epochs", 4), fault=POISON)
+    done = run_process(*arguments(digits, run, "-q", "--epochs", 4), fault=POISON)
     assert_refused(done, 5, tmp_path)
     assert "became nan in batch 1 of epoch 3" in done.err
-    tensors, header = checkpoint.load(run / names.CHECKPOINT)
-    assert len(header["history"]) == 2
-    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    assert len(header(run)["history"]) == 2
+    assert all(torch.isfinite(tensor).all() for tensor in tensors(run).values())
     rows = losses(run)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert rows[2]["train_loss"] == "nan"
     assert [rows[2][f"test_{term}"] for term in ("loss", "distortion", "rate")] == [""] * 3
-    assert json.loads((run / "run.json").read_text())["status"] == "diverged"
+    assert record(run)["status"] == "diverged"
     assert cli("train", "-q", "--resume", run).status == 0
     assert all(math.isfinite(float(cell)) for row in losses(run) for cell in row.values())
     assert [row["epoch"] for row in losses(run)] == ["1", "2", "3", "4"]

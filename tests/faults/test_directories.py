@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_process import arguments, posix
-from tests.faults.conftest import Terminal, assert_clean, assert_refused, plain
+from tests.processes import Terminal, assert_clean, assert_refused, plain, posix
+from tests.runs import arguments
 
 NAMES = {
     "markup": "my [red] [/x]",
@@ -34,7 +34,7 @@ def test_overwriting_refuses_what_no_run_could_be(
     monkeypatch.chdir(tmp_path)
     done = cli("train", "--overwrite", "--run-dir", os.path.expanduser(place))
     assert_refused(done, 2, tmp_path)
-    assert "it is no ordinary run directory" in done.err
+    assert "it is not an ordinary run directory" in done.err
 
 
 @posix

@@ -1,15 +1,14 @@
 """Disks that are full, folders that are closed, outputs that no file can be."""
 
 import errno
-import json
 import os
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.commands.test_process import arguments, posix
-from tests.faults.conftest import Terminal, assert_clean, assert_refused, contents, hurt
+from tests.processes import Terminal, assert_clean, assert_refused, posix, run_process
+from tests.runs import arguments, contents, record
 from vaecli.run import names
 
 pytestmark = posix
@@ -40,21 +39,21 @@ FULL_DEVICE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_keeps_the_old_checkpoint(cli, run_dir, tmp_path):
+def test_a_disk_that_becomes_full_keeps_the_old_checkpoint(cli, run_dir, tmp_path):
     path = run_dir / names.CHECKPOINT
     old = {path: path.read_bytes()}
     line = ["train", "-q", "--resume", run_dir, "--epochs", 3]
-    done = hurt(*line, fault=FULL.format(20_000))
+    done = run_process(*line, fault=FULL.format(20_000))
     assert_refused(done, 6, tmp_path, old=old)
     assert re.search(rf"Cannot write {re.escape(str(path))} \(3\d,\d{{3}} bytes\): ", done.err)
-    assert json.loads((run_dir / "run.json").read_text())["status"] == "failed"
+    assert record(run_dir)["status"] == "failed"
     assert cli(*line).status == 0
 
 
 @pytest.mark.slow
 def test_a_disk_too_full_for_a_plot_stops_no_training(digits, tmp_path):
     run = tmp_path / "run"
-    done = hurt(*arguments(digits, run, "-q", "--epochs", 1), fault=FULL.format(40_000))
+    done = run_process(*arguments(digits, run, "-q", "--epochs", 1), fault=FULL.format(40_000))
     assert done.status == 0
     assert_clean(done, tmp_path, result=f"{run}\n")
     warning = r"Warning: Could not save loss\.png: Cannot write .*/run/loss\.png \([\d,]+ bytes\): "
@@ -62,12 +61,12 @@ def test_a_disk_too_full_for_a_plot_stops_no_training(digits, tmp_path):
     assert len(done.err.splitlines()) == 1
     assert not (run / "loss.png").exists()
     assert (run / "samples.png").exists()
-    assert json.loads((run / "run.json").read_text())["status"] == "completed"
+    assert record(run)["status"] == "completed"
 
 
 def test_a_disk_too_full_for_a_result_keeps_the_old_one(run_dir, tmp_path):
     old = contents(run_dir)
-    done = hurt("plot-loss", "-r", run_dir, fault=FULL.format(1000))
+    done = run_process("plot-loss", "-r", run_dir, fault=FULL.format(1000))
     assert_refused(done, 6, tmp_path, old=old)
     assert f"Cannot write {run_dir / 'loss.png'} (" in done.err
 
@@ -89,7 +88,7 @@ def closed(reachable):
 
 
 def test_a_run_directory_that_may_not_be_made_is_named(closed, tmp_path):
-    done = hurt("train", "--run-dir", "closed/run", fault=NOBODY, cwd=tmp_path)
+    done = run_process("train", "--run-dir", "closed/run", fault=NOBODY, cwd=tmp_path)
     assert_refused(done, 2, tmp_path)
     assert "Cannot make the run directory closed/run: Permission denied." in done.err
     assert list(closed.iterdir()) == []
@@ -108,7 +107,7 @@ def test_a_run_directory_that_cannot_be_made_is_named_in_full(cli, tmp_path, mon
 def test_a_result_that_may_not_be_written_is_named(run_dir, reachable):
     old = contents(run_dir)
     run_dir.chmod(0o555)
-    done = hurt("plot-loss", "-r", "run", fault=NOBODY, cwd=reachable)
+    done = run_process("plot-loss", "-r", "run", fault=NOBODY, cwd=reachable)
     run_dir.chmod(0o755)
     assert_refused(done, 2, reachable, old=old)
     assert re.search(r"Cannot write run/loss\.png \([\d,]+ bytes\): Permission denied", done.err)
@@ -142,7 +141,7 @@ def test_a_full_device_is_status_6(cli, trained, tmp_path):
 @FULL_DEVICE
 def test_a_full_stdout_is_status_6(trained, tmp_path):
     with open("/dev/full", "wb") as full:
-        done = hurt("plot-loss", "-r", trained, "-o", "-", stdout=full)
+        done = run_process("plot-loss", "-r", trained, "-o", "-", stdout=full)
     assert_refused(done, 6, tmp_path)
     assert "Cannot write to stdout: No space left on device." in done.err
 

@@ -4,11 +4,10 @@ import random
 
 import pytest
 
-from tests.commands.test_process import arguments, posix
-from tests.commands.test_resume import assert_same_run
 from tests.conftest import vaecli
-from tests.faults.conftest import assert_clean, hurt, lines_of_epochs
-from vaecli.run import checkpoint, names
+from tests.processes import assert_clean, epoch_lines, posix, run_process
+from tests.runs import arguments, assert_same_run, header
+from vaecli.run import names
 
 pytestmark = [posix, pytest.mark.slow]
 
@@ -28,14 +27,14 @@ os.fsync = fsync
 """
 DIE_AFTER_BATCH = """
 import os
-from vaecli.training import loop
-def deadly(*arguments, fit=loop.fit, batches=0):
+from vaecli.experiments import train
+def deadly(*arguments, fit=train.fit, batches=0):
     for event in fit(*arguments):
-        batches += isinstance(event, training.Step)
+        batches += isinstance(event, train.Step)
         if batches == {number}:
             os.kill(os.getpid(), 9)
         yield event
-loop.fit = deadly
+train.fit = deadly
 """
 
 
@@ -49,33 +48,34 @@ def whole(digits, tmp_path_factory):
 
 def saved(run):
     """How many epochs the checkpoint holds."""
-    path = run / names.CHECKPOINT
-    return len(checkpoint.load(path)[1]["history"]) if path.exists() else 0
+    if not (run / names.CHECKPOINT).exists():
+        return 0
+    return len(header(run)["history"])
 
 
-def assert_goes_on(cli, run, whole):
+def assert_resumes_exactly(cli, run, whole):
     """A resume trains the epochs that are left and no other, to what they would have been."""
     left = [f"{number}/4" for number in range(saved(run) + 1, 5)]
     done = cli("train", "--resume", run)
-    assert (done.status, lines_of_epochs(done.err)) == (0, left)
+    assert (done.status, epoch_lines(done.err)) == (0, left)
     assert_clean(done, run, result=f"{run}\n")
     assert_same_run(run, whole)
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_a_kill_while_a_checkpoint_is_written_costs_one_epoch(cli, digits, tmp_path, whole, number):
+def test_a_kill_while_a_checkpoint_is_written_loses_one_epoch(cli, digits, tmp_path, whole, number):
     run = tmp_path / "run"
     fault = DIE_IN_FSYNC.format(folder=str(run / names.CHECKPOINTS), number=number)
-    assert hurt(*arguments(digits, run, *OPTIONS), fault=fault) == (-9, "", "")
+    assert run_process(*arguments(digits, run, *OPTIONS), fault=fault) == (-9, "", "")
     assert len(list(run.rglob(".tmp-*"))) == 1
     assert saved(run) == number - 1
-    assert_goes_on(cli, run, whole)
+    assert_resumes_exactly(cli, run, whole)
 
 
 @pytest.mark.parametrize("number", random.Random(0).sample(range(1, BATCHES + 1), 5))
 def test_a_kill_after_any_batch_leaves_no_trace_once_resumed(cli, digits, tmp_path, whole, number):
     run = tmp_path / "run"
     fault = DIE_AFTER_BATCH.format(number=number)
-    assert hurt(*arguments(digits, run, *OPTIONS), fault=fault).status == -9
+    assert run_process(*arguments(digits, run, *OPTIONS), fault=fault).status == -9
     assert saved(run) == (number - 1) // (96 // 8)
-    assert_goes_on(cli, run, whole)
+    assert_resumes_exactly(cli, run, whole)

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.commands.test_process import arguments
-from tests.faults.conftest import assert_refused
+from tests.processes import assert_refused
+from tests.runs import arguments
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_device_that_is_missing_is_answered_with_those_there_are(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     done = cli(*arguments(digits, tmp_path / "run", "--device", name))
     assert_refused(done, 2, tmp_path)
-    assert f"device={name!r}: this machine has cpu." in done.err
+    assert f"--device {name}: this machine has cpu." in done.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,5 @@
-"""Signals at moments of their own: in a batch, before the first, in evaluation, on a terminal."""
+"""Signals in a batch, before the first batch, in evaluation, and on a terminal."""
 
-import json
 import os
 import shlex
 import signal
@@ -8,10 +7,18 @@ import time
 
 import pytest
 
-import vaecli
-from tests.commands.test_process import arguments, posix, wait_for
-from tests.faults.conftest import SLOW, Terminal, assert_clean, begin, contents, end
-from vaecli.run import checkpoint, names
+from tests.processes import (
+    SLOW,
+    Terminal,
+    assert_clean,
+    assert_cursor_is_back,
+    begin,
+    end,
+    posix,
+    wait_for,
+)
+from tests.runs import arguments, contents, header, record
+from vaecli.run import names
 
 pytestmark = [posix, pytest.mark.slow]
 
@@ -19,14 +26,14 @@ pytestmark = [posix, pytest.mark.slow]
 STUCK = """
 import time
 from pathlib import Path
-from vaecli.training import loop
-def stuck(*arguments, fit=loop.fit):
+from vaecli.experiments import train
+def stuck(*arguments, fit=train.fit):
     for event in fit(*arguments):
-        if isinstance(event, training.Step) and (event.epoch, event.batch) == (2, 3):
+        if isinstance(event, train.Step) and (event.epoch, event.batch) == (2, 3):
             Path({mark!r}).touch()
             time.sleep(1000)
         yield event
-loop.fit = stuck
+train.fit = stuck
 """
 SLOW_EVALUATION = """
 import time
@@ -42,16 +49,12 @@ loop.evaluate = slow
 
 def position(run):
     """Epochs done and batches done of the next, as the checkpoint has them."""
-    _, header = checkpoint.load(run / names.CHECKPOINT)
-    return len(header["history"]), header["position"]["batch"]
+    found = header(run)
+    return len(found["history"]), found["position"]["batch"]
 
 
 def status(run):
-    return json.loads((run / names.RECORD).read_text())["status"]
-
-
-def assert_cursor_is_back(shown):
-    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0
+    return record(run)["status"]
 
 
 def test_one_interrupt_answers_at_once_and_saves_the_middle_of_an_epoch(cli, digits, tmp_path):
@@ -71,13 +74,14 @@ def test_one_interrupt_answers_at_once_and_saves_the_middle_of_an_epoch(cli, dig
     epochs, batch = position(run)
     assert epochs == 1
     assert 0 < batch < 48
-    assert said == f"Stopped by SIGINT. Go on with: vaecli train --resume {run}\n"
+    assert said == f"Stopped by SIGINT. Resume with: vaecli train --resume {run}\n"
     again = cli(*shlex.split(said.partition("vaecli ")[2]), "-q")
     assert again == (0, f"{run}\n", "")
 
 
 def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
-    run, mark = tmp_path / "run", tmp_path / "mark"
+    run = tmp_path / "run"
+    mark = tmp_path / "mark"
     terminal = Terminal(*arguments(digits, run), fault=STUCK.format(mark=str(mark)))
     wait_for(mark)
     old = contents(run / names.CHECKPOINTS)
@@ -87,7 +91,7 @@ def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
     began = time.monotonic()
     terminal.press(b"\x03")
     ended, shown = terminal.end()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # the batch would take 1000 seconds
     assert ended == 130
     assert "Traceback" not in shown
     assert_cursor_is_back(shown)
@@ -98,7 +102,7 @@ def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "number"), [("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_gives_the_terminal_its_cursor_back(digits, tmp_path, name, number):
+def test_after_a_signal_the_terminal_has_its_cursor_back(digits, tmp_path, name, number):
     run = tmp_path / "run"
     terminal = Terminal(*arguments(digits, run, "--epochs", 1000), fault=SLOW.format(seconds=0.02))
     wait_for(run / "samples" / "epoch-0002.png")
@@ -106,7 +110,7 @@ def test_a_signal_gives_the_terminal_its_cursor_back(digits, tmp_path, name, num
     ended, shown = terminal.end()
     assert ended == number
     assert "Traceback" not in shown
-    assert f"Stopped by {name}. Go on with: vaecli train --resume {run}" in shown
+    assert f"Stopped by {name}. Resume with: vaecli train --resume {run}" in shown
     assert_cursor_is_back(shown)
     assert position(run) >= (2, 0)
     assert status(run) == "interrupted"
@@ -139,7 +143,8 @@ def test_a_signal_before_the_first_batch_leaves_a_run_to_resume(cli, digits, tmp
 
 
 def test_a_signal_during_evaluation_keeps_the_epoch(cli, digits, tmp_path):
-    run, mark = tmp_path / "run", tmp_path / "mark"
+    run = tmp_path / "run"
+    mark = tmp_path / "mark"
     process = begin(
         *arguments(digits, run, "--epochs", 2), fault=SLOW_EVALUATION.format(mark=str(mark))
     )
@@ -149,6 +154,6 @@ def test_a_signal_during_evaluation_keeps_the_epoch(cli, digits, tmp_path):
     assert done.status == 143
     assert_clean(done, tmp_path)
     assert position(run) == (1, 0)
-    assert vaecli.open(run).record.epochs_done == 1
+    assert record(run)["epochs_done"] == 1
     assert status(run) == "interrupted"
     assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")

@@ -1,6 +1,5 @@
 """Streams that are files, pipes, closed or gone, and terminals that can do little."""
 
-import json
 import os
 import re
 import subprocess
@@ -8,10 +7,8 @@ import sys
 
 import pytest
 
-from tests.commands.test_main import without_torch
-from tests.commands.test_process import FRESH, arguments, posix
-from tests.faults.conftest import Terminal, lines_of_epochs, plain
-from vaecli.run import names
+from tests.processes import FRESH, Terminal, epoch_lines, plain, posix
+from tests.runs import arguments, record
 
 EPOCHS = 3
 POOR = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "20", "GITHUB_ACTIONS": "true"}
@@ -25,8 +22,8 @@ def shell(script, *line, **options):
 
 
 def assert_trained(run):
-    record = json.loads((run / names.RECORD).read_text())
-    assert (record["status"], record["epochs_done"]) == ("completed", EPOCHS)
+    found = record(run)
+    assert (found["status"], found["epochs_done"]) == ("completed", EPOCHS)
     assert not list(run.rglob(".tmp-*"))
 
 
@@ -60,7 +57,7 @@ def test_any_redirection_in_poor_surroundings_trains_to_the_end(
         assert "Exception ignored" not in said
         assert "\x1b" not in said
         assert "\r" not in said
-        assert lines_of_epochs(said) == ["1/3", "2/3", "3/3"]
+        assert epoch_lines(said) == ["1/3", "2/3", "3/3"]
     assert_trained(run)
 
 
@@ -75,7 +72,7 @@ def test_any_terminal_sees_a_run_to_its_end(digits, tmp_path, more, monkeypatch)
     status, shown = Terminal(*arguments(digits, run, "--epochs", EPOCHS), **more).end()
     assert status == 0
     assert "Traceback" not in shown
-    assert lines_of_epochs(plain(shown)) == ["1/3", "2/3", "3/3"]
+    assert epoch_lines(plain(shown)) == ["1/3", "2/3", "3/3"]
     assert plain(shown).endswith(f"\n{run}\n")
     if "NO_COLOR" in more:
         assert not COLOR.search(shown)
@@ -83,14 +80,3 @@ def test_any_terminal_sees_a_run_to_its_end(digits, tmp_path, more, monkeypatch)
         assert "\x1b" not in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")
     assert_trained(run)
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"), [("vaecli tr", "train"), ("vaecli train --lat", "--latent-dim")]
-)
-def test_completion_needs_no_torch(monkeypatch, words, wanted):
-    monkeypatch.setenv("_VAECLI_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", words)
-    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
-    done = without_torch()
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{wanted}\n", "")

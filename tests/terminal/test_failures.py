@@ -149,7 +149,7 @@ def test_options_of_the_library_are_shown_as_flags_but_not_in_specs_and_paths(me
 
 
 def test_text_that_was_typed_stays_as_it_is(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["vaecli", "train", "--run-dir", "lr=0.1", "--epochs", "0"])
+    monkeypatch.setattr("sys.argv", ["vaecli", "train", "--run-dir", "lr=0.1", "--epochs=0"])
     report_failure(ConfigError("lr=0.1 is not empty, and epochs=0 is too few."))
     assert capsys.readouterr().err == "Error: lr=0.1 is not empty, and --epochs 0 is too few.\n"
 

@@ -85,7 +85,7 @@ def with_flags(message: str) -> str:
 
     Text that the user typed, such as a folder that is called `lr=0.1`, stays as it is.
     """
-    typed = " ".join(sys.argv)
+    typed = " ".join(word for word in sys.argv if not word.startswith("-"))
 
     def flag(match: re.Match[str]) -> str:
         if match[0] in typed:
