@@ -6,32 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ...config.spec import lookup
 from ...system.errors import ConfigError, DataError
 from . import idx
 
 Reader = Callable[[Path | None, str], tuple[Tensor, Tensor]]
 
 BUNDLED_MNIST = Path(__file__).parent.parent / "mnist"
-
-
-def read(name: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
-    """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of a data set.
-
-    Args:
-        name: One of `READERS`.
-        directory: The folder that holds the files; None for a data set inside the package.
-        split: "train" or "test".
-
-    Raises:
-        ConfigError: The name is unknown, or the data set needs a directory.
-        DataError: A file is missing or damaged.
-    """
-    reader = lookup(READERS, name, "data set")
-    pixels, labels = reader(directory, split)
-    if pixels.ndim == 3:
-        pixels = pixels.unsqueeze(1)
-    return pixels, labels
 
 
 def _read_mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
