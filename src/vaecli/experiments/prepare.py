@@ -12,7 +12,7 @@ from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
 from ..system import devices
 from ..training.runtime import keep_freed_memory
-from ..training.state import State, start
+from ..training.state import State, start_resolved
 from .events import Notice
 
 
@@ -55,7 +55,7 @@ def prepare(config: Config) -> Prepared:
     """
     images = load(config)
     keep_freed_memory()
-    state = start(config, images.train)
+    state = start_resolved(config, images.train)
     notices = []
     if config.compile and not state.compile:
         notices.append(
