@@ -227,7 +227,8 @@ def check_start(
             f"The data differ from those {run.folder} was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
-    machine.require_disk(run.folder, required_disk(state))
+    disk = required_disk(state)
+    machine.require_disk(run.folder, disk)
     return data
 
 
