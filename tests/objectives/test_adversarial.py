@@ -8,9 +8,9 @@ import torch.distributions as dist
 from torch import nn
 from torch.nn.functional import logsigmoid, one_hot
 
+from tests.builders import build
 from tests.conftest import bars
 from tests.tools.two_samples import energy_distance
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.model import VAE

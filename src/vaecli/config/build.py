@@ -62,18 +62,18 @@ def build(
     """The model and its objective, initialized from the seed of the configuration alone.
 
     Args:
-        config: Names the parts and their options; it is resolved if it is not yet.
+        config: Names the parts and every option of theirs, as `resolve` returns it.
         shape: Image shape, `(C, H, W)`.
         classes: Number of labels; 0 for images without labels.
         mean: Returns the mean training image, shape `(C, H, W)`, for networks that start from it.
         images: Number of training images; 0 if unknown.
 
     Raises:
-        ConfigError: A part is unknown, or two parts do not fit together.
+        ConfigError: Two parts do not fit together.
+        ValueError: The configuration is not resolved.
     """
     if config.conditional and not classes:
         raise ConfigError("conditional=True needs images with labels, and these have none.")
-    config = resolve(config)
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
     with random_stream(torch.device("cpu"), config.seed, "weights"):
@@ -88,8 +88,6 @@ def build(
         )
         posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
         prior = make_part(config.prior, "prior", posterior=posterior, classes=classes, **size)
-        if network.output_bias == "data" and mean is not None:
-            likelihood.initialize_to_mean(mean())
         objective = make_part(
             config.objective,
             "objective",
@@ -102,7 +100,10 @@ def build(
             **size,
         )
     check_compatible(config, posterior, prior, objective)
-    return VAE(posterior, prior, likelihood, context), objective
+    model = VAE(posterior, prior, likelihood, context)
+    if network.output_bias == "data" and mean is not None:
+        likelihood.initialize_to_mean(mean())
+    return model, objective
 
 
 def check_compatible(
@@ -136,11 +137,15 @@ def make_part(spec: Spec, kind: str, **offered: Any) -> Any:
     """The part that a spec names.
 
     Args:
-        spec: Its name and options.
+        spec: Its name and every option, as `Spec.resolve` returns it.
         kind: Name of the table that it is in.
         offered: Arguments of which the constructor gets those it takes.
+
+    Raises:
+        ValueError: The spec is not resolved.
     """
-    spec = spec.resolve(TABLES[kind], kind)
+    if spec.resolved_as != kind:
+        raise ValueError(f"{kind}={str(spec)!r} is not resolved: build from resolve(config).")
     part = TABLES[kind][spec.name]
     taken = inspect.signature(part).parameters
     return part(**{name: v for name, v in offered.items() if name in taken}, **spec.options)
@@ -156,5 +161,9 @@ def make_optimizer(config: Config, model: VAE, objective: Objective) -> Optimize
 
 
 def monitor_of(config: Config) -> str:
-    """The validation metric that decides which epoch is best; no model is built."""
-    return OBJECTIVES[resolve(config).objective.name].monitor
+    """The validation metric that decides which epoch is best; no model is built.
+
+    Args:
+        config: As `resolve` returns it.
+    """
+    return OBJECTIVES[config.objective.name].monitor

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..config.config import Config
 from ..system.errors import ConfigError, DataError
 from .images import Images, count_classes
-from .readers.named import read
+from .readers.named import READERS
 
 
 class Splits(NamedTuple):
@@ -65,9 +65,13 @@ def load_split(config: Config, split: str) -> Images:
     return _select(config, split, pixels, labels, _count_classes(config, file, labels))
 
 
-def _read(config: Config, split: str) -> tuple[Tensor, Tensor]:
+def _read(config: Config, file: str) -> tuple[Tensor, Tensor]:
+    """All pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of the training or test file."""
     directory = None if config.data_dir is None else Path(config.data_dir)
-    return read(config.data, directory, split)
+    pixels, labels = READERS[config.data](directory, file)
+    if pixels.ndim == 3:
+        pixels = pixels.unsqueeze(1)
+    return pixels, labels
 
 
 def _count_classes(config: Config, file: str, labels: Tensor) -> int:

@@ -9,13 +9,13 @@ from statistics import median
 from ..data.splits import Splits
 from ..evaluation.bounds import evaluate
 from ..run.create import planned_run
-from ..run.writer import check_start, required_disk, restore_state
+from ..run.writer import required_disk
 from ..system import machine
 from ..training.epoch import Epoch
 from ..training.loop import fit
 from ..training.state import State
 from .events import Notice
-from .prepare import prepare
+from .prepare import prepare_run
 from .resume import Plan
 
 LIMIT = 3.0  # seconds of batches at most
@@ -59,13 +59,9 @@ def estimate(
         VaecliError: Training could not start.
     """
     run = plan.run or planned_run(run_dir, overwrite)
-    prepared = prepare(plan.config)
+    record = plan.run.record if plan.run else None
+    prepared, _ = prepare_run(plan.config, run, record, allow_data_change)
     state = prepared.state
-    record = None
-    if plan.run:
-        record = plan.run.record
-        restore_state(plan.run, state)
-    check_start(run, record, state, prepared.images, allow_data_change)
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)
     epoch_seconds = _measure_epoch(state, prepared.images)

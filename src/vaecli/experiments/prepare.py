@@ -8,11 +8,12 @@ from pathlib import Path
 from ..config.config import Config
 from ..data.splits import Splits, load
 from ..run.create import new_run
+from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
 from ..system import devices
 from ..training.runtime import keep_freed_memory
-from ..training.state import State, start
+from ..training.state import State, start_resolved
 from .events import Notice
 
 
@@ -55,7 +56,7 @@ def prepare(config: Config) -> Prepared:
     """
     images = load(config)
     keep_freed_memory()
-    state = start(config, images.train)
+    state = start_resolved(config, images.train)
     notices = []
     if config.compile and not state.compile:
         notices.append(
@@ -67,6 +68,27 @@ def prepare(config: Config) -> Prepared:
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
         )
     return Prepared(state, images, notices)
+
+
+def prepare_run(
+    config: Config, run: Run, record: Record | None, allow_data_change: bool
+) -> tuple[Prepared, dict[str, str]]:
+    """What `prepare` gives, where the run left training, and the SHA-256 of each split.
+
+    Args:
+        config: With every option of every part.
+        run: The run to train.
+        record: What its run.json says; None before the run is made.
+        allow_data_change: Whether the images may differ from those of the run so far.
+
+    Raises:
+        VaecliError: Training cannot start.
+    """
+    prepared = prepare(config)
+    if record is not None:
+        restore_state(run, prepared.state)
+    data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
+    return prepared, data
 
 
 @contextmanager
@@ -95,10 +117,7 @@ def start_run(
         opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
         with opened as run, ExitStack() as start_up:
             writer = start_up.enter_context(RunWriter(run))
-            prepared = prepare(config)
-            state = prepared.state
-            restore_state(run, state)
-            data = check_start(run, writer.record, state, prepared.images, allow_data_change)
-            writer.begin(state, data, resumed=existing is not None)
+            prepared, data = prepare_run(config, run, writer.record, allow_data_change)
+            writer.begin(prepared.state, data, resumed=existing is not None)
             stack.enter_context(start_up.pop_all())  # the lock is held beyond the start
-        yield StartedRun(state, prepared.images, prepared.notices, writer=writer)
+        yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

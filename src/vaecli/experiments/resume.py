@@ -1,13 +1,13 @@
 """Which run is trained: a new one, or one that is resumed and what may change about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..config import presets
 from ..config.build import monitor_of, resolve
-from ..config.config import Config, to_json
+from ..config.config import Config
 from ..config.option_files import read_options_file
 from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
@@ -128,7 +128,7 @@ def can_resume(run: Run, config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if _unchangeable(resolve(run.config)) != _unchangeable(config):
+        if not _is_resumed_by(resolve(run.config), config):
             return False
         with run_lock(run.folder):
             return True
@@ -136,10 +136,13 @@ def can_resume(run: Run, config: Config) -> bool:
         return False
 
 
-def _unchangeable(config: Config) -> dict[str, Any]:
-    return {
-        name: value for name, value in to_json(config).items() if name not in CHANGEABLE_ON_RESUME
-    }
+def _is_resumed_by(old: Config, new: Config) -> bool:
+    """Whether two resolved configurations differ in nothing but what a resume may change."""
+    return all(
+        getattr(old, field.name) == getattr(new, field.name)
+        for field in fields(Config)
+        if field.name not in CHANGEABLE_ON_RESUME
+    )
 
 
 def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:

@@ -13,7 +13,7 @@ from ..training.divergence import MAX_ROLLBACKS
 from ..training.early_stopping import stop_reason
 from ..training.epoch import Epoch
 from ..training.loop import Step, fit
-from ..training.state import State, start
+from ..training.state import State, start_resolved
 from .events import Notice
 from .stopping import StopRequest
 
@@ -114,7 +114,7 @@ def _roll_back(
     writer.record_divergence(state)
     if state.config.on_nan == "stop" or state.rollbacks == MAX_ROLLBACKS:
         raise error
-    restored = start(state.config, images.train)
+    restored = start_resolved(state.config, images.train)
     restored.compile = state.compile
     restore_state(open_run(writer.folder, "last"), restored)
     restored.rollbacks = state.rollbacks + 1

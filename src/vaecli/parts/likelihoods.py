@@ -70,7 +70,8 @@ class Likelihood(nn.Module, abc.ABC):
 
     def initialize_to_mean(self, mean: Tensor) -> None:
         """Make the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
-        self.decoder.set_output_bias(self.params_for_mean(mean))
+        params = self.params_for_mean(mean)
+        self.decoder.set_output_bias(params)
 
 
 def density_protocol(binarize: str) -> str:

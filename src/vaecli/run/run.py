@@ -105,7 +105,7 @@ class Run:
         """
         import torch
 
-        from ..config.build import build
+        from ..config.build import build, resolve
         from .checkpoint import check_shapes
 
         tensors, header = self.contents
@@ -115,13 +115,14 @@ class Run:
             if name.startswith("model.")
         }
         try:
+            config = resolve(self.config)
             # Shapes only, so that a false header cannot ask for memory.
             with torch.device("meta"):
-                outline, _ = build(self.config, header.shape, header.classes)
+                outline, _ = build(config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         check_shapes(outline.state_dict(), weights, self.checkpoint)
-        model, _ = build(self.config, header.shape, header.classes)
+        model, _ = build(config, header.shape, header.classes)
         model.load_state_dict(weights)
         return model.eval()
 

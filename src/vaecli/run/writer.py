@@ -153,7 +153,8 @@ class RunWriter:
         self.update_record(status=status, reason=reason, ended=datetime.now(UTC))
 
     def _write_losses(self, rows: list[dict[str, Any]]) -> None:
-        files.write_atomic(self.folder / names.LOSSES, history.encode(rows))
+        table = history.encode(rows)
+        files.write_atomic(self.folder / names.LOSSES, table)
 
     def _write_checkpoint(self, name: str, state: State, prefix: str = "") -> None:
         """Write the tensors whose names begin with `prefix`, under a header."""
@@ -227,7 +228,8 @@ def check_start(
             f"The data differ from those {run.folder} was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
-    machine.require_disk(run.folder, required_disk(state))
+    disk = required_disk(state)
+    machine.require_disk(run.folder, disk)
     return data
 
 

@@ -141,10 +141,20 @@ def start(config: Config, train: Images) -> State:
     """A new model for images like `train`, on its device, before the first batch.
 
     Raises:
+        ConfigError: A part or an option is unknown, the parts do not fit each other or the images,
+            or the device is missing.
+    """
+    return start_resolved(build.resolve(config), train)
+
+
+def start_resolved(config: Config, train: Images) -> State:
+    """As `start`, from a configuration with every option of every part.
+
+    Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
     """
-    device = select_device(config.device)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
+    device = select_device(config.device)
     model = model.to(device)
     objective = objective.to(device)
     return State(
