@@ -397,7 +397,7 @@ def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
         text = f"import torch\n{line}\n\n\n{block}"
         (root / "tests" / f"test_page_{number}.py").write_text(text, encoding="utf-8")
     chosen = (
-        "energy or laplace or sparse or test_layers or test_catalogue or test_main or test_page"
+        "energy or laplace or sparse or test_layers or test_catalogue or test_app or test_page"
     )
     command = [sys.executable, "-m", "pytest", "-q", "-k", chosen, "tests"]
     environment = dict(os.environ, PYTHONPATH=str(root / "src"))
