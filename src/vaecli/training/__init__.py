@@ -1,4 +1,4 @@
 """The training loop and its state. It knows no run directory and prints nothing.
 
-Other packages use `state.start`, `loop.fit`, `State`, `Step`, `Epoch` and `runtime.setup_runtime`.
+Other rooms take `state.start`, `loop.fit`, `State`, `Step`, `Epoch` and `runtime.setup_runtime`.
 """
