@@ -385,7 +385,7 @@ def test_the_walk_throughs_pass_the_checks(extended, tool):
 def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
     """The tests that run for every part, preset and command, and those that the page shows."""
     root = shutil.copytree(extended, tmp_path / "copy")
-    ignored = shutil.ignore_patterns("__pycache__", "golden", "benchmarks", "test_docs.py")
+    ignored = shutil.ignore_patterns("__pycache__", "*golden*", "benchmarks", "test_docs.py")
     shutil.copytree(TOP / "tests", root / "tests", ignore=ignored)
     shown = [block for block in blocks(CONTRIBUTING, "python") if block.startswith("def test_")]
     imports = (
@@ -396,9 +396,7 @@ def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
     for number, (line, block) in enumerate(zip(imports, shown, strict=True)):
         text = f"import torch\n{line}\n\n\n{block}"
         (root / "tests" / f"test_page_{number}.py").write_text(text, encoding="utf-8")
-    chosen = (
-        "energy or laplace or sparse or test_layers or test_catalogue or test_app or test_page"
-    )
+    chosen = "energy or laplace or sparse or test_layers or test_catalogue or test_app or test_page"
     command = [sys.executable, "-m", "pytest", "-q", "-k", chosen, "tests"]
     environment = dict(os.environ, PYTHONPATH=str(root / "src"))
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
