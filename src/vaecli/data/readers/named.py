@@ -20,7 +20,7 @@ def read(name: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]
 
     Args:
         name: One of `READERS`.
-        directory: The folder that holds the files; None for a data set inside the package.
+        directory: Folder with the files; None for a data set that vaecli includes.
         split: "train" or "test".
 
     Raises:
