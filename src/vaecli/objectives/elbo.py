@@ -40,8 +40,8 @@ class ELBO(Objective):
         beta: Weight of the rate.
         annealing_epochs: Epochs in which beta rises from 0; 0 for a constant beta.
         cycle_epochs: Epochs in a cycle; beta rises from 0 in its first half. 0 for no cycles.
-        free_bits: Smallest KL term in nats per image: a mean rate of the batch below it costs as
-            much as this.
+        free_bits: Nats of rate per image, as a mean over the batch, below which the KL term is
+            constant.
         capacity: Target C of the rate, in nats. The KL term becomes capacity_weight * |rate - C|
             per image. 0 for no target.
         capacity_epochs: Epochs in which C rises from 0 to capacity.

@@ -21,7 +21,7 @@ from .objective import (
     require_gaussian,
 )
 
-MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more take longer per latent, and memory
+MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more are slower and need more memory
 
 
 class IWAE(Objective):

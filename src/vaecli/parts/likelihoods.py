@@ -201,8 +201,8 @@ class GaussianLikelihood(LocationScaleLikelihood):
 class LaplaceLikelihood(LocationScaleLikelihood):
     """Laplace pixels, with a median in [0, 1] and a learned scale.
 
-    The distortion is an absolute error divided by the scale, plus a constant: it blurs edges less
-    than a squared error. The scale lies between 1/256, a grey level, and 1.
+    The distortion contains the absolute error, which blurs edges less than the squared error. The
+    scale lies between 1/256, a grey level, and 1.
 
     References:
         Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),

@@ -6,7 +6,7 @@ which matters for a small network. Where torch has no fused kernel for a device,
 optimizers are called instead, one parameter after another.
 
 `step` sets the gradients to None, which is faster than setting them to zero. As in `torch.optim`, a
-parameter without a gradient does not change; this is how parts of a model are frozen.
+parameter without a gradient does not change: frozen parts of a model need no special treatment.
 """
 
 from collections.abc import Callable, Iterable
