@@ -118,7 +118,7 @@ def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
         "The objective elbo needs a posterior with a density, but dirac is deterministic: use "
         "posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
     )
-    with pytest.raises(ConfigError, match="labels=10 needs an objective for few labels: use objec"):
+    with pytest.raises(ConfigError, match="labels=10 needs a semi-supervised objective: use objec"):
         build(Config(labels=10), SHAPE, 2)
     with pytest.raises(ConfigError, match="conditional=True needs images with labels"):
         build(Config(conditional=True), SHAPE)

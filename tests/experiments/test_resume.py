@@ -81,7 +81,7 @@ def test_a_run_is_resumed_by_its_last_checkpoint_only(run_dir):
     assert make_plan({}, resume=str(last)).run == vaecli.open(run_dir, "last")
     other = last.with_name("epoch-0001.safetensors")
     other.write_bytes(last.read_bytes())
-    with pytest.raises(ConfigError, match="needs the last checkpoint: name the run"):
+    with pytest.raises(ConfigError, match="from the last checkpoint only: use --resume"):
         make_plan({}, resume=str(other))
 
 

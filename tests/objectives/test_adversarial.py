@@ -270,7 +270,8 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs a prior with a component for each class: use prior='ring'.",
+        "adversarial:labels=true needs a prior with a component for each class, or a conditional "
+        "model: use prior='ring' or conditional=True.",
     ),
     (
         "adversarial:labels=true",

@@ -1,6 +1,6 @@
 """Builds the model, the objective and the optimizer that a configuration names.
 
-The only module that knows both the names of parts and their classes.
+`TABLES` combines the tables of all kinds of parts.
 """
 
 import inspect
@@ -65,7 +65,7 @@ def build(
         config: Names the parts and every option of theirs, as `resolve` returns it.
         shape: Image shape, `(C, H, W)`.
         classes: Number of labels; 0 for images without labels.
-        mean: Returns the mean training image, shape `(C, H, W)`, for networks that start from it.
+        mean: Returns the mean training image, shape `(C, H, W)`, for `output_bias=data`.
         images: Number of training images; 0 if unknown.
 
     Raises:
@@ -82,8 +82,8 @@ def build(
         likelihood = make_part(
             config.likelihood,
             "likelihood",
-            decoder=lambda maps: network.decoder(
-                config.latent_dim, (maps * shape[0], *shape[1:]), context
+            decoder=lambda params_per_pixel: network.decoder(
+                config.latent_dim, (params_per_pixel * shape[0], *shape[1:]), context
             ),
         )
         posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
@@ -128,7 +128,7 @@ def check_compatible(
         )
     if config.labels and not objective.reads_labels:
         raise ConfigError(
-            f"labels={config.labels} needs an objective for few labels: "
+            f"labels={config.labels} needs a semi-supervised objective: "
             "use objective='m2' and conditional=True."
         )
 
@@ -138,8 +138,8 @@ def make_part(spec: Spec, kind: str, **offered: Any) -> Any:
 
     Args:
         spec: Its name and every option, as `Spec.resolve` returns it.
-        kind: Name of the table that it is in.
-        offered: Arguments of which the constructor gets those it takes.
+        kind: Kind of the part, a key of `TABLES`.
+        offered: Arguments by name; those that the constructor declares are passed.
 
     Raises:
         ValueError: The spec is not resolved.
@@ -161,7 +161,7 @@ def make_optimizer(config: Config, model: VAE, objective: Objective) -> Optimize
 
 
 def monitor_of(config: Config) -> str:
-    """The validation metric that decides which epoch is best; no model is built.
+    """The validation metric whose lowest value decides which epoch is best.
 
     Args:
         config: As `resolve` returns it.

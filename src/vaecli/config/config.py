@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 PART_KINDS = ("posterior", "prior", "likelihood", "objective", "network", "optimizer")
 
-SCHEMA_VERSION: Final = (
-    2  # counts up when older releases could not read a configuration, or misread it
-)
+# Incremented when older releases could no longer read a configuration correctly.
+SCHEMA_VERSION: Final = 2
 
 
 class OptionHelp(NamedTuple):
@@ -34,11 +33,11 @@ class OptionHelp(NamedTuple):
 @aliases.accept_old_names
 @dataclass(frozen=True)
 class Config:
-    """Every option that affects the trained model, with default and bounds.
+    """Every option of a training run, with default and bounds.
 
     The six parts are `Spec`s; text such as `objective="iwae:samples=5"` is parsed. An annotation
-    holds the type of an option, its bounds and its help text. `preset` is a name only: what it
-    stands for is in the other fields.
+    has the type of an option, its bounds and its help text. `preset` is only a name: the options of
+    the preset are in the other fields.
 
     Raises:
         ConfigError: A value has the wrong type or is out of bounds.
@@ -190,7 +189,7 @@ class Config:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration with the values of a file, as `to_json` gives them.
+        """The configuration with the values of a file, as `to_json` returns them.
 
         Old names are translated.
 
@@ -229,13 +228,13 @@ def known_keys(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The values of a configuration as JSON can hold them, specs as text."""
+    """The values of a configuration for JSON, with specs as text."""
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     return {name: str(v) if isinstance(v, Spec) else v for name, v in values.items()}
 
 
 def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a file under the keys in use, with specs parsed.
+    """The values of a file under their current keys, with specs parsed.
 
     Raises:
         ConfigError: A newer vaecli wrote them, or a spec is malformed.

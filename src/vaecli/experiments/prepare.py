@@ -1,4 +1,4 @@
-"""Images and the state of training for a configuration."""
+"""Loads the images and makes the training state of a configuration."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -22,9 +22,9 @@ class Prepared:
     """All that training needs.
 
     Attributes:
-        state: New, or as the run left it once it is restored.
+        state: The initial state, which a resumed run then restores.
         images: The splits of the data.
-        notices: What was found on the way.
+        notices: Messages about the preparation.
     """
 
     state: State
@@ -37,17 +37,17 @@ class StartedRun(Prepared):
     """A run that is locked and about to train.
 
     Attributes:
-        writer: Writes the run.
+        writer: RunWriter of the run, already entered (it holds the lock).
     """
 
     writer: RunWriter = field(kw_only=True)
 
 
 def prepare(config: Config) -> Prepared:
-    """Load the images and make a new model for them.
+    """Load the images and make the initial state for them.
 
     Args:
-        config: With every option of every part.
+        config: A resolved configuration.
 
     Raises:
         DataError: The images cannot be read.
@@ -99,14 +99,14 @@ def start_run(
     overwrite: bool = False,
     allow_data_change: bool = False,
 ) -> Iterator[StartedRun]:
-    """A new run, or one that is resumed, locked while it is entered.
+    """A new or resumed run, locked inside the `with` block.
 
-    A new run whose start fails leaves nothing behind.
+    If the start of a new run fails, its directory is removed.
 
     Args:
-        config: With every option of every part.
-        existing: The run to resume.
-        run_dir: Where a new run goes; by default the next free directory under runs/.
+        config: A resolved configuration.
+        existing: The run to resume; None for a new one.
+        run_dir: Directory of a new run; by default the next free one under runs/.
         overwrite: Whether a new run replaces the one in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
 
@@ -119,5 +119,5 @@ def start_run(
             writer = start_up.enter_context(RunWriter(run))
             prepared, data = prepare_run(config, run, writer.record, allow_data_change)
             writer.begin(prepared.state, data, resumed=existing is not None)
-            stack.enter_context(start_up.pop_all())  # the lock is held beyond the start
+            stack.enter_context(start_up.pop_all())  # the lock is kept after the start
         yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)
