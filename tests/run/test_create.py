@@ -91,6 +91,15 @@ def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_p
     assert (run_dir / "run.json").exists()
 
 
+def test_overwriting_refuses_a_link_to_a_run(run_dir, tmp_path):
+    """It would replace the link and leave the run."""
+    link = tmp_path / "link"
+    link.symlink_to(run_dir)
+    with pytest.raises(ConfigError, match="not an ordinary run directory"):
+        replace_run(link)
+    assert link.is_symlink()
+
+
 @pytest.mark.parametrize(
     "name", ["thesis.txt", "checkpoints/mine.txt", "samples/epoch-1.png", "sub/x"]
 )
