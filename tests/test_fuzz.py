@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save as serialize
 
 import vaecli
 from tests.conftest import bars, idx
@@ -24,7 +25,8 @@ from vaecli.config.option_files import read_options_file
 from vaecli.config.presets import config_from_layers
 from vaecli.config.spec import Spec
 from vaecli.data.readers.idx import read as read_idx
-from vaecli.run import checkpoint, names
+from vaecli.run import checkpoint, history, names
+from vaecli.run.record import read_record
 from vaecli.system.errors import VaecliError
 
 fuzz = settings(
@@ -172,21 +174,54 @@ def test_any_damaged_checkpoint(tmp_path_factory, trained, data):
     assert works_or_says(open_model, path) == (content == good)
 
 
+def save_checkpoint(path, tensors, header):
+    """Write a checkpoint of the format that its header says, under a good checksum."""
+    header = {**header, "sha256": checkpoint._digest(tensors, header)}
+    metadata = {checkpoint.KEY: json.dumps(header, allow_nan=False)}
+    path.write_bytes(serialize(tensors, metadata=metadata))
+
+
 @fuzz
-@given(data=st.data())
-def test_any_header_under_a_good_checksum(tmp_path_factory, trained, data):
+@given(data=st.data(), version=st.sampled_from([1, checkpoint.FORMAT]))
+def test_any_header_under_a_good_checksum(tmp_path_factory, trained, data, version):
     tensors, header = checkpoint.load(trained / names.CHECKPOINT)
     path = tmp_path_factory.getbasetemp() / "fuzz.safetensors"
-    place = data.draw(st.sampled_from(["", "config", "position"]))
-    inside = header[place] if place else header
+    header["format"] = version
+    epoch = header["history"][0]
+    places = [header, header["config"], header["position"], epoch, epoch["train"]]
+    inside = data.draw(st.sampled_from(places))
     key = data.draw(st.sampled_from(sorted(inside)) | st.text(max_size=8))
     inside[key] = data.draw(
         LARGE | JSON | NUMBERS | SPEC | st.lists(NUMBERS, min_size=3, max_size=3)
     )
     try:
-        checkpoint.save(path, tensors, header)
+        save_checkpoint(path, tensors, header)
     except ValueError:  # JSON has no such number
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert works_or_says(open_model, path) in (True, False)
+
+
+@fuzz
+@given(data=st.data())
+def test_any_record(tmp_path_factory, trained, data):
+    record = json.loads((trained / names.RECORD).read_text())
+    record[data.draw(st.sampled_from(sorted(record)))] = data.draw(JSON | NUMBERS)
+    folder = tmp_path_factory.getbasetemp()
+    content = data.draw(st.just(json.dumps(record).encode()).flatmap(damaged_or_whole))
+    (folder / names.RECORD).write_bytes(content)
+    assert works_or_says(read_record, folder) in (True, False)
+
+
+def damaged_or_whole(content):
+    return damaged(content) | st.just(content)
+
+
+@fuzz
+@given(data=st.data())
+def test_any_table_of_losses(tmp_path_factory, trained, data):
+    path = tmp_path_factory.getbasetemp() / "fuzz.csv"
+    path.write_bytes(data.draw(damaged((trained / names.LOSSES).read_bytes())))
+    if works_or_says(history.decode, path):
+        assert set(history.decode(path)) >= {"epoch", "train_loss", "test_loss"}

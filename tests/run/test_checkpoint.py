@@ -21,12 +21,17 @@ def path(tmp_path):
     return path
 
 
-def rewrite_header(path, change):
-    """Replace the JSON text of vaecli's header by `change(text)`, without a new checksum."""
+def rewrite_header(path, change=str, **tensors):
+    """Replace the JSON text of vaecli's header by `change(text)`, without a new checksum.
+
+    `tensors` replaces what the header of safetensors says of a tensor.
+    """
     content = path.read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
     outer = json.loads(content[8 : 8 + size])
     outer["__metadata__"]["vaecli"] = change(outer["__metadata__"]["vaecli"])
+    for name, values in tensors.items():
+        outer[name] |= values
     packed = json.dumps(outer).encode()
     path.write_bytes(struct.pack("<Q", len(packed)) + packed + content[8 + size :])
 
@@ -128,6 +133,13 @@ def test_a_format_that_never_was_is_no_checkpoint(path, version):
 
 def test_a_changed_header_is_noticed(path):
     rewrite_header(path, lambda text: text.replace("0.1", "0.3"))
+    with pytest.raises(RunError, match="Checksum mismatch"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("change", [{"shape": [3, 2]}, {"dtype": "I32"}])
+def test_the_same_bytes_in_another_shape_or_type_are_noticed(path, change):
+    rewrite_header(path, a=change)
     with pytest.raises(RunError, match="Checksum mismatch"):
         checkpoint.load(path)
 

@@ -80,15 +80,29 @@ def test_overwriting_needs_a_folder():
         replace_run(None)
 
 
-def test_overwriting_refuses_the_working_directory_home_and_links(run_dir, tmp_path, monkeypatch):
-    link = tmp_path / "link"
-    link.symlink_to(run_dir)
+def test_overwriting_refuses_the_working_directory_and_those_above_it(run_dir, monkeypatch):
     monkeypatch.chdir(run_dir / "samples")
-    monkeypatch.setenv("HOME", str(run_dir))
-    for folder in (link, run_dir, run_dir / "samples", run_dir / ".." / "run"):
+    for folder in (run_dir, run_dir / "samples", run_dir / ".." / "run"):
         with pytest.raises(ConfigError, match=r"refuses to delete .*not an ordinary run directory"):
             replace_run(folder)
     assert (run_dir / "run.json").exists()
+
+
+@pytest.mark.parametrize("home", ["", "samples"])
+def test_overwriting_refuses_the_home_directory_and_those_above_it(run_dir, monkeypatch, home):
+    monkeypatch.setenv("HOME", str(run_dir / home))
+    with pytest.raises(ConfigError, match=r"refuses to delete .*not an ordinary run directory"):
+        replace_run(run_dir)
+    assert (run_dir / "run.json").exists()
+
+
+def test_overwriting_refuses_a_link_to_a_run(run_dir, tmp_path):
+    """It would replace the link and leave the run."""
+    link = tmp_path / "link"
+    link.symlink_to(run_dir)
+    with pytest.raises(ConfigError, match="not an ordinary run directory"):
+        replace_run(link)
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize(

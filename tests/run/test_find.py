@@ -47,6 +47,14 @@ def test_a_model_is_read_from_the_directory_or_from_the_file_alone(trained, tmp_
     assert vaecli.open(lone).losses() == vaecli.open(trained).losses()
 
 
+def test_a_checkpoint_in_a_folder_that_is_called_checkpoints_may_be_alone(trained, tmp_path):
+    lone = tmp_path / "checkpoints" / "vae.safetensors"
+    lone.parent.mkdir()
+    shutil.copy(trained / names.CHECKPOINT, lone)
+    assert vaecli.open(lone).folder == lone.parent
+    assert vaecli.open(lone).model()
+
+
 def test_the_best_checkpoint_is_read_unless_told_otherwise(run_dir):
     last = run_dir / names.CHECKPOINT
     assert open_run(run_dir).checkpoint == last

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -33,7 +34,8 @@ def holder(run_dir):
     process.communicate()
 
 
-def test_a_second_process_is_refused_by_process_and_host(run_dir, holder):
+def test_a_second_process_is_refused_at_once_by_process_and_host(run_dir, holder):
+    began = time.monotonic()
     with (
         pytest.raises(
             ConfigError, match=f"is being trained by process {holder.pid} on this machine"
@@ -41,6 +43,7 @@ def test_a_second_process_is_refused_by_process_and_host(run_dir, holder):
         run_lock(run_dir),
     ):
         pass
+    assert time.monotonic() - began < 5
 
 
 def test_the_lock_of_a_killed_process_is_free(run_dir, holder):
