@@ -1,8 +1,10 @@
 """Headers of checkpoints that are false: refused before anything is built from them."""
 
 import pytest
+import torch
 
 import vaecli
+from vaecli.config import build
 from vaecli.run import checkpoint, names
 from vaecli.run.header import Header
 from vaecli.system.errors import RunError
@@ -60,12 +62,22 @@ def test_a_header_that_cannot_be_used_is_refused(run_dir, key, value):
 @pytest.mark.parametrize(
     "false", [{"latent_dim": 2**31 - 1}, {"network": "mlp:width=1000000,depth=9"}]
 )
-def test_a_false_header_cannot_ask_for_memory(run_dir, false):
+def test_a_false_header_cannot_ask_for_memory(run_dir, monkeypatch, false):
     """Its sizes are compared with the tensors before anything so large is made."""
+    devices = []
+
+    def build_on(*arguments, real=build.build):
+        devices.append(torch.get_default_device().type)
+        return real(*arguments)
+
+    monkeypatch.setattr(build, "build", build_on)
+    vaecli.open(run_dir).model()
+    assert devices == ["meta", "cpu"]
     config = checkpoint.load(run_dir / names.CHECKPOINT)[1]["config"]
     change_header(run_dir, config={**config, **false})
     with pytest.raises(RunError, match=r"does not fit its own configuration|broken header"):
         vaecli.open(run_dir).model()
+    assert devices == ["meta", "cpu", "meta"]
 
 
 def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):

@@ -250,13 +250,13 @@ def test_a_new_run_begins_with_what_is_known_of_the_machine_and_the_data(run):
 
 
 def test_a_resumed_run_begins_again_with_its_new_configuration(run_dir):
-    runs.set_record(run_dir, reason="the validation loss was lowest", status="completed")
+    runs.set_record(run_dir, reason="the loss was NaN", status="diverged", rollbacks=3)
     state = start(replace(CONFIG, epochs=9), TRAIN)
     with RunWriter(vaecli.open(run_dir)) as writer:
         writer.begin(state, {"train": "x"}, resumed=True)
     found = runs.record(run_dir)
     assert (found["status"], found["reason"], found["ended"]) == ("running", None, None)
-    assert found["resumes"] == 1
+    assert (found["resumes"], found["rollbacks"]) == (1, 0)  # those of the state
     assert runs.config(run_dir)["epochs"] == 9
 
 
