@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.distributions import kl_divergence
 
+from tests.builders import build
 from tests.conftest import bars
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.parts.posteriors import POSTERIORS
 from vaecli.parts.priors import PRIORS

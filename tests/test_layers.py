@@ -1,4 +1,4 @@
-"""The rules of the architecture: which room may import which, and how long things may be."""
+"""The rules of the architecture: which package may import which, and how long things may be."""
 
 import ast
 import importlib
@@ -32,7 +32,7 @@ ROWS = [
     "commands",
 ]
 HEIGHT = {name: row for row, name in enumerate(ROWS)}
-MAX_ROOMS = 16
+MAX_PACKAGES = 16
 HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "sklearn"}
 # Imports inside functions, outside of commands: how many in a file, and why they wait. A command
 # imports what it calls at the head of its body, so that --help need not wait.
@@ -124,10 +124,10 @@ def find_circle(edges: dict[Path, set[Path]]) -> list[Path] | None:
     return None
 
 
-def test_every_module_has_a_row_and_the_rooms_are_few():
-    rooms = {place(path) for path in MODULES} - {"__init__", "__main__"}
-    assert rooms == set(HEIGHT)
-    assert len(rooms) <= MAX_ROOMS
+def test_every_module_has_a_row_and_the_packages_are_few():
+    packages = {place(path) for path in MODULES} - {"__init__", "__main__"}
+    assert packages == set(HEIGHT)
+    assert len(packages) <= MAX_PACKAGES
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.builders import build
 from tests.conftest import bars
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.model import VAE
 from vaecli.parts.distributions import DiagonalNormal

@@ -26,8 +26,7 @@ def log_mean_exp(values: Tensor) -> Tensor:
 class cached_property(Generic[T]):
     """A property that is computed once, at its first access.
 
-    Without the lock that `functools.cached_property` has before Python 3.12: `torch.compile` cannot
-    compile it.
+    `functools.cached_property` takes a lock before Python 3.12, which `torch.compile` cannot trace.
     """
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
@@ -82,22 +81,24 @@ class Draw:
 
     @cached_property
     def rate(self) -> Tensor:
-        """`KL(q || p)`, shape `(B,)`: exact if torch knows a formula, else by Monte Carlo."""
+        """`KL(q || p)`, shape `(B,)`: exact if a formula is registered, else by Monte Carlo."""
         try:
             return kl_divergence(self.q, self.p)
         except NotImplementedError:
             return (self.log_qz - self.log_pz).mean(0)
 
     @property
-    def penalty(self) -> Tensor | None:
-        """Loss of the posterior's codebook, if it has one, shape `(B,)`; objectives add it."""
+    def vq_loss(self) -> Tensor | None:
+        """Codebook and commitment loss, shape `(B,)`, which objectives add; None if no codebook."""
         return self.q.vq_loss if isinstance(self.q, QuantizedPointMass) else None
+
+    penalty = Renamed("vq_loss")  # of version 0.1
 
     def elbo_terms(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
 
-        A deterministic posterior has no rate, as the KL of a point mass and a density is infinite:
-        prior_nll, `-log p(z)`, takes its place.
+        A deterministic posterior has no rate, because the KL divergence of a point mass from a
+        density is infinite. It has prior_nll, `-log p(z)`, in its place.
         """
         if isinstance(self.q, Delta):
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
@@ -128,7 +129,7 @@ class VAE(nn.Module):
         prior: Maps `c` to a distribution `p(z | c)`.
         likelihood: Maps `(z, c)` to a distribution `p(x | z, c)`.
         context: Length E of the context c, shape `(B, E)`: one-hot labels. 0 for an unconditional
-            model, which ignores every c that it is given.
+            model, which ignores c.
     """
 
     def __init__(
@@ -142,7 +143,7 @@ class VAE(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """The device of the parameters, where inputs must be too."""
+        """The device of the parameters; inputs must be on the same device."""
         return next(self.parameters()).device
 
     def encode(self, x: Tensor, c: Tensor | None = None) -> Distribution:
@@ -203,7 +204,7 @@ class VAE(nn.Module):
         """The context that the parts read, shape `(B, E)`; None if the model is unconditional.
 
         Args:
-            c: Context with at most E columns, as a split may lack images of the last classes.
+            c: Context with at most E columns: a split may lack images of the last classes.
 
         Raises:
             ConfigError: A conditional model got no context, or more classes than it has.

@@ -28,10 +28,12 @@ def test_classify_prints_one_strict_json_object(cli, run_dir):
 def test_labels_that_cannot_be_split_evenly_among_the_classes_are_refused(cli, run_dir):
     done = cli("classify", "-r", run_dir, "--labels", 5)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Error: --labels 5: must be a multiple of the 2 classes, at most ")
+    assert done.err.startswith(
+        "Error: --labels 5: must be a multiple of 2 (the number of classes), at most "
+    )
 
 
 def test_a_conditional_model_is_refused(cli, conditional):
     done = cli("classify", "-r", conditional)
     assert (done.status, done.out) == (2, "")
-    assert "A conditional model is given the labels" in done.err
+    assert "A conditional model reads the labels to predict" in done.err

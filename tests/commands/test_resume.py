@@ -102,7 +102,7 @@ def test_a_checkpoint_of_an_epoch_is_a_whole_state_but_is_not_resumed(cli, digit
     assert cli("sample", "-r", second, "-o", tmp_path / "2.png").status == 0
     done = cli("train", "--resume", second)
     assert done.status == 2
-    assert f"name the run, {run}." in done.err
+    assert f"use --resume {run}." in done.err
     final = runs.tensors(run)
     shutil.copy(second, tmp_path / "copy")
     (tmp_path / "copy").rename(run / names.CHECKPOINT)  # `final` is mapped from the old file

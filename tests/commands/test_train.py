@@ -150,7 +150,7 @@ def test_an_option_that_a_data_set_cannot_meet_is_refused(cli, digits, tmp_path)
         (["--max-time", "soon"], "--max-time soon: write a time as 2h, 90m, 1h30m or 45s"),
         (["--max-time", "0s"], "--max-time 0s: a time must be above 0"),
         (["--sample-every", 0], "--sample-every 0: should be greater"),
-        (["--labels", 10], "--labels 10 needs an objective for few labels"),
+        (["--labels", 10], "--labels 10 needs a semi-supervised objective"),
     ):
         done = cli(*arguments(digits, tmp_path / "run", *options))
         assert (done.status, done.out) == (2, "")
@@ -195,7 +195,7 @@ def test_max_time_interrupts_with_status_0_and_the_run_can_be_resumed(cli, digit
     done = cli(*arguments(digits, run, "--epochs", 100000, "--max-time", "1s"))
     assert 1 <= time.monotonic() - began < 10
     assert (done.status, done.out) == (0, f"{run}\n")
-    said = "Stopped: the time of --max-time is over. Resume with: vaecli train --resume"
+    said = "Stopped: --max-time is reached. Resume with: vaecli train --resume"
     assert done.err.splitlines()[-1] == f"{said} {run}"
     record = runs.record(run)
     assert (record["status"], record["reason"]) == ("interrupted", f"{said} {run}")

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.builders import build, make_part
 from tests.conftest import bars
-from vaecli.config.build import build, make_optimizer, make_part, monitor_of, resolve
+from vaecli.config import build as builder
+from vaecli.config.build import monitor_of, resolve
 from vaecli.config.config import Config, to_json
 from vaecli.config.presets import config_from_layers
-from vaecli.config.spec import Spec
 from vaecli.parts.priors import PRIORS
 from vaecli.system.errors import ConfigError
 from vaecli.training.state import start
@@ -55,14 +56,20 @@ def test_a_resolved_configuration_is_returned_as_it_is():
 
 
 def test_a_part_takes_what_it_needs_of_what_is_offered():
-    prior = make_part(Spec("mixture", {"components": "3"}), "prior", latent_dim=2, shape=SHAPE)
+    prior = make_part("mixture:components=3", "prior", latent_dim=2, shape=SHAPE)
     assert isinstance(prior, PRIORS["mixture"])
     assert prior.loc.shape == (3, 2)
 
 
 def test_the_distortion_decides_where_a_discriminator_plays():
     for preset, monitor in (("vae", "loss"), ("aae", "distortion"), ("vae-gan", "distortion")):
-        assert monitor_of(config_from_layers({"preset": preset})) == monitor
+        assert monitor_of(resolve(config_from_layers({"preset": preset}))) == monitor
+
+
+def test_a_model_is_built_from_a_resolved_configuration_alone():
+    with pytest.raises(ValueError, match=r"network='mlp' is not resolved"):
+        builder.build(Config(network="mlp"), SHAPE)
+    assert start(Config(network="mlp", device="cpu"), bars(12)).config.network.options["depth"] == 2
 
 
 def test_an_objective_is_told_how_many_images_there_are_if_that_is_known():
@@ -78,9 +85,8 @@ def test_an_unknown_part_is_named(kind):
 
 
 def test_an_unknown_optimizer_is_named():
-    model, objective = build(Config(), SHAPE)
     with pytest.raises(ConfigError, match=r"Unknown optimizer 'adan'. Did you mean 'adam'"):
-        make_optimizer(Config(optimizer="adan"), model, objective)
+        start(Config(optimizer="adan"), bars(12))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
         "The objective elbo needs a posterior with a density, but dirac is deterministic: use "
         "posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
     )
-    with pytest.raises(ConfigError, match="labels=10 needs an objective for few labels: use objec"):
+    with pytest.raises(ConfigError, match="labels=10 needs a semi-supervised objective: use objec"):
         build(Config(labels=10), SHAPE, 2)
     with pytest.raises(ConfigError, match="conditional=True needs images with labels"):
         build(Config(conditional=True), SHAPE)

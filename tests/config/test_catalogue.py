@@ -23,6 +23,17 @@ def test_the_overview_lists_every_preset_and_part():
         assert any(line.startswith(f"  {name} ") for line in lines), name
 
 
+def test_every_preset_is_listed_with_what_it_sets_and_its_paper_in_lines_that_differ():
+    listed = overview().partition("\n\n")[0].splitlines()[1:]
+    assert "  vae                   the defaults (Kingma & Welling, 2014)" in listed
+    assert "  laplace               --likelihood laplace" in listed
+    start = listed.index("  aae-ring              --posterior dirac --latent-dim 2 --prior ring")
+    assert listed[start + 1].strip() == "--objective adversarial:weight=100 (Makhzani et al., 2016)"
+    assert max(map(len, listed)) <= 100
+    meanings = re.split(r"\n  (?=\S)", "\n" + "\n".join(listed))[1:]
+    assert len({meaning.partition("  ")[2] for meaning in meanings}) == len(PRESETS)
+
+
 def test_the_command_prints_lists_and_explanations(cli):
     assert cli("parts").out == overview() + "\n"
     assert cli("parts", "iwae").out == explanation("iwae") + "\n"
@@ -45,6 +56,8 @@ def test_a_preset_is_explained_by_its_options_and_its_paper():
         "  Auto-Encoding Variational Bayes (Kingma & Welling, 2014)\n"
         "  https://arxiv.org/abs/1312.6114"
     )
+    without_paper = explanation("laplace").partition("\n\n")[0]
+    assert without_paper == "preset laplace\n  --likelihood laplace"
     shown = explanation("m2")
     for line in ("preset m2", "  --conditional", "  --labels 100", "  --network mlp:norm=batch"):
         assert line in shown.splitlines()
@@ -88,7 +101,7 @@ def test_without_docstrings_parts_still_says_something_of_each(name):
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     if name is None:
-        assert "  vae-gan               Autoencoding beyond pixels" in done.stdout
+        assert "  vae-gan               --objective vae-gan (Larsen et al., 2016)" in lines
         assert "  normal        Takes no options." in lines
         assert "  mixture       By default mixture:components=10." in lines
         assert len(lines) == len(overview().splitlines())

@@ -25,7 +25,7 @@ def test_the_first_images_are_used(digits):
     train, test, _ = load(config(digits, train_images=5, test_images=7))
     assert torch.equal(train.x, bars(96).x[:5])
     assert (len(train), len(test)) == (5, 7)
-    with pytest.raises(ConfigError, match="train_images=97: the data set has only 96 of them"):
+    with pytest.raises(ConfigError, match="train_images=97: the file has only 96 images"):
         load(config(digits, train_images=97))
 
 

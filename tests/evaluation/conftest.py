@@ -2,7 +2,7 @@
 
 import pytest
 
-from vaecli.config.build import build
+from tests.builders import build
 from vaecli.config.config import Config
 
 

@@ -8,6 +8,7 @@ import pytest
 import vaecli
 from tests import runs
 from tests.experiments.trainings import options
+from vaecli.config.build import resolve
 from vaecli.config.config import Config, to_json
 from vaecli.experiments.resume import (
     CHANGEABLE_ON_RESUME,
@@ -80,7 +81,7 @@ def test_a_run_is_resumed_by_its_last_checkpoint_only(run_dir):
     assert make_plan({}, resume=str(last)).run == vaecli.open(run_dir, "last")
     other = last.with_name("epoch-0001.safetensors")
     other.write_bytes(last.read_bytes())
-    with pytest.raises(ConfigError, match="needs the last checkpoint: name the run"):
+    with pytest.raises(ConfigError, match="from the last checkpoint only: use --resume"):
         make_plan({}, resume=str(other))
 
 
@@ -197,7 +198,7 @@ def test_a_run_that_ended_early_is_extended_by_patience(digits, tmp_path):
 def test_auto_resumes_unfinished_runs_only(run_dir, status, expected):
     runs.set_record(run_dir, status=status)
     run = vaecli.open(run_dir, "last")
-    assert can_resume(run, run.config) == expected
+    assert can_resume(run, resolve(run.config)) == expected
 
 
 def test_auto_resumes_a_run_of_the_same_options_only(run_dir, digits):
@@ -217,8 +218,8 @@ def test_auto_leaves_runs_alone_that_are_trained_or_damaged(run_dir):
     runs.set_record(run_dir, status="running")
     run = vaecli.open(run_dir, "last")
     with run_lock(run_dir):
-        assert not can_resume(run, run.config)
-    config = run.config
+        assert not can_resume(run, resolve(run.config))
+    config = resolve(run.config)
     (run_dir / names.CHECKPOINT).write_bytes(b"damaged")
     assert not can_resume(vaecli.open(run_dir, "last"), config)
     (run_dir / names.RECORD).write_text("{")

@@ -7,7 +7,7 @@ import pytest
 
 import vaecli
 from tests import runs
-from tests.experiments.trainings import Training, options, poison, run_training
+from tests.experiments.trainings import Stop, Training, options, poison, run_training
 from vaecli.experiments import train
 from vaecli.system.errors import TrainingDiverged
 
@@ -29,7 +29,7 @@ def test_a_rollback_halves_the_learning_rate_and_continues_from_the_last_epoch(
     assert (runs.record(run)["status"], runs.record(run)["rollbacks"]) == ("completed", 1)
     assert [row["epoch"] for row in runs.losses(run)] == ["1", "2", "3", "4"]
     assert runs.header(run)["position"]["rollbacks"] == 1
-    # Epochs 3 and 4 are those of a training with half the learning rate from epoch 2 on.
+    # Epochs 3 and 4 are those of training with half the learning rate from epoch 2 on.
     monkeypatch.undo()
     config = vaecli.open(run).config
     data = vaecli.load(config)
@@ -45,11 +45,22 @@ def test_a_rollback_in_the_first_epoch_goes_back_to_the_start(digits, tmp_path, 
     run = tmp_path / "run"
     poison(monkeypatch, epoch=1, times=2)
     done = run_training(options(digits, epochs=1, on_nan="rollback", batch_size=96), run)
-    assert [text.partition("Went back")[2][:24] for _, text in done.notices] == [
-        " to the end of epoch 0 a"
-    ] * 2
+    assert len(done.notices) == 2
+    assert all("Went back to the start of training and" in text for _, text in done.notices)
     assert runs.record(run)["rollbacks"] == 2
     assert len(runs.losses(run)) == 1
+
+
+def test_a_rollback_to_a_checkpoint_within_an_epoch_names_its_batch(digits, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    run_training(options(digits, epochs=2, on_nan="rollback"), run, stop=Stop(5))
+    position = runs.header(run)["position"]
+    assert (len(runs.header(run)["history"]), position["batch"]) == (1, 1)
+    poison(monkeypatch, epoch=2, batch=2, times=1)
+    done = run_training({}, resume=str(run))
+    [(_, text)] = done.notices
+    assert "Went back to batch 1 of epoch 2 and halved the learning rate: rollback 1 of 3." in text
+    assert done.steps == [(2, 2), (2, 3), (2, 2), (2, 3)]
 
 
 def test_after_three_rollbacks_training_has_diverged(digits, tmp_path, monkeypatch):

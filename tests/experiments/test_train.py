@@ -7,7 +7,7 @@ import pytest
 
 import vaecli
 from tests import runs
-from tests.experiments.trainings import Training, options, run_training
+from tests.experiments.trainings import Stop, Training, options, run_training
 from tests.processes import posix
 from vaecli.experiments import train
 from vaecli.experiments.prepare import start_run
@@ -18,21 +18,6 @@ from vaecli.run import names
 from vaecli.system import files
 from vaecli.system.errors import Interrupted, ResourceError
 from vaecli.training.epoch import Epoch
-
-
-class Stop(StopRequest):
-    """A request to stop that comes with an event: a batch or an epoch."""
-
-    def __init__(self, after, kind=None):
-        super().__init__(vaecli.Config())
-        self.left = after
-        self.kind = kind
-
-    def is_due(self):
-        self.left -= 1
-        if self.left <= 0:
-            self.signal = self.kind
-        return self.left <= 0
 
 
 @pytest.fixture
@@ -111,7 +96,8 @@ def test_a_consumer_that_stops_iterating_leaves_an_interrupted_run(digits, tmp_p
             next(events)
         events.close()
         assert runs.record(run)["status"] == "interrupted"
-        assert runs.record(run)["reason"] == "Whoever watched the training stopped watching."
+        reason = "The caller closed the training generator before it ended."
+        assert runs.record(run)["reason"] == reason
     assert not (run / names.LOCK).exists()
     done = run_training({}, resume=str(run))
     assert done.epochs[-1] == 2
@@ -124,10 +110,7 @@ def test_a_consumer_that_stops_iterating_leaves_an_interrupted_run(digits, tmp_p
 def test_the_time_limit_interrupts_and_says_how_to_resume(digits, tmp_path):
     run = tmp_path / "my run"
     done = run_training(options(digits, epochs=3), run, stop=Stop(5))
-    text = (
-        "Stopped: the time of --max-time is over. "
-        f"Resume with: vaecli train --resume '{tmp_path}/my run'"
-    )
+    text = f"Stopped: --max-time is reached. Resume with: vaecli train --resume '{tmp_path}/my run'"
     assert done.notices == [("info", text)]
     assert done.steps[-1] == (2, 1)
     record = runs.record(run)

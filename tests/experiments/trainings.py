@@ -1,11 +1,13 @@
-"""Trainings as a whole, without a command line."""
+"""Whole training runs, without a command line."""
 
 import math
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vaecli.config.config import Config
 from vaecli.experiments import train
 from vaecli.experiments.events import Notice
 from vaecli.experiments.prepare import start_run
@@ -19,7 +21,7 @@ from vaecli.training.state import State
 
 @dataclass
 class Training:
-    """What a training yielded, and its state at the end or where it failed."""
+    """What `train_run` yielded, and the state at its end or where it failed."""
 
     events: list[Event] = field(default_factory=list)
     state: State | None = None
@@ -82,3 +84,18 @@ def poison(monkeypatch, epoch: int, batch: int = 1, times: float = math.inf) -> 
 
     monkeypatch.setattr(train, "fit", poisoned_fit)
     return poisoned
+
+
+class Stop(StopRequest):
+    """A request to stop that comes with an event: a batch or an epoch."""
+
+    def __init__(self, after: int, kind: signal.Signals | None = None) -> None:
+        super().__init__(Config())
+        self.left = after
+        self.kind = kind
+
+    def is_due(self) -> bool:
+        self.left -= 1
+        if self.left <= 0:
+            self.signal = self.kind
+        return self.left <= 0

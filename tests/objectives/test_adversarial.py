@@ -8,9 +8,9 @@ import torch.distributions as dist
 from torch import nn
 from torch.nn.functional import logsigmoid, one_hot
 
+from tests.builders import build
 from tests.conftest import bars
 from tests.tools.two_samples import energy_distance
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.model import VAE
@@ -270,7 +270,8 @@ REFUSED = [
     (
         "adversarial:labels=true",
         {"labels": 2},
-        "adversarial:labels=true needs a prior with a component for each class: use prior='ring'.",
+        "adversarial:labels=true needs a prior with a component for each class, or a conditional "
+        "model: use prior='ring' or conditional=True.",
     ),
     (
         "adversarial:labels=true",

@@ -5,9 +5,9 @@ import itertools
 import pytest
 import torch
 
+from tests.builders import build
 from tests.conftest import bars
 from tests.objectives.made import SHAPE, C, Learned, Shared, X, seeded_terms
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives import METRIC_UNITS, OBJECTIVES

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
+from tests.builders import build
 from tests.conftest import bars
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives.semisupervised import M2

@@ -5,9 +5,8 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaecli.config.build import build, make_part
+from tests.builders import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import Spec
 from vaecli.parts.likelihoods import LIKELIHOODS, BernoulliLikelihood
 from vaecli.parts.networks import MLP
 from vaecli.system.errors import ConfigError
@@ -45,7 +44,7 @@ def make(spec, shape=SHAPE):
     def decoder(params_per_pixel):
         return network.decoder(3, (params_per_pixel * shape[0], *shape[1:]), 0)
 
-    made = make_part(Spec.parse(spec), "likelihood", decoder=decoder)
+    made = make_part(spec, "likelihood", decoder=decoder)
     return made, made.params_per_pixel
 
 

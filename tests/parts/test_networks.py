@@ -5,9 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.config.build import build, make_part
+from tests.builders import build, make_part
 from vaecli.config.config import Config
-from vaecli.config.spec import Spec
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
 from vaecli.parts.likelihoods import BernoulliLikelihood
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, concat_context
@@ -23,7 +22,7 @@ STYLES = [
 
 
 def make(spec):
-    return make_part(Spec.parse(spec), "network")
+    return make_part(spec, "network")
 
 
 def sizes(module):

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from tests.builders import build
 from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
-from vaecli.config.build import build
 from vaecli.config.config import Config
 from vaecli.parts.priors import PRIORS
 from vaecli.system.errors import ConfigError

@@ -1,4 +1,4 @@
-"""The pictures that a training leaves in its run directory."""
+"""The pictures that training saves in the run directory."""
 
 import numpy as np
 import pytest
@@ -65,11 +65,16 @@ def test_a_picture_that_cannot_be_saved_is_returned_as_a_warning(run, monkeypatc
 
     def fail_for_samples(path, content):
         if path.name == names.SAMPLES:
-            raise KeyError("no reason at all.")
+            raise OSError("No space left on device")
+        if path.name == names.RECONSTRUCTIONS:
+            raise RuntimeError("The picture is too large.")
         write(path, content)
 
     monkeypatch.setattr(files, "write_atomic", fail_for_samples)
     warnings = RunPictures(run, run.model(), 0).draw_results(TEST)
-    wanted = "Could not save samples.png: 'no reason at all.' Training continues."
-    assert warnings == [wanted]
-    assert {path.name for path in run.folder.glob("*.png")} == {*RESULTS[1:]}
+    assert warnings == [
+        "Could not save samples.png: No space left on device.",
+        "Could not save reconstructions.png: The picture is too large.",
+    ]
+    saved = {path.name for path in run.folder.glob("*.png")}
+    assert saved == {*RESULTS} - {names.SAMPLES, names.RECONSTRUCTIONS}

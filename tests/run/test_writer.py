@@ -221,7 +221,11 @@ def test_a_divergence_before_the_first_batch_writes_no_row(run):
         (TrainingDiverged("the loss became nan"), "diverged", "the loss became nan"),
         (Interrupted(signal.SIGTERM, "Stopped by SIGTERM."), "interrupted", "Stopped by SIGTERM."),
         (KeyboardInterrupt(), "interrupted", ""),
-        (GeneratorExit(), "interrupted", "Whoever watched the training stopped watching."),
+        (
+            GeneratorExit(),
+            "interrupted",
+            "The caller closed the training generator before it ended.",
+        ),
         (ZeroDivisionError("x"), "failed", "ZeroDivisionError('x')"),
         (ResourceError("the disk is full"), "failed", "ResourceError('the disk is full')"),
     ],

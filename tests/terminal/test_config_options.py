@@ -6,7 +6,9 @@ import pytest
 import typer
 
 from vaecli.config import aliases
+from vaecli.config.build import resolve
 from vaecli.config.config import PART_KINDS, Config
+from vaecli.config.presets import config_from_layers
 from vaecli.terminal import config_options
 from vaecli.terminal.config_options import FIRST, GROUPS, explicit_options, takes_config
 
@@ -59,11 +61,16 @@ def test_an_option_has_the_default_the_type_and_the_help_of_its_field():
     assert list(parameters)[: len(FIELDS)] == [n for names in GROUPS.values() for n in names]
     for name in FIELDS:
         default = getattr(Config, name)
-        assert parameters[name].default == (str(default) if name in PART_KINDS else default)
+        assert parameters[name].default == (default.name if name in PART_KINDS else default)
     epochs = parameters["epochs"].annotation
     assert epochs.__origin__ is int
     assert epochs.__metadata__[-1].help == "Passes over the training images, 1 or more."
     assert epochs.__metadata__[-1].envvar == "VAECLI_EPOCHS"
+
+
+def test_the_name_shown_as_the_default_of_a_part_stands_for_the_default():
+    by_name = {kind: getattr(Config, kind).name for kind in PART_KINDS}
+    assert resolve(config_from_layers(by_name)) == resolve(Config())
 
 
 def test_an_old_name_is_a_hidden_option_of_the_type_of_its_field(cli):

@@ -1,5 +1,7 @@
 """Help texts: groups of options, and examples at the end."""
 
+from typing import Literal
+
 import typer
 
 from vaecli.terminal.help import GroupedCommand, examples
@@ -27,6 +29,26 @@ def test_options_stand_in_their_groups_in_the_order_of_the_signature(capsys):
     assert titles == ["Arguments:", "Shape:", "Options:"]
     starts = [line.split()[0] for line in lines if line.startswith("  -")]
     assert starts == ["--size", "--depth", "--quiet", "--help"]
+
+
+def test_placeholders_have_one_notation_and_ranges_are_left_out(capsys):
+    def tool(
+        name: str = typer.Argument("x", help="Of the thing."),
+        size: int = typer.Option(1, help="How large.", metavar="N", min=1),
+        depth: int | None = typer.Option(None, help="How deep.", metavar="N", min=0),
+        mode: Literal["fast", "slow"] = typer.Option("fast", help="How quick."),
+    ) -> None:
+        """Do it."""
+
+    lines = [line.strip() for line in run_help(tool, capsys).splitlines()]
+    shown = [" ".join(line.split()) for line in lines if line.startswith(("name", "--"))]
+    assert shown == [
+        "name Of the thing. [default: x]",
+        "--size N How large. [default: 1]",
+        "--depth N How deep.",
+        "--mode fast|slow How quick. [default: fast]",
+        "--help Show this message and exit.",
+    ]
 
 
 def test_examples_keep_their_lines(capsys):

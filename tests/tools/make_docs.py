@@ -11,6 +11,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from vaecli.config.catalogue import flags
 from vaecli.config.config import to_json
 from vaecli.config.glossary import GLOSSARY
 from vaecli.config.presets import PRESETS, config_from_layers
@@ -22,18 +23,26 @@ PARTS = ("posterior", "prior", "likelihood", "objective")
 
 PRESETS_TEXT = """\
 `vaecli train --preset NAME` trains a published model. A preset is a row of this table: a posterior,
-a prior, a likelihood, an objective, and other options where it needs them. Any option can be given
-beside `--preset` and replaces that of the preset. `vaecli parts` lists all parts, and
-`vaecli parts NAME` explains one.
+a prior, a likelihood, an objective, and other options where it needs them. An option given with
+`--preset` replaces that of the preset. `vaecli parts` lists all parts, and `vaecli parts NAME`
+explains one.
 
-The numbers are test results on MNIST after 10 epochs with seed 0 (m2: 3 epochs, 100 labels).
+The numbers are losses of the 10,000 MNIST test images after training with `--epochs 10` and seed 0,
+so that the 8 epochs of vae-fast do not apply (m2: 3 epochs, 100 labels). They are rounded to four
+digits. README and [results](results.md) report separate runs. Results are bit-identical only on
+one machine, with the same versions and threads; of the same options, these differ by up to 0.1.
 
-- loss, distortion, rate: nats per image. Losses of different likelihoods or objectives cannot be
-  compared. Adversarial losses (adversarial, vae-gan) do not measure quality.
-- relative time: time of an epoch over that of `vae`.
-- recognized: share of 1,000 samples that a classifier assigns to one digit with a probability above
-  0.9. `--fit mixture` of `vaecli sample` is for `ae`, `rae-l2` and `rae-gp`, whose latents do not
-  follow the prior. With a density of learned scale (gaussian, laplace) samples keep grey noise.
+- loss, distortion, rate: nats per image, one posterior sample per image. The loss is that of the
+  training objective. Losses of different likelihoods or objectives cannot be compared, and
+  adversarial losses (adversarial, vae-gan) do not measure quality. With a codebook (vq-vae,
+  residual-vq) the loss is distortion + rate + vq_loss; the rate is constant, log(codes) nats for
+  each position and level. The loss of capacity uses the final target of 25 nats, while training
+  for 10 epochs reaches a target of 10.
+- relative time: time of an epoch divided by that of `vae`.
+- recognized: fraction of 1,000 samples that a classifier assigns to one digit with a probability
+  above 0.9. All are samples of the prior, which the latents of `ae`, `rae-l2` and `rae-gp` do not
+  follow: for these, `vaecli sample --fit mixture` gives better samples. With a density of learned
+  scale (gaussian, laplace) samples keep grey noise.
 - `-`: does not exist, or has not been measured.
 """
 
@@ -56,7 +65,7 @@ def presets_page(measured: Mapping[str, Mapping[str, str]]) -> str:
     for name, preset in PRESETS.items():
         values = to_json(config_from_layers({"preset": name}))
         parts = [values[kind] for kind in PARTS]
-        paper = f"[{preset.paper}]({preset.paper.url})"
+        paper = f"[{preset.paper}]({preset.paper.url})" if preset.paper else "-"
         results = _results(measured.get(name, {}))
         lines.append(_row([name, *parts, _other_options(name), *results, paper]))
     return "\n".join(["# Presets", "", MADE, "", PRESETS_TEXT, *lines, ""])
@@ -77,12 +86,9 @@ def pages() -> dict[Path, str]:
 
 
 def _other_options(name: str) -> str:
-    flags = []
-    for option, value in PRESETS[name].changes.items():
-        if option not in PARTS:
-            flag = f"--{option.replace('_', '-')}"
-            flags.append(flag if value is True else f"{flag} {value}")
-    return f"`{' '.join(flags)}`" if flags else ""
+    changes = PRESETS[name].changes
+    others = flags({option: value for option, value in changes.items() if option not in PARTS})
+    return f"`{' '.join(others)}`" if others else ""
 
 
 def _results(row: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ def test_the_table_of_presets_has_a_row_for_each_and_needs_no_measurement():
     rows = re.findall(r"(?m)^\| ([\w-]+) \|.*\|$", page)
     assert rows == ["preset", "---", *PRESETS]
     assert re.search(r"(?m)^\| vae \| .* \| 102\.7 \| - \| - \| - \| 52% \| \[Auto-Enc", page)
+    assert re.search(r"(?m)^\| laplace \| .* \| - \|$", page)
     assert re.search(r"(?m)^\| iwae \| .* \| - \| - \| - \| - \| - \| \[Importance W", page)
 
 

@@ -74,7 +74,7 @@ def test_an_objective_that_torch_cannot_compile_is_not_compiled():
 
 
 def test_the_first_batch_of_a_process_is_not_compiled(monkeypatch):
-    """torch learns from it how to compile."""
+    """It caches the lookup of the KL formula, which torch.compile cannot trace."""
     compiled = []
 
     def compile(objective):

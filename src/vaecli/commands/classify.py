@@ -27,8 +27,8 @@ def classify(
 ) -> None:
     """Classify images by their latents, from few labels (M1).
 
-    Fits a logistic regression to the posterior means of the labelled training images, which the
-    seed chooses. Prints one line of JSON; test_error is a fraction of the test images.
+    Fits a logistic regression to the posterior means of labelled training images. The seed chooses
+    these images. Prints one line of JSON; test_error is a fraction of the test images.
     """
     from ..data.splits import load_split
     from ..evaluation.classification import latent_test_error

@@ -18,20 +18,24 @@ def embed(
     checkpoint: Checkpoint = None,
     split: Split = "test",
     output: Annotated[
-        Path | None, output_option("embeddings.npz in the run directory, unless --plot is given")
+        Path | None,
+        output_option(
+            "embeddings.npz in the run directory, or none with --plot", ".npz, .csv or .npy"
+        ),
     ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="Picture of the latents, coloured by label: .png, .pdf, .svg.",
+            help="Picture of the latents to write, coloured by label: .png, .pdf or .svg.",
+            metavar="FILE",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
-    .npz holds index, label, mean and log_var; .csv index, label and the means z1, z2, ...; .npy the
-    means.
+    A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
+    z2, ...; a .npy file the means only.
     """
     from ..data.splits import load_split
     from ..evaluation import embeddings

@@ -16,19 +16,24 @@ def evaluate(
     checkpoint: Checkpoint = None,
     split: Split = "test",
     count: Annotated[
-        int | None, typer.Option("--count", "-n", help="The first N images only.", min=1)
+        int | None,
+        typer.Option("--count", "-n", help="Use only the first N images.", metavar="N", min=1),
     ] = None,
     samples: Annotated[
         int | None,
-        typer.Option(help="Also estimate log p(x), by N samples per image.", min=1),
+        typer.Option(
+            help="Also estimate the NLL, with N posterior samples per image.", metavar="N", min=1
+        ),
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print the lower bound and the likelihood of images.
+    """Print distortion, rate, negative ELBO and NLL of images.
 
-    The result is one line of JSON, in nats per image: distortion, rate and their sum loss, the
-    negative lower bound. With --samples it also has nll, the estimate of -log p(x) by importance
-    sampling, and its standard error over the images.
+    The result is one line of JSON, in nats per image. It has distortion, rate and loss. The loss is
+    the plain negative ELBO, whatever the training objective was: distortion + rate, plus vq_loss if
+    the model has a codebook. With --samples the line also has nll, the estimate of -log p(x) by
+    importance sampling, and standard_error, that of nll over the images. A deterministic model has
+    distortion only.
     """
     from ..data.splits import load_split
     from ..evaluation.bounds import evaluate_bound

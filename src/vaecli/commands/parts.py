@@ -13,7 +13,8 @@ def parts(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Name of a preset or a part, or glossary.",
+            help="Preset or part to explain, or glossary.",
+            metavar="NAME",
             show_default=False,
             autocompletion=complete_preset_or_part,
         ),
@@ -21,7 +22,7 @@ def parts(
 ) -> None:
     """List presets and parts, explain one, or print the glossary.
 
-    Options, their types and their defaults are read from the code of the parts.
+    Each option of a part is shown as: name (type, default).
     """
     from ..config import catalogue
     from ..terminal.output import print_result

@@ -10,7 +10,9 @@ EXAMPLES = ["vaecli plot-loss", "vaecli plot-loss -r runs/mnist-vae-1 -r runs/mn
 
 def plot_loss(
     run_dir: Annotated[list[Path] | None, RUN_DIR] = None,
-    output: Annotated[Path | None, output_option("loss.png in the run directory")] = None,
+    output: Annotated[
+        Path | None, output_option("loss.png in the run directory", ".png, .pdf or .svg")
+    ] = None,
 ) -> None:
     """Plot loss, distortion and rate per epoch.
 

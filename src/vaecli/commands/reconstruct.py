@@ -17,16 +17,23 @@ def reconstruct(
     split: Split = "test",
     count: Annotated[
         int | None,
-        typer.Option("--count", "-n", help="Images, from the first on. [default: 8]", min=1),
+        typer.Option(
+            "--count",
+            "-n",
+            help="Number of images, from the first. [default: 8]",
+            metavar="N",
+            min=1,
+        ),
     ] = None,
     output: Annotated[
-        Path | None, output_option("reconstructions.png in the run directory")
+        Path | None,
+        output_option("reconstructions.png in the run directory", ".png, .jpg, .webp or .bmp"),
     ] = None,
 ) -> None:
-    """Encode and decode images, and save them as one PNG grid.
+    """Encode and decode images, and save both as one grid.
 
     Under each row of images are their reconstructions from the posterior means. A conditional model
-    is given the true labels.
+    gets the true labels.
     """
     from ..data.splits import load_split
     from ..evaluation import decoding

@@ -19,12 +19,12 @@ def sample(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
     count: Annotated[
-        int, typer.Option("--count", "-n", help="Images to sample.", min=1)
+        int, typer.Option("--count", "-n", help="Number of images.", metavar="N", min=1)
     ] = defaults.SAMPLES,
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class to sample; all: one row each. [default: cycle through classes]",
+            help="Class to sample; all: a row for each class. [default: cycle through classes]",
             metavar="K|all",
             show_default=False,
         ),
@@ -32,23 +32,31 @@ def sample(
     style_of: Annotated[
         int | None,
         typer.Option(
-            help="Decode the latent of test image INDEX with the chosen labels.",
+            help="Decode the latent of test image INDEX, from 0, with the chosen labels.",
             metavar="INDEX",
             min=0,
         ),
     ] = None,
     fit: Annotated[
         Literal["gaussian", "mixture"] | None,
-        typer.Option(help="Sample a density fitted to the training latents, not the prior."),
+        typer.Option(
+            help="Sample from a Gaussian or mixture fitted to training latents, not from the prior."
+        ),
     ] = None,
-    output: Annotated[Path | None, output_option("samples.png in the run directory")] = None,
+    output: Annotated[
+        Path | None, output_option("samples.png in the run directory", ".png, .jpg, .webp or .bmp")
+    ] = None,
     columns: Annotated[
         int | None,
-        typer.Option(help="Images in a row. [default: a square; up to 10 in one row]", min=1),
+        typer.Option(
+            help="Images per row. [default: up to 10 images in one row, more as a square]",
+            metavar="N",
+            min=1,
+        ),
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Sample images from a trained model, as one PNG grid.
+    """Sample images from a trained model as one grid.
 
     Latents are drawn from the prior. The grid shows the pixel means that are decoded from them.
     """

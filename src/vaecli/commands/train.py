@@ -32,6 +32,7 @@ def train(
             "--run-dir",
             "-r",
             help="Directory to write. [default: the next free runs/<data>-<preset>-<n>]",
+            metavar="DIR",
             show_default=False,
             rich_help_panel=FIRST,
         ),
@@ -40,7 +41,7 @@ def train(
         str | None,
         option(
             "--resume",
-            help="Resume RUN; auto: the newest unfinished run of these options, else a new one.",
+            help="Resume RUN; auto: the newest unfinished run with these options, or a new one.",
             metavar="RUN|auto",
             rich_help_panel=FIRST,
             autocompletion=complete_run,
@@ -50,7 +51,7 @@ def train(
         float | None,
         option(
             "--beta",
-            help="Set beta of the objective; for elbo, the KL weight.",
+            help="Set the option beta of the objective; of elbo, it is the weight of the KL.",
             metavar="X",
             rich_help_panel=MODEL,
         ),
@@ -63,7 +64,7 @@ def train(
         bool,
         typer.Option(
             "--allow-data-change",
-            help="Resume on images other than those before.",
+            help="Let --resume continue with images other than those of the run.",
             rich_help_panel=RUN,
         ),
     ] = False,
@@ -105,8 +106,8 @@ def train(
 ) -> None:
     """Train a model and write its run directory.
 
-    The directory gets checkpoints, pictures and a loss log; its path is printed. Flags override
-    environment variables (VAECLI_EPOCHS and so on), which override --config.
+    The directory gets checkpoints, pictures and a table of losses; its path is printed. Flags
+    override environment variables (such as VAECLI_EPOCHS), which override --config.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_path, print_stderr

@@ -1,6 +1,6 @@
-"""What the user chose, from text to objects.
+"""The options of a run, from text to objects.
 
-Other rooms take `Config` and `Spec`, the functions of `build`, and what `catalogue` says of parts
-and presets. Importing a module of this room imports no torch, but for `build` and `catalogue`,
-which know the classes of the parts.
+Other packages use `Config` and `Spec`, the functions of `build`, and the texts of `catalogue` about
+parts and presets. Only `build` and `catalogue`, which import the classes of the parts, import
+torch.
 """

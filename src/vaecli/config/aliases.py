@@ -1,7 +1,7 @@
-"""Old names of presets, parts and options, and their translation into the names in use.
+"""Translates old names of presets, parts and options to the current names.
 
-A renamed thing is one row of a table here. Names of tensors, header keys and loss columns in old
-run directories are not here: the run directory translates them.
+Every rename is one row of a table here. `run.migrate` translates names of tensors, header keys and
+loss columns in old run directories.
 """
 
 import warnings
@@ -23,7 +23,7 @@ KEYS: Renamed = {"warmup": "lr_warmup"}  # fields of Config
 # Names of parts, by kind.
 PARTS: Mapping[str, Renamed] = {"objective": {"betatc": "beta-tc"}}
 
-# Options of parts, by kind and by the name in use.
+# Options of parts, by kind and by the current name of the part.
 OPTIONS: Mapping[tuple[str, str], Renamed] = {
     ("objective", "elbo"): {
         "warmup": "annealing_epochs",
@@ -49,14 +49,14 @@ OPTIONS: Mapping[tuple[str, str], Renamed] = {
 def current_name(
     name: str, known: Container[str], renamed: Renamed, kind: str, warn: bool = True
 ) -> str:
-    """The name in use for `name`: its new name, unless `known` still has the old one.
+    """The current name for `name`: its new name, unless `known` has the old one.
 
     Args:
-        name: Old or new.
-        known: The names in use.
+        name: Old or new name.
+        known: The current names.
         renamed: Old names to new names.
-        kind: What the name stands for, for the warning.
-        warn: Whether to warn of an old name with a `RenamedWarning`; files are not warned about.
+        kind: Kind of the named thing, for the warning.
+        warn: Whether an old name gives a `RenamedWarning`; not for names from a file.
     """
     new = _new_name(name, known, renamed)
     if new is None:
@@ -73,7 +73,7 @@ def current_names(
     kind: str,
     warn: bool = True,
 ) -> dict[str, Any]:
-    """`values` with the names in use as keys; the other arguments are those of `current_name`.
+    """`values` with current names as keys; the other arguments are those of `current_name`.
 
     Raises:
         ConfigError: Both the old and the new name of a key are given.
@@ -99,6 +99,6 @@ def accept_old_names(kind: type[T]) -> type[T]:
 
 
 def _new_name(name: str, known: Container[str], renamed: Renamed) -> str | None:
-    """What `name` is called now, or None if it is no old name."""
+    """The new name of `name`, or None if it is no old name."""
     new = renamed.get(name)
     return new if new in known and name not in known else None

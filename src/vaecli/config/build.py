@@ -1,6 +1,6 @@
 """Builds the model, the objective and the optimizer that a configuration names.
 
-The only module that knows both the names of parts and their classes.
+`TABLES` combines the tables of all kinds of parts.
 """
 
 import inspect
@@ -62,18 +62,18 @@ def build(
     """The model and its objective, initialized from the seed of the configuration alone.
 
     Args:
-        config: Names the parts and their options; it is resolved if it is not yet.
+        config: Names the parts and every option of theirs, as `resolve` returns it.
         shape: Image shape, `(C, H, W)`.
         classes: Number of labels; 0 for images without labels.
-        mean: Returns the mean training image, shape `(C, H, W)`, for networks that start from it.
+        mean: Returns the mean training image, shape `(C, H, W)`, for `output_bias=data`.
         images: Number of training images; 0 if unknown.
 
     Raises:
-        ConfigError: A part is unknown, or two parts do not fit together.
+        ConfigError: Two parts do not fit together.
+        ValueError: The configuration is not resolved.
     """
     if config.conditional and not classes:
         raise ConfigError("conditional=True needs images with labels, and these have none.")
-    config = resolve(config)
     context = classes if config.conditional else 0
     size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
     with random_stream(torch.device("cpu"), config.seed, "weights"):
@@ -82,14 +82,12 @@ def build(
         likelihood = make_part(
             config.likelihood,
             "likelihood",
-            decoder=lambda maps: network.decoder(
-                config.latent_dim, (maps * shape[0], *shape[1:]), context
+            decoder=lambda params_per_pixel: network.decoder(
+                config.latent_dim, (params_per_pixel * shape[0], *shape[1:]), context
             ),
         )
         posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
         prior = make_part(config.prior, "prior", posterior=posterior, classes=classes, **size)
-        if network.output_bias == "data" and mean is not None:
-            likelihood.initialize_to_mean(mean())
         objective = make_part(
             config.objective,
             "objective",
@@ -102,7 +100,10 @@ def build(
             **size,
         )
     check_compatible(config, posterior, prior, objective)
-    return VAE(posterior, prior, likelihood, context), objective
+    model = VAE(posterior, prior, likelihood, context)
+    if network.output_bias == "data" and mean is not None:
+        likelihood.initialize_to_mean(mean())
+    return model, objective
 
 
 def check_compatible(
@@ -127,7 +128,7 @@ def check_compatible(
         )
     if config.labels and not objective.reads_labels:
         raise ConfigError(
-            f"labels={config.labels} needs an objective for few labels: "
+            f"labels={config.labels} needs a semi-supervised objective: "
             "use objective='m2' and conditional=True."
         )
 
@@ -136,11 +137,15 @@ def make_part(spec: Spec, kind: str, **offered: Any) -> Any:
     """The part that a spec names.
 
     Args:
-        spec: Its name and options.
-        kind: Name of the table that it is in.
-        offered: Arguments of which the constructor gets those it takes.
+        spec: Its name and every option, as `Spec.resolve` returns it.
+        kind: Kind of the part, a key of `TABLES`.
+        offered: Arguments by name; those that the constructor declares are passed.
+
+    Raises:
+        ValueError: The spec is not resolved.
     """
-    spec = spec.resolve(TABLES[kind], kind)
+    if spec.resolved_as != kind:
+        raise ValueError(f"{kind}={str(spec)!r} is not resolved: build from resolve(config).")
     part = TABLES[kind][spec.name]
     taken = inspect.signature(part).parameters
     return part(**{name: v for name, v in offered.items() if name in taken}, **spec.options)
@@ -156,5 +161,9 @@ def make_optimizer(config: Config, model: VAE, objective: Objective) -> Optimize
 
 
 def monitor_of(config: Config) -> str:
-    """The validation metric that decides which epoch is best; no model is built."""
-    return OBJECTIVES[resolve(config).objective.name].monitor
+    """The validation metric whose lowest value decides which epoch is best.
+
+    Args:
+        config: As `resolve` returns it.
+    """
+    return OBJECTIVES[config.objective.name].monitor

@@ -1,4 +1,4 @@
-"""What parts and presets say of themselves, as text: lists, explanations, glossary.
+"""What `vaecli parts` prints: lists and explanations of presets and parts, and the glossary.
 
 Options, types and defaults come from the constructors of the parts, sentences from their
 docstrings. Under `python -OO` there are no docstrings; the rest remains.
@@ -8,29 +8,32 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from textwrap import indent
+from textwrap import indent, wrap
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from .build import TABLES
 from .glossary import GLOSSARY
-from .presets import PRESETS
+from .presets import PRESETS, Preset
 from .spec import Spec, lookup, part_options
 
 Part = Callable[..., Any]
 
+WIDTH = 100  # characters in a line of the list of presets
+NO_BREAK = "\N{NO-BREAK SPACE}"  # keeps an option and its value in one line
+
 
 def overview() -> str:
-    """Every preset with its paper, and every part with a sentence."""
-    papers = {name: str(preset.paper) for name, preset in PRESETS.items()}
-    lines = ["presets, by vaecli train --preset NAME", *_columns(papers)]
+    """Every preset with what it sets and its paper in short, and every part with a sentence."""
+    settings = {name: _preset_summary(preset) for name, preset in PRESETS.items()}
+    lines = ["presets (vaecli train --preset NAME)", *_wrapped_columns(settings)]
     for kind, table in TABLES.items():
         sentences = {name: summary(kind, name) for name in table}
-        lines += ["", f"{kind}, by --{kind} NAME:OPTION=VALUE,...", *_columns(sentences)]
+        lines += ["", f"{kind} (--{kind} NAME:OPTION=VALUE,...)", *_columns(sentences)]
     return "\n".join(lines)
 
 
 def explanation(name: str) -> str:
-    """What is known of a preset and of every part of this name; or the glossary.
+    """The explanation of the preset and of every part with this name; or the glossary.
 
     Raises:
         ConfigError: Nothing has this name.
@@ -81,15 +84,46 @@ def _columns(table: Mapping[str, str]) -> list[str]:
     return [f"  {name:{width}}  {text}" for name, text in table.items()]
 
 
+def _wrapped_columns(table: Mapping[str, str]) -> list[str]:
+    """The columns in lines of at most WIDTH characters, broken at spaces other than NO_BREAK."""
+    width = max(map(len, table))
+    lines: list[str] = []
+    for name, text in table.items():
+        lines += wrap(
+            text,
+            WIDTH,
+            initial_indent=f"  {name:{width}}  ",
+            subsequent_indent=" " * (width + 4),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return [line.replace(NO_BREAK, " ") for line in lines]
+
+
+def flags(changes: Mapping[str, Any]) -> list[str]:
+    """Options of a preset as `vaecli train` takes them, such as `--labels 100`."""
+    found = []
+    for option, value in changes.items():
+        flag = f"--{option.replace('_', '-')}"
+        found.append(flag if value is True else f"{flag} {value}")
+    return found
+
+
+def _preset_summary(preset: Preset) -> str:
+    words = flags(preset.changes) or ["the defaults"]
+    if preset.paper is not None:
+        words.append(f"({preset.paper.short})")
+    return " ".join(word.replace(" ", NO_BREAK) for word in words)
+
+
 def _explain_preset(name: str) -> str:
     preset = PRESETS[name]
-    lines = [f"preset {name}"]
-    for option, value in preset.changes.items():
-        flag = f"--{option.replace('_', '-')}"
-        lines.append(flag if value is True else f"{flag} {value}")
+    lines = [f"preset {name}", *flags(preset.changes)]
     if not preset.changes:
         lines.append("the defaults")
-    return "\n  ".join([*lines, str(preset.paper), preset.paper.url])
+    if preset.paper is not None:
+        lines += [str(preset.paper), preset.paper.url]
+    return "\n  ".join(lines)
 
 
 def _explain_part(kind: str, name: str) -> str:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 PART_KINDS = ("posterior", "prior", "likelihood", "objective", "network", "optimizer")
 
-SCHEMA_VERSION: Final = (
-    2  # counts up when older releases could not read a configuration, or misread it
-)
+# Incremented when older releases could no longer read a configuration correctly.
+SCHEMA_VERSION: Final = 2
 
 
 class OptionHelp(NamedTuple):
@@ -34,11 +33,11 @@ class OptionHelp(NamedTuple):
 @aliases.accept_old_names
 @dataclass(frozen=True)
 class Config:
-    """Every option that affects the trained model, with default and bounds.
+    """Every option of a training run, with default and bounds.
 
     The six parts are `Spec`s; text such as `objective="iwae:samples=5"` is parsed. An annotation
-    holds the type of an option, its bounds and its help text. `preset` is a name only: what it
-    stands for is in the other fields.
+    has the type of an option, its bounds and its help text. `preset` is only a name: the options of
+    the preset are in the other fields.
 
     Raises:
         ConfigError: A value has the wrong type or is out of bounds.
@@ -47,19 +46,19 @@ class Config:
     schema_version: Literal[2] = SCHEMA_VERSION
     preset: Annotated[
         str,
-        OptionHelp("Published model; vaecli parts lists them.", "NAME"),
+        OptionHelp("Published model to train; vaecli parts lists all.", "NAME"),
     ] = "vae"
     posterior: Annotated[
         Spec,
-        OptionHelp("Posterior q(z|x), as name:option=value,...", "SPEC"),
+        OptionHelp("Posterior q(z|x,c), as name:option=value,...", "SPEC"),
     ] = Spec("gaussian")
     prior: Annotated[
         Spec,
-        OptionHelp("Prior p(z), in the same form.", "SPEC"),
+        OptionHelp("Prior p(z|c), in the same form.", "SPEC"),
     ] = Spec("normal")
     likelihood: Annotated[
         Spec,
-        OptionHelp("Likelihood p(x|z), in the same form.", "SPEC"),
+        OptionHelp("Likelihood p(x|z,c), in the same form.", "SPEC"),
     ] = Spec("bernoulli")
     objective: Annotated[
         Spec,
@@ -71,30 +70,30 @@ class Config:
     ] = False
     labels: Annotated[
         Count | None,
-        OptionHelp("Keep N training labels, equally many per class; hide the rest.", "N"),
+        OptionHelp("Use only N training labels, equally many per class; hide the rest.", "N"),
     ] = None
     epochs: Annotated[
         Count,
-        OptionHelp("Passes over the training images, 1 or more."),
+        OptionHelp("Passes over the training images, 1 or more.", "N"),
     ] = 50
     batch_size: Annotated[
         Count,
-        OptionHelp("Images per batch, 1 or more."),
+        OptionHelp("Images per batch, 1 or more.", "N"),
     ] = 128
     lr: Annotated[
         float,
         Gt(0),
-        OptionHelp("Learning rate, above 0."),
+        OptionHelp("Learning rate, above 0.", "X"),
     ] = 1e-3
     lr_schedule: Annotated[
         Literal["constant", "linear", "cosine"],
-        OptionHelp("Keep the learning rate constant, or decay it to 0."),
+        OptionHelp("Keep the learning rate constant, or let it decay to 0."),
     ] = "constant"
     lr_warmup: Annotated[
         float,
         Ge(0),
         Lt(1),
-        OptionHelp("Fraction of training in which the learning rate rises from 0.", "FRACTION"),
+        OptionHelp("Fraction of training in which the learning rate rises from 0.", "X"),
     ] = 0.0
     optimizer: Annotated[
         Spec,
@@ -102,7 +101,7 @@ class Config:
     ] = Spec("adam")
     latent_dim: Annotated[
         Count,
-        OptionHelp("Latent dimensions, 1 or more."),
+        OptionHelp("Latent dimensions, 1 or more.", "N"),
     ] = 20
     network: Annotated[
         Spec,
@@ -122,7 +121,7 @@ class Config:
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
         OptionHelp(
-            "Make pixels black or white: at random (dynamic), or if brighter than half (threshold)."
+            "Make pixels black or white: at random (dynamic), or by a threshold of one half."
         ),
     ] = "none"
     train_images: Annotated[
@@ -139,17 +138,17 @@ class Config:
     ] = None
     patience: Annotated[
         Count | None,
-        OptionHelp("Stop after N epochs without a new best; needs --validation.", "N"),
+        OptionHelp("Stop after N epochs without a new best epoch; needs --validation.", "N"),
     ] = None
     max_time: Annotated[
         str | None,
-        OptionHelp("Stop after a time such as 2h, 90m or 1h30m; resumable.", "TIME"),
+        OptionHelp("Stop after a time such as 2h, 90m or 1h30m; the run can be resumed.", "TIME"),
     ] = None
     seed: Annotated[
         int,
         Ge(0),
         Lt(2**64),
-        OptionHelp("Seed of the random numbers, 0 or more."),
+        OptionHelp("Seed of the random numbers, 0 or more.", "N"),
     ] = 0
     device: Annotated[
         str,
@@ -178,7 +177,8 @@ class Config:
     on_nan: Annotated[
         Literal["stop", "rollback"],
         OptionHelp(
-            "On NaN or infinite loss: stop, or reload and halve the learning rate (max. 3x)."
+            "On a NaN or infinite loss: stop, or return to the last checkpoint and halve the "
+            "learning rate, at most 3 times."
         ),
     ] = "stop"
 
@@ -189,7 +189,7 @@ class Config:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """The configuration with the values of a file, as `to_json` gives them.
+        """The configuration with the values of a file, as `to_json` returns them.
 
         Old names are translated.
 
@@ -228,13 +228,13 @@ def known_keys(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The values of a configuration as JSON can hold them, specs as text."""
+    """The values of a configuration for JSON, with specs as text."""
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     return {name: str(v) if isinstance(v, Spec) else v for name, v in values.items()}
 
 
 def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a file under the keys in use, with specs parsed.
+    """The values of a file under their current keys, with specs parsed.
 
     Raises:
         ConfigError: A newer vaecli wrote them, or a spec is malformed.

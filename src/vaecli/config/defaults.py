@@ -1,4 +1,4 @@
-"""Default values of commands that are no options of a training."""
+"""Default values that are not fields of `Config`."""
 
 RUNS = "runs"  # folder in which run directories are made
 

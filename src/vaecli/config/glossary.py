@@ -1,4 +1,4 @@
-"""The words of the field as vaecli uses them."""
+"""Terms of the field, as vaecli uses them."""
 
 # Term, with its symbol or its synonym, to meaning.
 GLOSSARY = {
@@ -9,19 +9,19 @@ GLOSSARY = {
     "context c": "one-hot label of a conditional model.",
     "objective": "what computes the loss.",
     "distortion": "expected -log p(x|z), the reconstruction error.",
-    "rate": "KL(q||p), the information in the latent.",
+    "rate": "KL(q(z|x,c) || p(z|c)); its mean bounds the information in the latent from above.",
     "nat": "unit of information, 1.44 bits.",
     "bound (ELBO)": "-(distortion + rate), at most log p(x).",
-    "NLL": "-log p(x), estimated by importance sampling.",
-    "beta": "weight of the rate.",
-    "annealing": "raising beta from 0.",
-    "free bits": "nats of rate without cost.",
+    "NLL": "-log p(x), estimated by importance sampling; the estimate is too high on average.",
+    "beta": "weight of the rate in elbo; other objectives say what their beta weights.",
+    "annealing": "raising the weight of the rate from 0.",
+    "free bits": "nats of rate that cost nothing.",
     "capacity": "target of the rate, in nats.",
     "aggregate posterior": "mean posterior of all images.",
-    "critic (discriminator)": "network that tells two kinds of samples apart.",
-    "total correlation": "dependence between latent dimensions.",
+    "discriminator": "network that tells two kinds of samples apart.",
+    "total correlation": "KL from the aggregate posterior to the product of its marginals.",
     "codebook": "learned vectors that latents are rounded to.",
-    "flow": "invertible network with a known Jacobian determinant.",
+    "flow": "invertible network with a tractable Jacobian determinant.",
     "protocol": "how pixels are scored; compare only losses of the same protocol.",
     "preset": "options of a published model, by name.",
     "spec": "name:option=value,..., selects a part and sets its options.",

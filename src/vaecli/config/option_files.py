@@ -11,7 +11,7 @@ MAX_CONFIG_BYTES = 1_000_000
 
 
 def read_options_file(path: Path) -> dict[str, Any]:
-    """The options in a JSON file such as a run's config.json, under the names in use.
+    """The options in a JSON file such as a run's config.json, under their current names.
 
     Raises:
         ConfigError: The file cannot be read, or holds no JSON object.

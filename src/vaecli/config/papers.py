@@ -20,7 +20,12 @@ class Paper(NamedTuple):
 
     def __str__(self) -> str:
         """`Auto-Encoding Variational Bayes (Kingma & Welling, 2014)`."""
-        return f"{self.title} ({self.authors}, {self.year})"
+        return f"{self.title} ({self.short})"
+
+    @property
+    def short(self) -> str:
+        """`Kingma & Welling, 2014`."""
+        return f"{self.authors}, {self.year}"
 
 
 PAPERS = {

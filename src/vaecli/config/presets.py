@@ -12,14 +12,14 @@ from .spec import Spec, lookup, parse_spec
 
 @dataclass(frozen=True)
 class Preset:
-    """A published model.
+    """A named choice of options, of a published model in most cases.
 
     Attributes:
-        paper: Where it was published.
+        paper: Where it was published; None if no paper introduced it.
         changes: The options in which it differs from the defaults of `Config`.
     """
 
-    paper: Paper
+    paper: Paper | None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -99,7 +99,7 @@ PRESETS = {
         PAPERS["loaiza-ganem-2019"], {"likelihood": "continuous-bernoulli"}
     ),
     "logistic": Preset(PAPERS["kingma-2016"], {"likelihood": "logistic"}),
-    "laplace": Preset(PAPERS["kingma-2014"], {"likelihood": "laplace"}),
+    "laplace": Preset(None, {"likelihood": "laplace"}),
     "svae": Preset(PAPERS["davidson-2018"], {"posterior": "vmf", "prior": "sphere"}),
     "m2": Preset(
         PAPERS["kingma-2014-labels"],

@@ -1,7 +1,7 @@
 """Specs such as `mlp:width=64`: the name of a part and its options.
 
-A spec is parsed when it is given, resolved against the parts of its kind before a model is built,
-and formatted where it is written or shown.
+A spec is parsed when the user gives it, resolved against the parts of its kind before a model is
+built, and formatted when it is written or shown.
 """
 
 import difflib
@@ -27,7 +27,7 @@ class Spec:
         name: Name of the part, in the table of its kind.
         options: Values by option. Parsed values are text; resolved ones have the types of the
             part's constructor, and no option is missing.
-        from_file: The spec was read from a file: old names in it are translated without a warning.
+        from_file: Whether it was read from a file: old names are then translated without a warning.
         resolved_as: Kind of part it was resolved for, such as `"prior"`; empty before.
     """
 
@@ -51,7 +51,7 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str, from_file: bool = False) -> Self:
-        """`"mlp:width=64"` to `Spec("mlp", {"width": "64"})`; no part is looked up.
+        """Parse `"mlp:width=64"` to `Spec("mlp", {"width": "64"})`; no part is looked up.
 
         Raises:
             ConfigError: An item is not `option=value`, or an option is given twice.
@@ -73,7 +73,7 @@ class Spec:
 
         Args:
             table: The parts of this kind by name.
-            kind: For messages, such as `"prior"`.
+            kind: Kind of the parts, such as `"prior"`.
 
         Raises:
             ConfigError: The name or an option is unknown, or a value is out of range.
@@ -102,7 +102,7 @@ class Spec:
 
 
 def parse_spec(field: str, value: object, from_file: bool = False) -> Spec:
-    """The spec that a field of a configuration is given, as text or as a `Spec`.
+    """Parse the value of a spec field, text or a `Spec`.
 
     Raises:
         ConfigError: It is neither, or malformed.
@@ -130,7 +130,7 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     """The entry called `name`.
 
     Raises:
-        ConfigError: There is none. The message offers the nearest name.
+        ConfigError: There is none. The message suggests the nearest name.
     """
     if name not in table:
         raise ConfigError(f"Unknown {kind} {name!r}. {_advice(name, table)}")
@@ -144,7 +144,7 @@ def part_options(part: Callable[..., object]) -> dict[str, inspect.Parameter]:
 
 
 def validation_message(error: "ValidationError") -> str:
-    """What pydantic says of the first wrong value: `should be greater than 0`."""
+    """pydantic's message about the first wrong value, such as `should be greater than 0`."""
     return error.errors()[0]["msg"].removeprefix("Input ")
 
 

@@ -13,7 +13,7 @@ from ..system.seeds import stream_generator
 
 
 def count_classes(labels: Tensor) -> int:
-    """One more than the highest of the labels, shape `(N,)`; 0 if there are none."""
+    """The highest of the labels, shape `(N,)`, plus one; 0 if there are no labels."""
     return int(labels.max()) + 1 if len(labels) else 0
 
 
@@ -23,10 +23,11 @@ class Images:
 
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
-        labels: Classes from 0, shape `(N,)`; a hidden label is the number `classes`.
-        classes: Number of classes; by default one more than the highest label.
-        binarize: How grey pixels become 0 or 1: none keeps them grey; dynamic draws each pixel at
-            every read, with its brightness as the probability of 1; threshold compares it with 0.5.
+        labels: Classes from 0, shape `(N,)`; a hidden label has the value `classes`.
+        classes: Number of classes; by default the highest label plus one.
+        binarize: How grey pixels become 0 or 1: "none" keeps them grey; "dynamic" samples each
+            pixel at every read, with its brightness as the probability of 1; "threshold" makes it 1
+            if its brightness is above 0.5.
     """
 
     x: Tensor
@@ -50,7 +51,7 @@ class Images:
     def pixels(self, index: Tensor | slice) -> Tensor:
         """The images at `index` as float32 in [0, 1], shape `(B, C, H, W)`.
 
-        Dynamic binarization draws from torch's global generator.
+        Dynamic binarization uses torch's global generator.
         """
         x = self.x[index].float().div_(255)
         if self.binarize == "dynamic":
@@ -69,11 +70,11 @@ class Images:
         return (self.labels < self.classes).nonzero().squeeze(1)
 
     def hide_labels(self, keep: int, seed: int) -> "Images":
-        """The same images with all labels hidden but `keep`, the same number of each class.
+        """The same images with only `keep` labels, equally many per class; the rest are hidden.
 
         Args:
-            keep: Labels that stay.
-            seed: Decides which ones stay.
+            keep: Number of labels to keep.
+            seed: Seed of the choice.
 
         Raises:
             ConfigError: There are no labels, `keep` is not a multiple of the number of classes, or
@@ -86,7 +87,7 @@ class Images:
         per_class, rest = divmod(keep, self.classes)
         if rest or keep > largest_keep:
             raise ConfigError(
-                f"labels={keep}: must be a multiple of the {self.classes} classes, "
+                f"labels={keep}: must be a multiple of {self.classes} (the number of classes), "
                 f"at most {largest_keep:,}."
             )
         labels = torch.full((len(self),), self.classes)  # int64: a byte cannot hold class 256
@@ -99,7 +100,7 @@ class Images:
         """The first `count` images.
 
         Raises:
-            ConfigError: There are fewer.
+            ConfigError: There are fewer images.
         """
         if count > len(self):
             raise ConfigError(f"count={count}: the split has only {len(self):,} images.")
@@ -118,7 +119,7 @@ class Images:
         return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
     def fingerprint(self) -> str:
-        """The SHA-256 of shape, pixels and labels: equal for equal data only."""
+        """The SHA-256 of shape, pixels and labels, in hexadecimal."""
         digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
         for tensor in (self.x, self.labels):
             digest.update(tensor.cpu().contiguous().numpy().data)

@@ -1,4 +1,4 @@
-"""The splits of a configuration: which images are for training, validation and testing."""
+"""Splits: the training, validation and test images of a configuration."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor
 from ..config.config import Config
 from ..system.errors import ConfigError, DataError
 from .images import Images, count_classes
-from .readers.named import read
+from .readers.named import READERS
 
 
 class Splits(NamedTuple):
@@ -20,7 +20,7 @@ class Splits(NamedTuple):
 
 
 def load(config: Config) -> Splits:
-    """All images of a configuration.
+    """All splits of a configuration; training labels are hidden if it limits them.
 
     Raises:
         DataError: A file is missing or damaged, or training and test images differ in size.
@@ -32,7 +32,7 @@ def load(config: Config) -> Splits:
     test_shape = tuple(test_pixels.shape[1:])
     if train_shape != test_shape:
         raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
-    # Either of the two may lack the last classes.
+    # one of the two may lack images of the last classes
     classes = max(
         _count_classes(config, "train", train_labels), _count_classes(config, "test", test_labels)
     )
@@ -65,13 +65,17 @@ def load_split(config: Config, split: str) -> Images:
     return _select(config, split, pixels, labels, _count_classes(config, file, labels))
 
 
-def _read(config: Config, split: str) -> tuple[Tensor, Tensor]:
+def _read(config: Config, file: str) -> tuple[Tensor, Tensor]:
+    """All pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of the training or test file."""
     directory = None if config.data_dir is None else Path(config.data_dir)
-    return read(config.data, directory, split)
+    pixels, labels = READERS[config.data](directory, file)
+    if pixels.ndim == 3:
+        pixels = pixels.unsqueeze(1)
+    return pixels, labels
 
 
 def _count_classes(config: Config, file: str, labels: Tensor) -> int:
-    """The classes among the images that are used of the training or the test file."""
+    """Number of classes among the images used from the training or test file."""
     option = f"{file}_images"
     return count_classes(labels[: _limited(len(labels), option, getattr(config, option))])
 
@@ -84,13 +88,13 @@ def _select(config: Config, split: str, pixels: Tensor, labels: Tensor, classes:
 def split_range(config: Config, split: str, count: int) -> slice:
     """The positions of a split among the images of its file.
 
-    Of the training file the first `train_images` are used, and the last `validation` of these are
-    held out. Of the test file the first `test_images` are used.
+    The first `train_images` images of the training file are used; the last `validation` of these
+    are held out. The first `test_images` images of the test file are used.
 
     Args:
-        config: Says how many images are used and held out.
+        config: Has the number of images to use and to hold out.
         split: train, validation or test.
-        count: Images in the file.
+        count: Number of images in the file.
 
     Raises:
         ConfigError: The file has too few images.
@@ -109,9 +113,9 @@ def split_range(config: Config, split: str, count: int) -> slice:
 
 
 def _limited(count: int, option: str, limit: int | None) -> int:
-    """`limit`, the value of an option, or `count` where it is not set."""
+    """`limit`, the value of an option, or `count` if it is not set."""
     if limit is None:
         return count
     if limit > count:
-        raise ConfigError(f"{option}={limit}: the data set has only {count:,} of them.")
+        raise ConfigError(f"{option}={limit}: the file has only {count:,} images.")
     return limit

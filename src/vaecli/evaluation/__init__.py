@@ -1,7 +1,7 @@
-"""What a trained model gives and how good it is: functions of a model and images.
+"""Losses, likelihoods, samples and latents of a trained model: functions of a model and images.
 
-Other rooms take the functions of each module, `means.RunningMeans` and `embeddings.Embeddings`.
-Nothing here reads a run directory, makes a picture or prints. A file takes only from those named
-before it: `batches`, `means`, `bounds`, `embeddings`, `latent_density`, `decoding`, `projection`,
-`classification`.
+Other packages use the functions of each module, `means.RunningMeans` and `embeddings.Embeddings`.
+Nothing here reads a run directory, makes a picture or prints. A module imports only from those
+listed before it: `batches`, `means`, `bounds`, `embeddings`, `latent_density`, `decoding`,
+`projection`, `classification`.
 """

@@ -1,4 +1,4 @@
-"""Mean loss terms, and the likelihood by importance sampling."""
+"""Mean loss terms, and the log-likelihood by importance sampling."""
 
 import math
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from .means import RunningMeans
 
 
 def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dict[str, float]:
-    """The mean terms of the objective over all images, in nats per image.
+    """The means over all images of the objective's metrics, in the units of `METRIC_UNITS`.
 
     Args:
-        model: What is evaluated.
-        objective: Computes the terms.
-        images: All count alike.
-        seed: Decides the noise: two evaluations with the same seed agree.
+        model: The model to evaluate.
+        objective: Computes the metrics.
+        images: Images to average over.
+        seed: Seed of the noise: two evaluations with the same seed agree.
     """
     means = RunningMeans()
     with random_stream(model.device, seed, "evaluation"), evaluation_mode(model):
@@ -38,22 +38,22 @@ def log_likelihood(
     images: Images,
     samples: int,
     seed: int,
-    on_progress: Callable[[int], object] = int,
+    on_progress: Callable[[int], object] | None = None,
 ) -> Tensor:
-    """A lower bound of `log p(x)` by importance sampling, shape `(N,)`, in nats per image.
+    """An estimate of `log p(x)` by importance sampling, shape `(N,)`, in nats per image.
 
-    It approaches `log p(x)` with more samples. The memory does not grow with their number, because
-    few latents are decoded at a time.
+    In expectation it is a lower bound, and it approaches `log p(x)` with more samples. Memory does
+    not grow with their number, because at most `MAX_DECODED_LATENTS` are decoded at a time.
 
     References:
         Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
 
     Args:
-        model: Its posterior has a density.
-        images: What to score.
+        model: A model whose posterior has a density.
+        images: Images to score.
         samples: Latents per image.
-        seed: Decides the noise.
-        on_progress: Called after a batch with its number of images.
+        seed: Seed of the latents.
+        on_progress: Called after every batch with its number of images.
     """
     passes = math.ceil(samples / MAX_DECODED_LATENTS)
     pass_size = math.ceil(samples / passes)
@@ -63,7 +63,8 @@ def log_likelihood(
         for x, c in batches(images, model.device, max(1, MAX_DECODED_LATENTS // samples)):
             weights = torch.cat([model.draw(x, c, size).log_weights for size in sizes])
             found.append(log_mean_exp(weights).cpu())
-            on_progress(len(x))
+            if on_progress is not None:
+                on_progress(len(x))
     return torch.cat(found)
 
 
@@ -72,21 +73,22 @@ def evaluate_bound(
     images: Images,
     samples: int | None,
     seed: int,
-    on_progress: Callable[[int], object] = int,
+    on_progress: Callable[[int], object] | None = None,
 ) -> dict[str, float]:
-    """What `vaecli evaluate` prints of a model, in nats per image.
+    """The results of `vaecli evaluate`, in nats per image.
 
     Args:
-        model: What is evaluated.
-        images: All count alike.
-        samples: Latents per image to estimate the likelihood with; None for no estimate.
-        seed: Decides the noise: two evaluations with the same seed agree.
-        on_progress: Called with the number of images that were scored by the likelihood.
+        model: The model to evaluate.
+        images: Images to average over.
+        samples: Latents per image for an estimate of the NLL; None for no estimate.
+        seed: Seed of the noise: two evaluations with the same seed agree.
+        on_progress: As for `log_likelihood`.
 
     Returns:
-        distortion and rate; their sum loss, the negative lower bound; with `samples` also samples,
-        nll, the estimate of `-log p(x)`, and standard_error, over the images. A deterministic
-        posterior has distortion alone.
+        `distortion`, `rate` and `loss`: the negative ELBO, plus `vq_loss` if the posterior has a
+        codebook. With `samples` also `samples`, `nll`, which estimates `-log p(x)`, and
+        `standard_error`, that of nll over the images. For a deterministic posterior, `distortion`
+        only.
 
     Raises:
         ConfigError: `samples` is given, but the posterior has no density.
@@ -94,7 +96,9 @@ def evaluate_bound(
     """
     has_density = bool(model.posterior.has_density)
     if samples is not None and not has_density:
-        raise ConfigError("samples needs a posterior with a density, but this one is a point.")
+        raise ConfigError(
+            "samples needs a posterior with a density, but this model is deterministic."
+        )
     terms = evaluate(model, ELBO(beta=float(has_density)), images, seed)
     names = ("distortion", "rate", "loss") if has_density else ("distortion", "rate")
     results = {name: terms[name] for name in names if name in terms}

@@ -1,4 +1,4 @@
-"""Classes from latents: logistic regression on few labels."""
+"""Classification of latents: logistic regression on few labels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,8 @@ from ..model import VAE
 from ..system.errors import ConfigError, DataError
 from .embeddings import embed
 
-L2_WEIGHT = 3.0  # of the penalty on coefficients; tuned on held-out images of MNIST
-GRADIENT_TOLERANCE = 1e-6  # of the mean loss; at the default, 1e-4, the solver stops too early
+L2_WEIGHT = 3.0  # weight of the penalty on coefficients; tuned on held-out images of MNIST
+GRADIENT_TOLERANCE = 1e-6  # of the mean loss; with the default, 1e-4, the solver stops too early
 MAX_ITERATIONS = 1000  # of L-BFGS
 
 
@@ -43,33 +43,35 @@ def fit_logistic_regression(
 def error_rate(
     classifier: LogisticRegression, features: NDArray[np.float32], labels: NDArray[np.uint8]
 ) -> float:
-    """The fraction of features, shape `(N, D)`, whose class is not that in `labels`."""
+    """The fraction of features, shape `(N, D)`, that are classified differently from `labels`."""
     predicted = classifier.predict(features.astype(np.float64))
     return float(np.mean(predicted != labels))
 
 
 def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed: int) -> float:
-    """The error of a classifier of latents that learns from few labels (M1).
+    """The test error of a classifier of latents that is trained on few labels (M1).
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
             https://arxiv.org/abs/1406.5298
 
     Args:
-        model: Its posterior means are the features.
-        train: Some of its images are the labelled ones.
-        test: What is classified.
-        labels: Labelled images, equally many per class.
-        seed: Chooses them.
+        model: An unconditional model; its posterior means are the features.
+        train: Images among which the labelled ones are chosen.
+        test: Images to classify.
+        labels: Number of labelled images, equally many per class.
+        seed: Seed of the choice.
 
     Returns:
-        The fraction of the test images that are put in a wrong class.
+        The fraction of test images with a wrong class.
 
     Raises:
-        ConfigError: The model is conditional: it is given the labels.
+        ConfigError: The model is conditional, so that its latents depend on the label.
     """
     if model.context:
-        raise ConfigError("A conditional model is given the labels: use one that is not.")
+        raise ConfigError(
+            "A conditional model reads the labels to predict: use an unconditional one."
+        )
     train = train.hide_labels(labels, seed)
     known = embed(model, train.subset(train.labelled_indices))
     unseen = embed(model, test)

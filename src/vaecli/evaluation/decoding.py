@@ -18,15 +18,16 @@ from .latent_density import COMPONENTS, fit_density
 
 
 def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, int | None]:
-    """The label of every image to sample, and how many of the images make a row.
+    """The label of every image to sample, and the number of images per row.
 
     Args:
-        model: May be unconditional, if no label is chosen.
-        label: The number of a class; all for a row of each class; None cycles through the classes.
-        count: Images to sample; with all, rounded up to a multiple of the classes.
+        model: The trained model; it must be conditional if a label is chosen.
+        label: The number of a class; "all" for a row of each class; None cycles through the
+            classes.
+        count: Number of images; with "all", rounded up to a multiple of the number of classes.
 
     Returns:
-        Labels, shape `(n,)`, and the images in a row; None if any number will do.
+        Labels, shape `(n,)`, and the number of images per row; None for the default of `grid`.
 
     Raises:
         ConfigError: The model is not conditional, or has no such class.
@@ -55,19 +56,20 @@ def sample_images(
     fit: str | None = None,
     seed: int = defaults.SEED,
 ) -> tuple[Tensor, int | None]:
-    """What `vaecli sample` draws, and how many of the images make a row.
+    """The images of `vaecli sample`, and the number of images per row.
 
     Args:
-        model: What decodes.
-        config: Names the images that `style_of` and `fit` need.
-        count: Images to sample.
+        model: The trained model.
+        config: Configuration of its run: `style_of` and `fit` read its images.
+        count: Number of images.
         label: As in `choose_labels`.
-        style_of: Position of a test image whose latent is kept, from 0.
+        style_of: Position, from 0, of a test image whose latent is decoded with every label.
         fit: A key of `latent_density.COMPONENTS`, the density that replaces the prior.
-        seed: Decides the latents.
+        seed: Seed of the latents.
 
     Returns:
-        Pixel means, shape `(n, C, H, W)`, and the images in a row; None if any number will do.
+        Pixel means, shape `(n, C, H, W)`, and the number of images per row; None for the default of
+        `grid`.
 
     Raises:
         ConfigError: The options contradict each other or the model.
@@ -87,9 +89,9 @@ def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
     """Images decoded from latents of the prior, shape `(n, C, H, W)`.
 
     Args:
-        model: What decodes; an unconditional model ignores the labels.
+        model: The trained model; an unconditional one ignores the labels.
         labels: The class of every image, shape `(n,)`.
-        seed: Decides the latents: two models are given the same noise.
+        seed: Seed of the latents: the same for every model.
     """
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         c = _context(model, labels)
@@ -101,11 +103,11 @@ def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, componen
     """Images decoded from a density fitted to the latents of training images, not from the prior.
 
     Args:
-        model: What encodes and decodes.
+        model: The trained model.
         labels: The class of every image, shape `(n,)`; the latents do not depend on it.
-        seed: Decides the latents.
-        train: Images whose posterior means the density is fitted to.
-        components: Normals in the mixture that is fitted.
+        seed: Seed of the fit and of the latents.
+        train: Images; the density is fitted to their posterior means.
+        components: Number of Gaussians in the mixture that is fitted.
 
     Returns:
         Pixel means, shape `(n, C, H, W)`.
@@ -120,10 +122,10 @@ def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: i
     """Images that keep the latent of one image, decoded with the given labels.
 
     Args:
-        model: Conditional.
+        model: A conditional model.
         labels: The class of every image, shape `(n,)`.
-        seed: Decides the pixels, if they are binarized at random.
-        images: Hold the image whose posterior mean is decoded.
+        seed: Seed of the pixels, if they are binarized at random.
+        images: Images that include the one whose posterior mean is decoded.
         index: Position of that image, from 0.
 
     Returns:
@@ -143,14 +145,14 @@ def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: i
 
 
 def _context(model: VAE, labels: Tensor) -> Tensor | None:
-    """The labels as the model takes them: one-hot, or None without a condition."""
+    """One-hot labels, shape `(n, classes)`, or None for an unconditional model."""
     return model.one_hot(labels) if model.context else None
 
 
 def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
     """The images and their reconstructions, both of shape `(N, C, H, W)`, on the CPU.
 
-    A conditional model is given the labels of the images.
+    A conditional model reads the labels of the images.
     """
     originals = []
     reconstructions = []

@@ -1,4 +1,4 @@
-"""A data set as latents, and the file formats of latents."""
+"""Posteriors of all images of a data set, and their file formats."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ ENDINGS = (".npz", ".csv", ".npy")
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Labels and posteriors of images.
+    """Labels and posteriors of N images.
 
     Attributes:
         label: Classes from 0, shape `(N,)`.
@@ -54,7 +54,7 @@ class Embeddings:
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
-    """The posteriors of all images; a conditional model is given their labels."""
+    """The posteriors of all images; a conditional model reads their labels."""
     means = []
     log_vars = []
     with random_stream(model.device, "embeddings"), evaluation_mode(model):

@@ -6,17 +6,17 @@ from numpy.typing import NDArray
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, MultivariateNormal
 from torch.nn.functional import one_hot
 
-COMPONENTS = {"gaussian": 1, "mixture": 10}  # ten normals, as in the paper
+COMPONENTS = {"gaussian": 1, "mixture": 10}  # ten Gaussians, as in the paper
 EM_ITERATIONS = 50
 MAX_LATENTS = 10_000  # size of the random subset used for the fit
-COVARIANCE_RIDGE = 1e-4  # added to variances, times their mean: latents may lie in a plane
+COVARIANCE_RIDGE = 1e-4  # times the mean variance, added to variances: latents may lie in a plane
 
 
 def fit_density(latents: NDArray[np.float32], components: int) -> Distribution:
-    """A mixture of normals with full covariances, fitted by expectation maximization.
+    """A mixture of Gaussians with full covariances, fitted by expectation maximization.
 
-    Draws from torch's global generator where there are more than `MAX_LATENTS` latents, and to
-    choose the first centers.
+    Uses torch's global generator to choose the initial centers and, of more than `MAX_LATENTS`
+    latents, a subset.
 
     References:
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
@@ -26,7 +26,7 @@ def fit_density(latents: NDArray[np.float32], components: int) -> Distribution:
 
     Args:
         latents: Shape `(N, D)`.
-        components: Normals in the mixture; fewer if there are fewer latents.
+        components: Number of Gaussians; fewer if there are fewer latents.
     """
     z = torch.as_tensor(latents, dtype=torch.float64)
     z = z[torch.randperm(len(z))[:MAX_LATENTS]]
@@ -35,7 +35,7 @@ def fit_density(latents: NDArray[np.float32], components: int) -> Distribution:
     nearest = torch.cdist(z, centers).argmin(1)
     responsibilities = one_hot(nearest, len(centers)).double()  # (N, K)
     for _ in range(EM_ITERATIONS if components > 1 else 1):
-        # A component may have lost all its latents.
+        # the clamp: a component may have no latents left
         weights = responsibilities / responsibilities.sum(0).clamp(min=1e-9)
         means = weights.T @ z
         probabilities = responsibilities.mean(0)

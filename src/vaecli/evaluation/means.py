@@ -1,4 +1,4 @@
-"""Running means of loss terms, kept on the device."""
+"""Running means of metrics, kept on the device."""
 
 import torch
 
@@ -6,15 +6,15 @@ from ..objectives import LossTerms
 
 
 class RunningMeans:
-    """Running means of loss terms, weighted by images, kept on the device until they are read.
+    """Running means of metrics, weighted by images, kept on the device until they are read.
 
     Attributes:
-        names: Names of the terms, from the first batch on.
-        sums: Sums of the terms over images, shape `(names,)`.
-        images: Images added.
-        batches: Batches added.
-        finite: Number of batches before the first with a NaN or infinite term, shape `()`.
-        last: Terms of that batch, or of the last batch if all are finite, shape `(names,)`.
+        names: Names of the metrics; empty before the first batch.
+        sums: Sums of the metrics over images, shape `(names,)`.
+        images: Number of images added.
+        batches: Number of batches added.
+        finite: Number of batches before the first with a NaN or infinite metric, shape `()`.
+        last: Metrics of that batch, or of the last batch if all are finite, shape `(names,)`.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class RunningMeans:
         self.batches = 0
 
     def add(self, terms: LossTerms, images: int) -> None:
-        """Add the terms of a batch of so many images. Does not wait for the device."""
+        """Add the metrics of a batch with this number of images. Does not wait for the device."""
         values = torch.stack(tuple(terms.metrics.values()))
         if not self.batches:
             self.names = tuple(terms.metrics)

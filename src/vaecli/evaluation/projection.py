@@ -9,9 +9,9 @@ def project_to_plane(
 ) -> tuple[NDArray[np.float64], tuple[str, str]]:
     """Points, shape `(N, 2)`, and the names of the two axes.
 
-    One or two dimensions are kept as they are. More are projected to their first two principal
-    components, each with its entry of largest absolute value positive, so that the same latents
-    always give the same picture.
+    Latents of one or two dimensions are not projected. More dimensions are projected to their first
+    two principal components. The sign of a component is chosen so that its entry of largest
+    absolute value is positive: the same latents always give the same picture.
 
     References:
         On lines and planes of closest fit to systems of points in space (Pearson, 1901),
@@ -34,8 +34,8 @@ def project_to_plane(
 def _principal_components(
     points: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The first two components, shape `(N, 2)`, and the part of the variance each explains."""
-    if not np.ptp(points, axis=0).any():  # a single point, or the same one again: no direction
+    """The first two components, shape `(N, 2)`, and the fraction of variance each explains."""
+    if not np.ptp(points, axis=0).any():  # all points are equal: no direction
         return np.zeros((len(points), 2)), np.zeros(2)
     from sklearn.decomposition import PCA  # takes a second: only where it is needed
 

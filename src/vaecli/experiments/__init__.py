@@ -1,3 +1,3 @@
-"""Trainings as a whole, from the choice of a run to its last picture.
+"""Whole training runs, from the choice of a new or old run to its last picture.
 
-Functions and generators that yield what happens. Nothing here prints: `terminal` does."""
+Generators yield steps, epochs and notices. Nothing here prints; `terminal` does."""

@@ -1,4 +1,4 @@
-"""Time, memory and disk that a training needs, estimated from its first batches."""
+"""Time, memory and disk that training needs, estimated from its first batches."""
 
 import time
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ from statistics import median
 from ..data.splits import Splits
 from ..evaluation.bounds import evaluate
 from ..run.create import planned_run
-from ..run.writer import check_start, required_disk, restore_state
+from ..run.writer import required_disk
 from ..system import machine
 from ..training.epoch import Epoch
 from ..training.loop import fit
 from ..training.state import State
 from .events import Notice
-from .prepare import prepare
+from .prepare import prepare_run
 from .resume import Plan
 
-LIMIT = 3.0  # seconds of batches at most
+LIMIT = 3.0  # seconds after which no further batch is timed
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a training needs.
+    """Size, time, memory and disk of a training run.
 
     Attributes:
         parameters: Number of trained parameters.
         device: Name of the device.
-        epochs: Epochs still to train.
-        epoch_seconds: Time of one, without pictures.
-        memory: Bytes.
-        disk: Bytes.
-        notices: What was found on the way.
+        epochs: Number of epochs still to train.
+        epoch_seconds: Time of one epoch without pictures, in seconds.
+        memory: Peak memory of this process, in bytes; 0 if unknown.
+        disk: Most disk space that the run can add, in bytes.
+        notices: Messages about the preparation.
     """
 
     parameters: int
@@ -47,25 +47,21 @@ class DryRun:
 def estimate(
     plan: Plan, run_dir: Path | None, overwrite: bool, allow_data_change: bool = False
 ) -> DryRun:
-    """Check everything that `train` checks, train some batches and write nothing.
+    """Do all checks of `train` and train on some batches; nothing is written.
 
     Args:
-        plan: What to train.
-        run_dir: Where a new run would go; None for the next free directory under runs/.
+        plan: The new run, or the run to resume.
+        run_dir: Directory of a new run; None for the next free one under runs/.
         overwrite: Whether it would replace the run in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
 
     Raises:
-        VaecliError: Training could not start.
+        VaecliError: A check failed.
     """
     run = plan.run or planned_run(run_dir, overwrite)
-    prepared = prepare(plan.config)
+    record = plan.run.record if plan.run else None
+    prepared, _ = prepare_run(plan.config, run, record, allow_data_change)
     state = prepared.state
-    record = None
-    if plan.run:
-        record = plan.run.record
-        restore_state(plan.run, state)
-    check_start(run, record, state, prepared.images, allow_data_change)
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)
     epoch_seconds = _measure_epoch(state, prepared.images)
@@ -81,9 +77,10 @@ def estimate(
 
 
 def _measure_epoch(state: State, images: Splits) -> float:
-    """Seconds of an epoch: a whole one if it is short, else extrapolated.
+    """Time of an epoch in seconds: measured if it is short, else extrapolated.
 
-    The median batch stands for all batches, a part of the test images for all held-out images.
+    The time of all batches is extrapolated from the median batch, that of the evaluation from some
+    test images.
     """
     times = [time.perf_counter()]
     batches = 0

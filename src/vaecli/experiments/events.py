@@ -1,4 +1,4 @@
-"""What a training reports beside its steps and epochs."""
+"""Messages that training yields besides its steps and epochs."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,11 +6,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Notice:
-    """One message for the person who watches.
+    """One message to the user.
 
     Attributes:
         text: One sentence or more.
-        level: info or warning; a warning is shown even if quiet.
+        level: info or warning; a warning is shown even with --quiet.
     """
 
     text: str

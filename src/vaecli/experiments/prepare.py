@@ -1,4 +1,4 @@
-"""Images and the state of training for a configuration."""
+"""Loads the images and makes the training state of a configuration."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -8,11 +8,12 @@ from pathlib import Path
 from ..config.config import Config
 from ..data.splits import Splits, load
 from ..run.create import new_run
+from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
 from ..system import devices
 from ..training.runtime import keep_freed_memory
-from ..training.state import State, start
+from ..training.state import State, start_resolved
 from .events import Notice
 
 
@@ -21,9 +22,9 @@ class Prepared:
     """All that training needs.
 
     Attributes:
-        state: New, or as the run left it once it is restored.
+        state: The initial state, which a resumed run then restores.
         images: The splits of the data.
-        notices: What was found on the way.
+        notices: Messages about the preparation.
     """
 
     state: State
@@ -36,17 +37,17 @@ class StartedRun(Prepared):
     """A run that is locked and about to train.
 
     Attributes:
-        writer: Writes the run.
+        writer: RunWriter of the run, already entered (it holds the lock).
     """
 
     writer: RunWriter = field(kw_only=True)
 
 
 def prepare(config: Config) -> Prepared:
-    """Load the images and make a new model for them.
+    """Load the images and make the initial state for them.
 
     Args:
-        config: With every option of every part.
+        config: A resolved configuration.
 
     Raises:
         DataError: The images cannot be read.
@@ -55,7 +56,7 @@ def prepare(config: Config) -> Prepared:
     """
     images = load(config)
     keep_freed_memory()
-    state = start(config, images.train)
+    state = start_resolved(config, images.train)
     notices = []
     if config.compile and not state.compile:
         notices.append(
@@ -69,6 +70,27 @@ def prepare(config: Config) -> Prepared:
     return Prepared(state, images, notices)
 
 
+def prepare_run(
+    config: Config, run: Run, record: Record | None, allow_data_change: bool
+) -> tuple[Prepared, dict[str, str]]:
+    """What `prepare` gives, where the run left training, and the SHA-256 of each split.
+
+    Args:
+        config: With every option of every part.
+        run: The run to train.
+        record: What its run.json says; None before the run is made.
+        allow_data_change: Whether the images may differ from those of the run so far.
+
+    Raises:
+        VaecliError: Training cannot start.
+    """
+    prepared = prepare(config)
+    if record is not None:
+        restore_state(run, prepared.state)
+    data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
+    return prepared, data
+
+
 @contextmanager
 def start_run(
     config: Config,
@@ -77,14 +99,14 @@ def start_run(
     overwrite: bool = False,
     allow_data_change: bool = False,
 ) -> Iterator[StartedRun]:
-    """A new run, or one that is resumed, locked while it is entered.
+    """A new or resumed run, locked inside the `with` block.
 
-    A new run whose start fails leaves nothing behind.
+    If the start of a new run fails, its directory is removed.
 
     Args:
-        config: With every option of every part.
-        existing: The run to resume.
-        run_dir: Where a new run goes; by default the next free directory under runs/.
+        config: A resolved configuration.
+        existing: The run to resume; None for a new one.
+        run_dir: Directory of a new run; by default the next free one under runs/.
         overwrite: Whether a new run replaces the one in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
 
@@ -95,10 +117,7 @@ def start_run(
         opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
         with opened as run, ExitStack() as start_up:
             writer = start_up.enter_context(RunWriter(run))
-            prepared = prepare(config)
-            state = prepared.state
-            restore_state(run, state)
-            data = check_start(run, writer.record, state, prepared.images, allow_data_change)
-            writer.begin(state, data, resumed=existing is not None)
-            stack.enter_context(start_up.pop_all())  # the lock is held beyond the start
-        yield StartedRun(state, prepared.images, prepared.notices, writer=writer)
+            prepared, data = prepare_run(config, run, writer.record, allow_data_change)
+            writer.begin(prepared.state, data, resumed=existing is not None)
+            stack.enter_context(start_up.pop_all())  # the lock is kept after the start
+        yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

@@ -1,13 +1,13 @@
-"""Which run is trained: a new one, or one that is resumed and what may change about it."""
+"""Decides whether to train a new run or resume one, and which options a resume may change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..config import presets
 from ..config.build import monitor_of, resolve
-from ..config.config import Config, to_json
+from ..config.config import Config
 from ..config.option_files import read_options_file
 from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
@@ -15,7 +15,7 @@ from ..run.run import Run
 from ..system.errors import ConfigError, RunError
 from ..training.early_stopping import stop_reason
 
-# Options that a resume may change. `on_nan` is one of them: a diverged run can go on that way.
+# Options that a resume may change; `on_nan`, so that a diverged run can continue with rollbacks.
 CHANGEABLE_ON_RESUME = (
     "epochs",
     "device",
@@ -31,10 +31,10 @@ CHANGEABLE_ON_RESUME = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train.
+    """A new run to train, or a run to resume.
 
     Attributes:
-        config: With every option of every part.
+        config: The resolved configuration.
         run: The run to resume; None for a new one.
     """
 
@@ -60,13 +60,14 @@ def make_plan(
     run_dir: Path | None = None,
     overwrite: bool = False,
 ) -> Plan:
-    """What to train, by the options of `vaecli train`.
+    """The plan for these options of `vaecli train`.
 
     Args:
-        options: Fields of `Config` that were given, and `beta`.
+        options: Values of fields of `Config`, and `beta`, that the user gave.
         config_file: JSON file of options, which `options` override.
-        resume: A run to resume, or "auto" for the newest unfinished one of the same options.
-        run_dir: Where a new run goes, or with "auto" the run to resume.
+        resume: Path of a run to resume, or "auto" for the newest run with the same options that is
+            neither completed nor diverged; if there is none, a new run.
+        run_dir: Directory of a new run, or with "auto" of the run to resume.
         overwrite: Whether a new run replaces the one in `run_dir`.
 
     Raises:
@@ -92,10 +93,12 @@ def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
 
 
 def _open_last(path: str) -> Run:
-    """The run to resume; refused if `path` is another checkpoint than its last."""
+    """The run to resume; `ConfigError` if `path` is a checkpoint other than its last."""
     run = open_run(path, "last")
     if run != open_run(run.folder, "last"):
-        raise ConfigError(f"--resume needs the last checkpoint: name the run, {run.folder}.")
+        raise ConfigError(
+            f"--resume continues from the last checkpoint only: use --resume {run.folder}."
+        )
     return run
 
 
@@ -107,10 +110,10 @@ def _find_run(run_dir: Path | None, config: Config) -> Run | None:
 
 
 def find_unfinished(config: Config) -> Run | None:
-    """The newest unfinished run of this configuration under runs/, if there is one.
+    """The newest run under runs/ that `can_resume` with this configuration, if there is one.
 
     Args:
-        config: With every option of every part.
+        config: A resolved configuration.
     """
     for run in runs_newest_first():
         if can_resume(run, config):
@@ -119,16 +122,19 @@ def find_unfinished(config: Config) -> Run | None:
 
 
 def can_resume(run: Run, config: Config) -> bool:
-    """Whether a run has this configuration, is unfinished, and nobody trains it.
+    """Whether a run can continue with this configuration and is not being trained.
+
+    Its options must be the same, except those that a resume may change, and it must be neither
+    completed nor diverged.
 
     Args:
-        run: May be damaged: it is then no candidate.
-        config: With every option of every part.
+        run: The run; False if it is damaged.
+        config: A resolved configuration.
     """
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if _unchangeable(resolve(run.config)) != _unchangeable(config):
+        if not _is_resumed_by(resolve(run.config), config):
             return False
         with run_lock(run.folder):
             return True
@@ -136,10 +142,13 @@ def can_resume(run: Run, config: Config) -> bool:
         return False
 
 
-def _unchangeable(config: Config) -> dict[str, Any]:
-    return {
-        name: value for name, value in to_json(config).items() if name not in CHANGEABLE_ON_RESUME
-    }
+def _is_resumed_by(old: Config, new: Config) -> bool:
+    """Whether two resolved configurations differ in nothing but what a resume may change."""
+    return all(
+        getattr(old, field.name) == getattr(new, field.name)
+        for field in fields(Config)
+        if field.name not in CHANGEABLE_ON_RESUME
+    )
 
 
 def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:

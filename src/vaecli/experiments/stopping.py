@@ -10,14 +10,14 @@ from ..config.config import Config
 from ..config.durations import parse_duration
 from ..system.errors import Interrupted
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows does not know the last one
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class StopRequest:
-    """While it is entered, the first signal only sets a flag; a second one acts at once.
+    """Inside its `with` block the first signal only sets a flag; a second one acts at once.
 
     Args:
-        config: Has the time limit, if there is one; it counts from now.
+        config: Has the time limit, if there is one; time counts from the construction.
     """
 
     def __init__(self, config: Config) -> None:

@@ -1,4 +1,4 @@
-"""A training run from its first epoch, or where it was stopped, to its last picture."""
+"""A whole training run, from its first batch or its last checkpoint to its last picture."""
 
 import shlex
 import time
@@ -13,7 +13,7 @@ from ..training.divergence import MAX_ROLLBACKS
 from ..training.early_stopping import stop_reason
 from ..training.epoch import Epoch
 from ..training.loop import Step, fit
-from ..training.state import State, start
+from ..training.state import State, start_resolved
 from .events import Notice
 from .stopping import StopRequest
 
@@ -25,21 +25,21 @@ CHECK_INTERVAL = 0.5  # seconds between two checks of the running means, which w
 def train_run(
     writer: RunWriter, state: State, images: Splits, stop: StopRequest
 ) -> Generator[Event, None, None]:
-    """Train to the end, save after every epoch, draw pictures, and yield what happens.
+    """Train to the end, save checkpoints and pictures, and yield steps, epochs and notices.
 
-    If training diverges and `on_nan` is rollback, it goes on from the last checkpoint with half the
-    learning rate, at most three times.
+    If training diverges and `on_nan` is rollback, it continues from the last checkpoint with half
+    the learning rate, at most three times.
 
     Args:
-        writer: Of the run, entered.
-        state: Where training starts.
-        images: To train on, and to test and validate with.
-        stop: Asked after every batch.
+        writer: RunWriter of the run, already entered (it holds the lock).
+        state: State at the start of training.
+        images: Images to train, test and validate with.
+        stop: Checked after every batch.
 
     Raises:
-        TrainingDiverged: A metric is NaN or infinite; the last checkpoint is good.
-        Interrupted: A signal came; the checkpoint is of the current batch.
-        ResourceError: The disk is full; the last checkpoint is good.
+        TrainingDiverged: A metric is NaN or infinite; the last checkpoint is intact.
+        Interrupted: A signal came; the last checkpoint is that of the current batch.
+        ResourceError: The disk is full; the last checkpoint is intact.
     """
     with writer.record_outcome():
         pictures = RunPictures(writer.run, state.model, state.config.seed)
@@ -55,7 +55,7 @@ def train_run(
         if stop.is_due() and not _stop_reason(state):
             advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
             stop.raise_signal(advice)
-            text = f"Stopped: the time of --max-time is over. {advice}"
+            text = f"Stopped: --max-time is reached. {advice}"
             writer.end("interrupted", text)
             yield Notice(text)
             return
@@ -71,10 +71,10 @@ def train_run(
 def _train_epochs(
     writer: RunWriter, state: State, images: Splits, stop: StopRequest
 ) -> Iterator[Event]:
-    """Train from where the state is, until training is over or a stop is due.
+    """Train from the position of the state until training ends or a stop is due.
 
     Raises:
-        TrainingDiverged: A metric is NaN or infinite, which is noticed before the epoch ends.
+        TrainingDiverged: A metric is NaN or infinite; it is also checked within an epoch.
     """
     pictures = RunPictures(writer.run, state.model, state.config.seed)
     last_check = time.monotonic()
@@ -85,7 +85,7 @@ def _train_epochs(
             if event.number % state.config.sample_every == 0:
                 warnings = pictures.draw_epoch(event.number)
             writer.update_record(epochs_done=event.number)
-            yield event  # now that everything of it is on the disk
+            yield event  # after its files are written
             yield from _warnings(warnings)
             if _stop_reason(state):
                 return
@@ -106,29 +106,37 @@ def _stop_reason(state: State) -> str | None:
 def _roll_back(
     writer: RunWriter, state: State, images: Splits, error: TrainingDiverged
 ) -> tuple[State, Notice]:
-    """The state of the last checkpoint with half the learning rate.
+    """The state of the last checkpoint with half the learning rate, and a notice about it.
 
     Raises:
-        TrainingDiverged: `error`, if no rollback is wanted or left.
+        TrainingDiverged: `error`, if `on_nan` is stop or no rollback is left.
     """
     writer.record_divergence(state)
     if state.config.on_nan == "stop" or state.rollbacks == MAX_ROLLBACKS:
         raise error
-    restored = start(state.config, images.train)
+    restored = start_resolved(state.config, images.train)
     restored.compile = state.compile
     restore_state(open_run(writer.folder, "last"), restored)
     restored.rollbacks = state.rollbacks + 1
     writer.update_record(rollbacks=restored.rollbacks)
     notice = Notice(
-        f"{error} Went back to the end of epoch {len(restored.history)} and halved the learning "
-        f"rate: rollback {restored.rollbacks} of {MAX_ROLLBACKS}.",
+        f"{error} Went back to {_position(restored)} and halved the learning rate: "
+        f"rollback {restored.rollbacks} of {MAX_ROLLBACKS}.",
         "warning",
     )
     return restored, notice
 
 
+def _position(state: State) -> str:
+    """How far training is, such as "the end of epoch 2"."""
+    done = len(state.history)
+    if state.batch:
+        return f"batch {state.batch} of epoch {done + 1}"
+    return f"the end of epoch {done}" if done else "the start of training"
+
+
 def _catch_up(writer: RunWriter, state: State, pictures: RunPictures) -> Iterator[Event]:
-    """Write what is missing if a process was killed between a checkpoint and the files after it."""
+    """Write the files that are missing if a process was killed right after a checkpoint."""
     done = len(state.history)
     if not done:
         return

@@ -22,10 +22,10 @@ from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, l
 class Adversarial(Objective):
     """Distortion plus an adversarial loss that matches the aggregate posterior to the prior.
 
-    The discriminator tells latents of images from samples of the prior.
+    The discriminator distinguishes latents of images from samples of the prior.
 
-    Logs discriminator_loss, 1.386 nats if the discriminator cannot tell them apart, and
-    fooled_fraction, the fraction of latents that it takes for samples of the prior.
+    Logs discriminator_loss, 1.386 nats if the discriminator cannot distinguish them, and
+    fooled_fraction, the fraction of latents that it classifies as samples of the prior.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), https://arxiv.org/abs/1511.05644
@@ -33,12 +33,13 @@ class Adversarial(Objective):
             https://arxiv.org/abs/1801.04406, for gradient_penalty
 
     Args:
-        weight: Weight of the generator loss, which trains the encoder. The default suits about 20
-            latent dimensions; 2 need about 100, or the distortion decides where latents lie.
+        weight: Weight of the generator loss, which trains the encoder. 10 suits about 20 latent
+            dimensions. With 2 dimensions use about 100; otherwise the distortion dominates and
+            the latents do not match the prior.
         width: Units in a hidden layer of the discriminator.
         depth: Hidden layers of the discriminator.
         gradient_penalty: Weight of the discriminator's R1 penalty at samples of the prior.
-        labels: The discriminator also sees the label, so that each class matches its own component
+        labels: The discriminator also reads the label, so that each class matches its own component
             of the prior.
     """
 
@@ -97,7 +98,7 @@ class Adversarial(Objective):
         )
 
     def _sample_prior(self, model: VAE, n: int, c: Context) -> tuple[Tensor, Tensor | None]:
-        """Samples of the prior, shape `(n, D)`, and the discriminator's labels, if it sees any.
+        """Samples of the prior, shape `(n, D)`, and the discriminator's labels, if it reads them.
 
         The labels, shape `(n, classes + 1)`, are one-hot; the last class is an unknown label.
         """
@@ -119,6 +120,6 @@ def _check_labels(prior: Prior, context: int, classes: int) -> None:
         )
     if not context and not prior(torch.eye(classes)).batch_shape:
         raise ConfigError(
-            "adversarial:labels=true needs a prior with a component for each class: use "
-            "prior='ring'."
+            "adversarial:labels=true needs a prior with a component for each class, or a "
+            "conditional model: use prior='ring' or conditional=True."
         )

@@ -1,9 +1,9 @@
 """Discriminators, and the losses of a discriminator and of its generator.
 
-The generator is the encoder or the decoder. Its loss is computed by a `frozen` discriminator, the
-loss of the discriminator from detached samples, and an objective adds the two: one loss, one
-backward pass and one optimizer then train both, each by its own term. Another pair of losses, such
-as the hinge loss, replaces `discriminator_loss` and `generator_loss`; the rest stays the same.
+The generator is the encoder or the decoder. Its loss is computed with a `frozen` discriminator, and
+the discriminator's loss from detached samples. An objective adds the two, so that one backward pass
+and one optimizer train both networks, each by its own term. To use another pair of losses, such as
+the hinge loss, replace `discriminator_loss` and `generator_loss`.
 """
 
 import torch
@@ -22,7 +22,7 @@ def latent_discriminator(inputs: int, width: int, depth: int) -> nn.Module:
 def discriminator_loss(real: Tensor, *fakes: Tensor) -> Tensor:
     """Discriminator loss from logits, in nats: `-log D(real) - log(1 - D(fake))`, shape `(B,)`.
 
-    With one batch of fakes it is `2 log 2` = 1.386 if the discriminator cannot tell them apart;
+    With one batch of fakes it is `2 log 2` = 1.386 if the discriminator cannot distinguish them;
     with two, 1.910.
 
     References:
@@ -50,9 +50,9 @@ def generator_loss(fake: Tensor) -> Tensor:
 def gradient_penalty(logits: Tensor, real: Tensor, weight: float) -> Tensor:
     """R1 gradient penalty at real samples, times `weight`, shape `(B,)`.
 
-    Half the squared norm of the gradient of the logits. With it the training of generator and
-    discriminator converges where it may otherwise oscillate. In evaluation, which has no
-    gradients, it is 0.
+    Half the squared norm of the gradient of the logits. It helps the training of generator and
+    discriminator to converge, which can oscillate without it. Evaluation computes no gradients: the
+    penalty is then 0.
 
     References:
         Which Training Methods for GANs do actually Converge? (Mescheder et al., 2018),
@@ -61,7 +61,7 @@ def gradient_penalty(logits: Tensor, real: Tensor, weight: float) -> Tensor:
     Args:
         logits: Of the real samples, shape `(B,)`.
         real: Samples that require a gradient, shape `(B, ...)`.
-        weight: 0 for no penalty, at no cost.
+        weight: Factor of the penalty; with 0 no gradient is computed.
     """
     if not (weight and logits.requires_grad):
         return torch.zeros_like(logits)

@@ -52,7 +52,7 @@ def aggregate_posterior_log_density(
 
 
 class BetaTCVAE(Objective):
-    """Distortion plus rate, in which the total correlation of the latents has weight beta.
+    """Distortion plus rate, with weight beta for the total correlation within the rate.
 
     References:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018),
@@ -67,7 +67,7 @@ class BetaTCVAE(Objective):
         require_gaussian("beta-tc", posterior)
         self.images = images
         self.beta = beta
-        self.evaluation_batch_size = 250  # the density takes B^2 D numbers
+        self.evaluation_batch_size = 250  # images: the density of a batch takes B^2 D numbers
 
     def forward(
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
@@ -88,13 +88,13 @@ def permute_dims(z: Tensor) -> Tensor:
 class FactorVAE(Objective):
     """Distortion plus rate plus gamma times a discriminator's estimate of the total correlation.
 
-    The discriminator tells latents from latents with permuted dimensions; its logit estimates the
-    total correlation, and half its loss is added to train it. Two things differ from the paper:
-    one batch serves for both samples in place of two, and the discriminator is smaller than the
-    paper's 6 layers of 1000 units.
+    The discriminator distinguishes latents from latents whose dimensions are permuted over the
+    batch. Its logit estimates the total correlation. To train it, half of its loss is added. Two
+    things differ from the paper: both samples come from one batch, not from two, and the
+    discriminator is smaller than the paper's 6 layers of 1000 units.
 
     Logs total_correlation, the estimate, and discriminator_loss, 1.386 nats if the discriminator
-    cannot tell.
+    cannot distinguish them.
 
     References:
         Disentangling by Factorising (Kim & Mnih, 2018), https://arxiv.org/abs/1802.05983
@@ -136,12 +136,12 @@ class FactorVAE(Objective):
 
 
 class DIPVAE(Objective):
-    """Distortion plus rate plus the distance of the latents' covariance from the identity.
+    """Distortion plus rate plus a penalty for latents whose covariance is not the identity.
 
     Variant I takes the covariance of the posterior means over the images; variant II adds the mean
     of the posterior variances, which makes it the covariance of the latents.
 
-    Logs dip_penalty, the distance with its weights.
+    Logs dip_penalty, the weighted penalty.
 
     References:
         Variational Inference of Disentangled Latent Concepts (Kumar et al., 2018),

@@ -39,12 +39,13 @@ class ELBO(Objective):
     Args:
         beta: Weight of the rate.
         annealing_epochs: Epochs in which beta rises from 0; 0 for a constant beta.
-        cycle_epochs: Epochs in a cycle, in whose first half beta rises from 0; 0 for no cycles.
-        free_bits: Nats of rate, as a mean over the batch, that cost nothing.
-        capacity: Target C of the rate in nats: the loss has capacity_weight |rate - C| of each
-            image in place of beta times the rate; 0 for no target.
+        cycle_epochs: Epochs in a cycle; beta rises from 0 in its first half. 0 for no cycles.
+        free_bits: Nats of rate per image, as a mean over the batch, below which the KL term is
+            constant.
+        capacity: Target C of the rate, in nats. The KL term becomes capacity_weight * |rate - C|
+            per image. 0 for no target.
         capacity_epochs: Epochs in which C rises from 0 to capacity.
-        capacity_weight: Weight of the distance between rate and C.
+        capacity_weight: Weight of |rate - C|.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class ELBO(Objective):
         return loss_terms(draw, draw.distortion + self.kl_term(draw.rate, epoch))
 
     def kl_term(self, rate: Tensor, epoch: float) -> Tensor:
-        """The term of the loss for this rate, shape `(B,)`, in nats; a scalar with free bits."""
+        """The term of the loss for this rate, in nats, shape `(B,)`; with free bits shape `()`."""
         if self.capacity:
             capacity = self.capacity * linear_annealing(epoch, self.capacity_epochs)
             return self.capacity_weight * (rate - capacity).abs()
@@ -100,7 +101,7 @@ class ELBO(Objective):
         return rate if beta == 1 else beta * rate
 
     def annealing_weight(self, epoch: float) -> float:
-        """The factor from 0 to 1 that the schedule multiplies beta by."""
+        """The annealing factor of beta, 0 to 1."""
         if self.cycle_epochs and math.isfinite(epoch):
             return linear_annealing(epoch % self.cycle_epochs, self.cycle_epochs / 2)
         return linear_annealing(epoch, self.annealing_epochs)

@@ -21,11 +21,11 @@ from .objective import (
     require_gaussian,
 )
 
-MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more are slower and take memory
+MAX_DECODED_LATENTS = 4000  # at a time in evaluation: more are slower and need more memory
 
 
 class IWAE(Objective):
-    """Importance-weighted bound of several samples of each image.
+    """Importance-weighted bound from several samples of each image.
 
     With bounds above 1 it is MIWAE, with beta above 0 CIWAE. With one sample it is the ELBO, with
     the rate estimated by Monte Carlo.
@@ -37,8 +37,8 @@ class IWAE(Objective):
 
     Args:
         samples: Samples K in a bound.
-        bounds: Bounds M that are averaged, each of K samples of its own.
-        beta: Weight of the ELBO, of all K M samples, from 0 to 1; the bound has weight 1 - beta.
+        bounds: Bounds M that are averaged, each from its own K samples.
+        beta: Weight of the ELBO from all K M samples, 0 to 1; the bound has weight 1 - beta.
     """
 
     def __init__(
@@ -61,18 +61,18 @@ class IWAE(Objective):
 
 
 class PIWAE(Objective):
-    """Decoder trained by one bound of all samples, encoder by the mean of looser bounds.
+    """Trains the decoder by one bound from all samples, the encoder by the mean of looser bounds.
 
-    More samples tighten the bound, but the gradient of the encoder becomes noisier. The prior is
-    trained with the decoder. The value of the loss is the negative bound of the decoder alone.
+    More samples tighten the bound, but the signal-to-noise ratio of the encoder's gradient falls.
+    The prior is trained with the decoder. The value of the loss is the decoder's negative bound.
 
     References:
         Tighter Variational Bounds are Not Necessarily Better (Rainforth et al., 2018),
             https://arxiv.org/abs/1802.04537
 
     Args:
-        samples: Samples K in a bound of the encoder.
-        bounds: Bounds M of the encoder; the bound of the decoder has all K M samples.
+        samples: Samples K in a bound that trains the encoder.
+        bounds: Bounds M that train the encoder; the decoder's bound uses all K M samples.
     """
 
     def __init__(self, samples: Count = 8, bounds: Count = 8) -> None:
@@ -95,14 +95,14 @@ class PIWAE(Objective):
         log_qz = draw.log_qz.detach()
         log_pxz = model.likelihood(z, c).log_prob(x) + model.prior(c).log_prob(z)
         decoder_loss = -log_mean_exp(log_pxz - log_qz)
-        # The difference is 0: it adds the gradient of the encoder, not its value.
+        # The difference is 0: it adds the encoder's gradient, and no value.
         return loss_terms(draw, decoder_loss + (encoder_loss - encoder_loss.detach()))
 
 
 class Renyi(Objective):
     """Variational Rényi bound, from the ELBO (alpha 1) to the importance-weighted bound (alpha 0).
 
-    It decreases with alpha. A negative alpha overestimates `log p(x)` if there are enough samples.
+    The bound decreases with alpha. With a negative alpha and enough samples it exceeds `log p(x)`.
 
     References:
         Rényi Divergence Variational Inference (Li & Turner, 2016),
@@ -132,8 +132,8 @@ class Renyi(Objective):
 class DReG(Objective):
     """Importance-weighted bound with the doubly reparameterized gradient, which is less noisy.
 
-    The gradient of the encoder has the same mean as that of iwae, without the noise of the score
-    function of q. With one sample it is the estimator "sticking the landing".
+    The encoder's gradient has the same mean as that of iwae, without the noise of the score
+    function of q. With one sample it is the estimator of "Sticking the Landing".
 
     References:
         Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives
@@ -164,12 +164,12 @@ class DReG(Objective):
 
 
 def evaluation_batch_size(samples: int) -> int:
-    """Images in a batch of evaluation that decodes so many samples of each."""
+    """Images in a batch of evaluation, if `samples` latents are decoded for each."""
     return max(1, MAX_DECODED_LATENTS // samples)
 
 
 def mean_bound(log_weights: Tensor, samples: int) -> Tensor:
-    """The mean of importance-weighted bounds of `samples` samples each, shape `(B,)`.
+    """The mean of importance-weighted bounds from `samples` samples each, shape `(B,)`.
 
     Args:
         log_weights: Of all samples, shape `(K M, B)`.

@@ -18,8 +18,8 @@ from ..system.errors import ConfigError
 Context = Tensor | None  # one-hot labels, shape (B, classes)
 Unit = Literal["nats", "fraction", ""]
 
-END_OF_TRAINING = math.inf  # an epoch at which every schedule has reached its final value
-EVALUATION_BATCH_SIZE = 1000  # images: fast, and at most 100 MB of memory for 28x28
+END_OF_TRAINING = math.inf  # epochs after which every schedule has reached its final value
+EVALUATION_BATCH_SIZE = 1000  # images: fast, and at most 100 MB of memory for 28x28 pixels
 
 # Unit of every metric, each a mean over images: nats, a fraction from 0 to 1, or none ("").
 METRIC_UNITS: dict[str, Unit] = {
@@ -57,16 +57,19 @@ class LossTerms:
 
 
 class Objective(nn.Module, abc.ABC):
-    """A training loss: a module, as it may have parameters, such as those of a discriminator.
+    """A training loss: a module, because it may have parameters, such as a discriminator's.
 
-    A subclass that differs from the values below sets them in its `__init__`.
+    A subclass sets the attributes that differ from these defaults in its `__init__`, `monitor` in
+    its class body.
 
     Attributes:
         monitor: The validation metric whose lowest value decides which epoch is best: the loss,
             or the distortion where a discriminator contributes to the loss.
-        needs_density: It reads `log q(z | x)` or the rate, which a deterministic posterior lacks.
-        reads_labels: It is given labels even if the model is not conditional.
-        compiles: `torch.compile` can compile it; not where the loss contains a gradient.
+        needs_density: Whether it reads `log q(z | x)` or the rate, which a deterministic posterior
+            lacks.
+        reads_labels: Whether it reads labels even if the model is not conditional.
+        compiles: Whether `torch.compile` can compile it: not with a gradient penalty, since
+            torch.compile does not support double backward.
         evaluation_batch_size: Images in a batch of evaluation.
     """
 
@@ -89,24 +92,24 @@ class Objective(nn.Module, abc.ABC):
             model: The model to train.
             x: Pixels in [0, 1].
             c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label.
-            epoch: Epochs of training done, with fractions, for schedules. Evaluation uses their
-                final values.
+            epoch: Epochs trained so far, such as 2.5, for schedules; infinity in evaluation, which
+                uses their final values.
         """
 
 
 def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
     """Means over the images of `loss` and of the metrics of the draw and the objective.
 
-    A posterior with a penalty of its own, such as a codebook's, adds it to the loss as vq_loss.
+    If the posterior has a codebook, its vq_loss is added to the loss, and is one of the metrics.
 
     Args:
-        draw: What distortion and rate are computed from.
+        draw: Has distortion and rate.
         loss: Shape `(B,)` or `()`.
         metrics: Further columns by name, each of shape `(B,)` or `()`.
     """
-    if draw.penalty is not None:
-        loss = loss + draw.penalty
-        metrics = {"vq_loss": draw.penalty, **metrics}
+    if draw.vq_loss is not None:
+        loss = loss + draw.vq_loss
+        metrics = {"vq_loss": draw.vq_loss, **metrics}
     mean = loss.mean()
     with torch.no_grad():
         columns = draw.elbo_terms() | metrics
@@ -124,7 +127,7 @@ def detached_prior_nll(model: VAE, draw: Draw, c: Context) -> Tensor:
     """`-log p(z)` of detached latents, shape `(B,)`: fits a learned prior to the latents.
 
     For losses that do not read the density of the prior. It trains only the parameters that the
-    prior does not share with the posterior; without such parameters it is 0, shape `()`.
+    prior does not share with the posterior; if there are none, it is 0, shape `()`.
     """
     shared = set(model.posterior.parameters())
     named = dict(model.prior.named_parameters())
@@ -136,7 +139,7 @@ def detached_prior_nll(model: VAE, draw: Draw, c: Context) -> Tensor:
 
 
 def require_gaussian(objective: str, posterior: Posterior) -> None:
-    """Raise `ConfigError` unless the posterior has independent dimensions."""
+    """Raise `ConfigError` unless the posterior is a diagonal Gaussian."""
     if not isinstance(posterior, GaussianPosterior):
         raise ConfigError(
             f"The {objective} objective needs a posterior with independent dimensions: use "

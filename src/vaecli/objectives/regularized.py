@@ -1,4 +1,4 @@
-"""Regularized autoencoders: deterministic, with a penalty of the decoder in place of noise."""
+"""Regularized autoencoders: deterministic, with a penalty on the decoder in place of noise."""
 
 from typing import Literal
 
@@ -20,21 +20,22 @@ from .objective import (
 
 
 class RAE(Objective):
-    """Distortion plus beta times half the squared latent plus a penalty of the decoder.
+    """Distortion plus beta times half the squared latent plus a penalty on the decoder.
 
     The penalty, which makes the decoder smooth, is the sum of the decoder's squared weights without
-    biases (l2), or the squared gradient of the pixel means in the latent (gp). A learned prior is
-    fitted by a term -log p(z) of detached latents.
+    biases (l2), or the squared norm of the Jacobian of the pixel means in the latent (gp). A
+    learned prior is fitted by a term -log p(z) of detached latents.
 
-    Logs latent_l2, half the squared latent, and decoder_penalty, the penalty without its weight.
+    Logs latent_l2, half the squared norm of the latent, and decoder_penalty, the penalty without
+    its weight.
 
     References:
         From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
             https://arxiv.org/abs/1903.12436
 
     Args:
-        penalty: Penalty of the decoder.
-        beta: Weight of half the squared latent.
+        penalty: Penalty on the decoder.
+        beta: Weight of latent_l2.
         weight: Weight of the penalty.
     """
 

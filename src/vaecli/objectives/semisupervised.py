@@ -19,13 +19,12 @@ class M2(Objective):
     """Semi-supervised VAE: a classifier weights the possible labels of an unlabelled image.
 
     The label y is a second latent, with a uniform prior and the classifier q(y | x) as its
-    posterior: its rate is log(classes) minus the entropy of q. A known label is a point mass,
-    which turns the paper's bound U(x) into its L(x, y). Training adds alpha times the cross
-    entropy of the known labels. Evaluation treats every image as unlabelled: the loss is then U
-    alone, a bound on `-log p(x)`.
+    posterior: its rate is log(classes) minus the entropy of q. For a known label q is a point mass,
+    and the paper's bound U(x) becomes its L(x, y). Training adds alpha times the cross entropy of
+    the known labels. Evaluation treats every image as unlabelled: the loss is then U alone, a bound
+    on `-log p(x)`.
 
-    Logs classification_error, the fraction of labelled images that the classifier puts in a wrong
-    class.
+    Logs classification_error, the fraction of labelled images that the classifier gets wrong.
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
@@ -33,7 +32,7 @@ class M2(Objective):
 
     Args:
         alpha: Weight of the cross entropy, a mean over the labelled images of a batch; the bound
-            is a mean over all images. The paper has 0.1, with far more epochs.
+            is a mean over all images. The paper uses 0.1 and far more epochs.
     """
 
     def __init__(
@@ -76,8 +75,9 @@ class M2(Objective):
         Args:
             model: A conditional model.
             x: Images, shape `(B, C, H, W)`.
-            logits: Of the classifier, shape `(B, classes)`.
-            c: Labels, one-hot, shape `(B, classes)`; rows of zeros are summed over all labels.
+            logits: Outputs of the classifier, shape `(B, classes)`.
+            c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label, over which
+                the terms are averaged with the weights q(y | x).
         """
         known = c.any(-1, keepdim=True)
         q = Categorical(logits=torch.where(known, c.log(), logits), validate_args=False)
@@ -85,8 +85,8 @@ class M2(Objective):
         image, label = possible.nonzero(as_tuple=True)
         draw = model.draw(x[image], one_hot(label, self.classes).to(x.dtype))
         per_pair = draw.elbo_terms()
-        if draw.penalty is not None:
-            per_pair["vq_loss"] = draw.penalty
+        if draw.vq_loss is not None:
+            per_pair["vq_loss"] = draw.vq_loss
         terms = {
             name: (q.probs * torch.zeros_like(c).masked_scatter(possible, term)).sum(-1)
             for name, term in per_pair.items()

@@ -1,4 +1,4 @@
-"""VAE-GAN: reconstructions are compared in the features of a discriminator."""
+"""VAE-GAN: the reconstruction error is measured in the feature space of a discriminator."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -16,17 +16,17 @@ from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, l
 
 
 class VAEGAN(Objective):
-    """Rate and error of reconstructions in a discriminator's features, plus an adversarial loss.
+    """Rate, reconstruction error in a discriminator's feature space, and an adversarial loss.
 
-    The discriminator tells images of the data from reconstructions and samples. The encoder
-    minimizes rate and feature error, the decoder gamma times the feature error plus the generator
+    The discriminator distinguishes images of the data from reconstructions and samples. The encoder
+    minimizes rate plus feature error, the decoder gamma times the feature error plus the generator
     loss, the discriminator its own loss. Two things differ from the paper: the encoder's terms are
-    multiplied by gamma too, which acts as its learning rate, and the generator loss is the
-    non-saturating one.
+    multiplied by gamma too, which acts like a factor of its learning rate, and the generator loss
+    is the non-saturating one.
 
     Logs feature_error, half the squared distance between features; discriminator_loss, 1.910 nats
-    if the discriminator cannot tell; and fooled_fraction, the fraction of reconstructions and
-    samples that it takes for data.
+    if the discriminator cannot distinguish them; and fooled_fraction, the fraction of
+    reconstructions and samples that it classifies as data.
 
     References:
         Autoencoding beyond pixels using a learned similarity metric (Larsen et al., 2016),
@@ -35,7 +35,7 @@ class VAEGAN(Objective):
             https://arxiv.org/abs/1801.04406, for gradient_penalty
 
     Args:
-        gamma: Weight of the feature error against the generator loss in the decoder.
+        gamma: Weight of the feature error relative to the decoder's generator loss.
         gradient_penalty: Weight of the discriminator's R1 penalty at images of the data.
     """
 
@@ -70,7 +70,7 @@ class VAEGAN(Objective):
         frozen_discriminator = frozen(self.discriminator)
         _, features = frozen_discriminator(draw.likelihood.mean[0], c)
         feature_error = (features - real_features.detach()).square().sum(-1) / 2
-        # The generator loss trains the decoder only: latents of images carry no gradient here.
+        # The generator loss trains the decoder only: the latents are detached.
         z = torch.stack([draw.z[0].detach(), model.sample_latent(len(x), c)])
         fakes = model.likelihood(z, c).mean
         generator_logits = [frozen_discriminator(fake, c)[0] for fake in fakes]

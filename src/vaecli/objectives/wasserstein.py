@@ -15,14 +15,14 @@ from .objective import (
     loss_terms,
 )
 
-KERNEL_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel's C = 2 D
+KERNEL_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # factors of the kernel's C = 2 D
 
 
 def mmd(a: Tensor, b: Tensor) -> Tensor:
     """Unbiased squared maximum mean discrepancy of two samples, shape `()`.
 
     The kernel is the sum of inverse multiquadrics `C / (C + |u - v|^2)`, with `C = 2 D` times each
-    of `KERNEL_SCALES`. Samples of one point have no pairs: only the term between them is left.
+    of `KERNEL_SCALES`. A sample of one point has no pairs: its term within the sample is 0.
 
     References:
         A Kernel Two-Sample Test (Gretton et al., 2012), https://jmlr.org/papers/v13/gretton12a.html
@@ -69,8 +69,8 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int) -> Tensor:
 class WAE(Objective):
     """Distortion plus the maximum mean discrepancy of the latents and samples of the prior.
 
-    Takes any posterior. With kl_weight above 0 it is InfoVAE, with alpha = 1 - kl_weight and
-    lambda = weight + kl_weight; without, a learned prior is fitted by a term -log p(z) of
+    Works with any posterior. With kl_weight above 0 it is InfoVAE, with alpha = 1 - kl_weight and
+    lambda = weight + kl_weight. With kl_weight 0 a learned prior is fitted by a term -log p(z) of
     detached latents.
 
     References:
@@ -79,9 +79,9 @@ class WAE(Objective):
             https://arxiv.org/abs/1706.02262
 
     Args:
-        weight: Weight of the discrepancy, which is small next to a distortion in nats; the
-            paper's 10 belongs to a squared error.
-        kl_weight: Weight of the rate; a deterministic posterior needs 0.
+        weight: Weight of the discrepancy. It is larger than the paper's 10, which goes with a
+            squared error, because a distortion in nats is larger.
+        kl_weight: Weight of the rate; must be 0 for a deterministic posterior.
     """
 
     def __init__(self, weight: Weight = 100.0, kl_weight: Weight = 0.0) -> None:

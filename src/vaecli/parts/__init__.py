@@ -1,1 +1,1 @@
-"""The pieces a model is made of. Each returns a `torch` distribution."""
+"""The parts of a model: posteriors, priors, likelihoods, networks; and the optimizers."""

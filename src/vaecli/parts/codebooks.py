@@ -1,4 +1,4 @@
-"""Codebooks of learned vectors, and latents that are made of their codes."""
+"""Vector quantization with learned codebooks, and the uniform distribution of their codes."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ RESET_THRESHOLD = 0.1  # codes below 10 % of uniform usage are reset: after 22 u
 
 
 class UniformCodes(UnvalidatedDistribution):
-    """Latents made of codes: at every position the sum of a random code of each codebook.
+    """Latents of codes: at every position, the sum of one uniformly random code per codebook.
 
     Args:
         codebooks: Codes, shape `(levels, codes, dim)`.
@@ -38,7 +38,7 @@ class UniformCodes(UnvalidatedDistribution):
         return self.codebooks.detach()[level, index].sum(-2).flatten(-2)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The log-probability of z, without a check that z is made of codes."""
+        """The log-probability of z; whether z consists of codes is not checked."""
         levels, codes, _ = self.codebooks.shape
         shape = torch.broadcast_shapes(z.shape[:-1], self.batch_shape)
         return z.new_full(shape, -self.positions * levels * math.log(codes))
@@ -47,9 +47,9 @@ class UniformCodes(UnvalidatedDistribution):
 class VectorQuantizer(nn.Module):
     """Replaces vectors by the sum of the nearest codes of one or more codebooks.
 
-    Each codebook after the first quantizes the residual that the ones before leave. In training,
-    a code that fell out of use is reset to a random vector of the batch. In the first batch this
-    happens to all codes, so that they begin where the vectors are.
+    Each codebook after the first quantizes the residual of those before it. In training, a code
+    that is no longer used is reset to a random vector of the batch. The first batch resets all
+    codes, so that they start near the vectors.
 
     Args:
         latent_dim: Number of latent dimensions D.
@@ -78,7 +78,8 @@ class VectorQuantizer(nn.Module):
         Returns:
             The quantized latents, shape `(B, D)`, without gradient; the codebook loss and the
             commitment loss, both the squared distance from latents to codes, shape `(B,)`. The
-            first has a gradient in the codes alone, the second in the latents alone.
+            codebook loss has a gradient only for the codes, the commitment loss only for the
+            latents.
         """
         residual = z.unflatten(-1, (self.positions, -1)).flatten(0, 1)
         quantized = torch.zeros_like(residual)
@@ -104,7 +105,7 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _reset_dead_codes(self, level: int, vectors: Tensor) -> None:
-        """Move codes that fell out of use to vectors drawn at random."""
+        """Reset codes that are no longer used to random vectors."""
         usage = self.usage[level]
         codebook = self.codebooks[level]
         dead = usage < RESET_THRESHOLD / len(usage)
@@ -114,7 +115,7 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _update_usage(self, level: int, index: Tensor) -> None:
-        """Bring the average usage of the codes up to date."""
+        """Update the average usage of the codes by that in this batch."""
         ones = torch.ones_like(index, dtype=self.usage.dtype)
         share = torch.zeros_like(self.usage[level]).index_add(0, index, ones) / len(index)
         self.usage[level].lerp_(share, 1 - USAGE_DECAY)

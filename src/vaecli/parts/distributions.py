@@ -15,7 +15,7 @@ Origin = TypeVar("Origin")
 
 
 class UnvalidatedDistribution(Distribution):
-    """Base class of our distributions. It checks no arguments: one is made for every batch."""
+    """Base class without validation of arguments, which would take time in every batch."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {}
 
@@ -24,18 +24,18 @@ class UnvalidatedDistribution(Distribution):
 
 
 class SampleCache(Generic[Origin]):
-    """Remembers the last sample of a distribution, and what it was computed from.
+    """Keeps the last sample of a distribution, and what it was computed from.
 
-    The density of a sample just drawn is then known without inverting a flow or running a network
-    again. As in torch's transforms with `cache_size=1`, a sample is recognized by identity: a
-    tensor with the same values is another tensor, and is not found.
+    The density of the last sample then needs no inversion of a flow and no second run of a network.
+    As in torch's transforms with `cache_size=1`, the sample is recognized by identity: another
+    tensor with the same values is not found.
     """
 
     def __init__(self) -> None:
         self._last: tuple[Tensor, Origin] | None = None
 
     def store(self, sample: Tensor, origin: Origin) -> None:
-        """Remember this sample in place of the last."""
+        """Keep this sample in place of the last."""
         self._last = (sample, origin)
 
     def find(self, z: Tensor) -> Origin | None:
@@ -46,10 +46,10 @@ class SampleCache(Generic[Origin]):
 
 
 class DiagonalNormal(UnvalidatedDistribution):
-    """Normal with independent dimensions, given by mean and log-variance.
+    """Diagonal Gaussian, given by mean and log-variance.
 
-    Encoders output a log-variance and densities need one: nothing is converted to a standard
-    deviation and back.
+    Encoders output a log-variance and the density needs one, so that it is not converted to a
+    standard deviation and back, as torch's `Normal` would need.
 
     Args:
         loc: Mean, shape `(*batch, D)`.
@@ -98,10 +98,10 @@ class StandardNormal(DiagonalNormal):
 
 
 def clamped_normal(mean: Tensor, log_var: Tensor) -> DiagonalNormal:
-    """The normal with a network's outputs as parameters, its log-variance clamped to [-20, 20].
+    """Diagonal Gaussian from the outputs of a network, with log-variance clamped to [-20, 20].
 
-    Standard deviations from 5e-5 to 2e4 are far more than healthy training needs. A network that
-    diverges shows in its loss, not in an infinity made here.
+    Training that does not diverge needs a far smaller range of standard deviations than the 5e-5 to
+    2e4 that this allows. If it diverges, the loss shows it; no infinite variance arises here.
     """
     # hardtanh is clamp with a cheaper gradient
     return DiagonalNormal(mean, F.hardtanh(log_var, -LOG_VAR_LIMIT, LOG_VAR_LIMIT))
@@ -121,7 +121,7 @@ def kl_standard_normal(q: DiagonalNormal, p: StandardNormal) -> Tensor:
 
 
 class PointMass(UnvalidatedDistribution):
-    """All mass at one point, with log-density 0 there; the subclass says why.
+    """All mass at one point, with log-density 0 there; the subclasses say why it is 0.
 
     Args:
         value: Location, shape `(*batch, D)`.
@@ -149,8 +149,7 @@ class PointMass(UnvalidatedDistribution):
 class Delta(PointMass):
     """The code of a deterministic encoder, with density 1 by convention.
 
-    The convention drops its entropy, which is minus infinity, so that `-log p(z)` is what is left
-    of the rate.
+    The convention drops the entropy, which is minus infinity: of the rate only `-log p(z)` is left.
 
     Args:
         value: Location, shape `(*batch, D)`.
@@ -158,7 +157,7 @@ class Delta(PointMass):
 
 
 class QuantizedPointMass(PointMass):
-    """One of finitely many codewords: log-density 0 is that of probability 1, with no convention.
+    """One of finitely many codewords: it has probability 1, so that 0 is its log-probability.
 
     Args:
         value: The codeword, shape `(*batch, D)`.
@@ -173,8 +172,8 @@ class QuantizedPointMass(PointMass):
 class HierarchicalDistribution(UnvalidatedDistribution):
     """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
 
-    It presents the levels of a hierarchy as a single latent, so that a hierarchical model needs no
-    objective and no sampling of its own.
+    It concatenates the levels of a hierarchy to a single latent, so that every objective and every
+    command works with a hierarchical model.
 
     Args:
         first: Distribution of z_1, event shape `(D_1,)`.
@@ -220,7 +219,7 @@ class HierarchicalDistribution(UnvalidatedDistribution):
         return z
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """The log-density; for the last sample, of the levels that it was drawn from."""
+        """The log-density; for the last sample, the levels are not computed again."""
         parts = z.split(list(self.sizes), dim=-1)
         levels = self._samples.find(z)
         if levels is None:
@@ -233,7 +232,7 @@ class HierarchicalDistribution(UnvalidatedDistribution):
     def _ancestral_pass(
         self, pick: Callable[[Distribution], Tensor]
     ) -> tuple[Tensor, list[Distribution]]:
-        """Pick a value at each level in turn; the vector of them, and the levels."""
+        """Pick a value of each level, top first; returns their concatenation, and the levels."""
         levels = [self.first]
         z = pick(self.first)
         for conditional in self.conditionals:

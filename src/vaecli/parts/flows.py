@@ -17,8 +17,8 @@ from ..system.errors import ConfigError
 from .distributions import SampleCache, UnvalidatedDistribution
 from .latent_networks import LatentMLP, concat_features
 
-BISECTIONS = 40  # halve an interval to less than float32 resolves
-MAX_GATE_LOGIT = 7.0  # gates are the sigmoid of -7 to 7: an inverse stays finite
+BISECTIONS = 40  # halvings of an interval, to less than float32 resolves
+MAX_GATE_LOGIT = 7.0  # gate logits are limited to [-7, 7], so that the inverse stays finite
 
 
 class Flow(nn.Module, abc.ABC):
@@ -30,7 +30,7 @@ class Flow(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`z` and `log |det dy/dz|`, the same as that of `forward`."""
+        """`z` and `log |det dy/dz|`, the determinant of `forward`."""
 
 
 class FlowDistribution(UnvalidatedDistribution):
@@ -38,8 +38,8 @@ class FlowDistribution(UnvalidatedDistribution):
 
     Args:
         base: Distribution of z, event shape `(D,)`.
-        flow: Maps `(z, h)`.
-        h: Features given to the flow, shape `(*batch, H)`.
+        flow: Maps `(z, h)` to y.
+        h: Features that the flow reads, shape `(*batch, H)`; None for none.
     """
 
     def __init__(self, base: Distribution, flow: Flow, h: Tensor | None = None) -> None:
@@ -51,7 +51,7 @@ class FlowDistribution(UnvalidatedDistribution):
 
     @property
     def mean(self) -> Tensor:
-        """The flow of the base's mean: a typical value, not the expectation."""
+        """The base's mean, mapped by the flow: a typical value, not the expectation."""
         mean: Tensor = self.flow(self.base.mean, self.h)[0]
         return mean
 
@@ -59,8 +59,8 @@ class FlowDistribution(UnvalidatedDistribution):
     def variance(self) -> Tensor:
         """The variance to first order, which is exact for an affine flow.
 
-        Each dimension of the base moves one standard deviation up and down from its mean; half of
-        the difference that this makes to y is squared, and summed over the dimensions.
+        For each dimension of the base, y is computed one standard deviation above and below the
+        mean. Half of the difference is squared and summed over the dimensions of the base.
         """
         steps = self.base.stddev.unsqueeze(-2) * torch.eye(*2 * self.event_shape).to(self.base.mean)
         steps = steps.movedim(-2, 0)
@@ -81,7 +81,7 @@ class FlowDistribution(UnvalidatedDistribution):
         return y
 
     def log_prob(self, y: Tensor) -> Tensor:
-        """The log-density; that of the last sample takes no inversion."""
+        """The log-density; for the last sample it needs no inversion."""
         origin = self._samples.find(y)
         if origin is None:
             origin = self.flow.inverse(y, self.h)
@@ -130,7 +130,7 @@ class CouplingFlow(Flow):
         super().__init__()
         if dim < 2:
             raise ConfigError(f"Coupling flows need latent_dim=2 or more, not {dim}.")
-        # small initial outputs: it begins near the identity
+        # small initial outputs: the initial flow is close to the identity
         self.net = LatentMLP(dim, features, width, 2 * dim, output_scale=0.1)
         mask = (torch.arange(dim) % 2 == parity).float()  # 1 where a dimension is transformed
         self.register_buffer("mask", mask, persistent=False)
@@ -140,17 +140,17 @@ class CouplingFlow(Flow):
         return z * log_scale.exp() + shift, log_scale.sum(-1)
 
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        log_scale, shift = self._scale_and_shift(y, h)  # reads dimensions that are equal in y and z
+        log_scale, shift = self._scale_and_shift(y, h)  # reads only dimensions in which y equals z
         return (y - shift) * (-log_scale).exp(), log_scale.sum(-1)
 
     def _scale_and_shift(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logarithm of the scale, and shift; both 0 in the dimensions that stay as they are."""
+        """Logarithm of the scale, and shift; both 0 in the dimensions that do not change."""
         log_scale, shift = self.net(z * (1 - self.mask), h).chunk(2, dim=-1)
         return log_scale.tanh() * self.mask, shift * self.mask
 
 
 class PlanarFlow(Flow):
-    """`y = z + u tanh(w . z + b)`, with u, w and b from h, and u constrained to be invertible.
+    """`y = z + u tanh(w . z + b)`, with u, w and b from h; a constraint on u makes it invertible.
 
     Args:
         dim: Dimensions D.
@@ -174,8 +174,8 @@ class PlanarFlow(Flow):
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Solves `a + (w . u) tanh(a) = w . y + b` for the pre-activation a, by bisection.
 
-        The left side increases with a. A last step of Newton's method gives the solution its
-        gradient.
+        The left side increases with a. A final step of Newton's method makes the solution
+        differentiable.
         """
         u, w, b, w_dot_u = self._coefficients(h)
         target = (y * w).sum(-1, keepdim=True) + b
@@ -234,9 +234,10 @@ class AutoregressiveFlow(Flow):
         super().__init__()
         self.hidden = nn.Linear(dim + features, width)
         self.out = nn.Linear(width, 2 * dim)
-        nn.init.constant_(self.out.bias[:dim], 1.0)  # gates begin open, as the paper advises
+        nn.init.constant_(self.out.bias[:dim], 1.0)  # the paper advises to start with open gates
         order = torch.arange(1, dim + 1)
-        degree = torch.arange(width) * dim // width  # dimensions that a hidden unit may read
+        # MADE degree: a hidden unit reads the first `degree` dimensions
+        degree = torch.arange(width) * dim // width
         reads_z = order <= degree.unsqueeze(1)
         reads_h = torch.ones(width, features, dtype=torch.bool)
         input_mask = torch.cat([reads_z, reads_h], dim=1)
@@ -245,32 +246,33 @@ class AutoregressiveFlow(Flow):
         self.register_buffer("output_mask", output_mask.float(), persistent=False)
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        gate, m = self._gate_and_mean(z, h)
-        y = gate.sigmoid() * z + (-gate).sigmoid() * m
-        return y.flip(-1), F.logsigmoid(gate).sum(-1)
+        gate_logit, m = self._gate_logit_and_mean(z, h)
+        y = gate_logit.sigmoid() * z + (-gate_logit).sigmoid() * m
+        return y.flip(-1), F.logsigmoid(gate_logit).sum(-1)
 
     def inverse(self, y: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Solves one dimension after another, in D passes of the network."""
-        y = concat_features(y.flip(-1), h)[..., : y.shape[-1]]  # of the batch shape of both
+        y = concat_features(y.flip(-1), h)[..., : y.shape[-1]]  # broadcast to the batch shape of h
         z = y[..., :0]
         for d in range(y.shape[-1]):
             unknown = torch.zeros_like(y[..., d:])
-            gate, m = self._gate_and_mean(torch.cat([z, unknown], dim=-1), h)
-            solved = (y - (-gate).sigmoid() * m) * (-F.logsigmoid(gate)).exp()
+            gate_logit, m = self._gate_logit_and_mean(torch.cat([z, unknown], dim=-1), h)
+            solved = (y - (-gate_logit).sigmoid() * m) * (-F.logsigmoid(gate_logit)).exp()
             z = torch.cat([z, solved[..., d : d + 1]], dim=-1)
-        return z, F.logsigmoid(self._gate_and_mean(z, h)[0]).sum(-1)
+        gate_logit, _ = self._gate_logit_and_mean(z, h)
+        return z, F.logsigmoid(gate_logit).sum(-1)
 
-    def _gate_and_mean(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _gate_logit_and_mean(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of the gates, between -7 and 7, and m; each of shape `(*batch, D)`."""
         inputs = concat_features(z, h)
         hidden = F.linear(inputs, self.hidden.weight * self.input_mask, self.hidden.bias).relu()
         output = F.linear(hidden, self.out.weight * self.output_mask, self.out.bias)
-        gate, m = output.chunk(2, dim=-1)
-        return MAX_GATE_LOGIT * (gate / MAX_GATE_LOGIT).tanh(), m
+        raw_logit, m = output.chunk(2, dim=-1)
+        return MAX_GATE_LOGIT * (raw_logit / MAX_GATE_LOGIT).tanh(), m
 
 
 def real_nvp(dim: int, features: int, depth: int, width: int) -> ComposedFlow:
-    """`depth` couplings that transform the even and the odd dimensions in turn."""
+    """`depth` couplings that alternately transform the even and the odd dimensions."""
     return ComposedFlow(
         CouplingFlow(dim, features, width, parity=step % 2) for step in range(depth)
     )

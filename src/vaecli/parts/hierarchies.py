@@ -1,4 +1,4 @@
-"""Hierarchies of latents: sizes of the levels, and networks from upper levels to lower ones."""
+"""Hierarchies of latents: sizes of the levels, and the top-down network between them."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ Conditional = Callable[[Tensor], DiagonalNormal]  # all levels above -> distribu
 
 
 def level_sizes(latent_dim: int, levels: int) -> list[int]:
-    """Latent dimensions of each level, top first: as equal as can be, the last is the largest."""
+    """Latent dimensions of each level, top first: nearly equal, the last one the largest."""
     if latent_dim < levels:
         raise ConfigError(f"{levels} levels need latent_dim={levels} or more, not {latent_dim}.")
     ends = [latent_dim * n // levels for n in range(levels + 1)]
@@ -26,7 +26,7 @@ def level_sizes(latent_dim: int, levels: int) -> list[int]:
 
 
 class TopDownNetwork(nn.Module):
-    """For each level but the first, a network from the levels above and features h to a normal.
+    """For each level but the first, a network from the levels above and features h to a Gaussian.
 
     Args:
         sizes: Latent dimensions of each level.
@@ -56,11 +56,11 @@ class TopDownNetwork(nn.Module):
 def precision_weighted_product(
     bottom_up: DiagonalNormal, top_down: Conditional, z: Tensor
 ) -> DiagonalNormal:
-    """The normalized product of two normals, of which the second depends on z, the levels above.
+    """The normalized product of two diagonal Gaussians; the second depends on the levels above, z.
 
     Its mean is the average of both means, weighted by their precisions (inverse variances).
     """
     p = top_down(z)
-    weight = torch.sigmoid(p.log_var - bottom_up.log_var)  # share of the bottom-up precision
+    weight = torch.sigmoid(p.log_var - bottom_up.log_var)  # fraction of the bottom-up precision
     log_var = -torch.logaddexp(-bottom_up.log_var, -p.log_var)
     return DiagonalNormal(torch.lerp(p.loc, bottom_up.loc, weight), log_var)

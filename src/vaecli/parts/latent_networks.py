@@ -1,4 +1,4 @@
-"""Small networks whose input is a latent vector; flows and hierarchies use them."""
+"""Small networks that read a latent vector, used by flows and hierarchies."""
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ class LatentMLP(nn.Module):
         features: Length of h; 0 for none.
         width: Hidden units.
         outputs: Length of the output.
-        output_scale: Factor of the last layer's initial weights and biases.
+        output_scale: Factor that multiplies the last layer's initial weights and biases.
     """
 
     def __init__(

@@ -30,10 +30,10 @@ ACTIVATIONS: dict[ActivationName, tuple[Callable[[], nn.Module], float]] = {
 class LayerBuilder:
     """Makes the hidden layers of a network: initialization, norm and activation.
 
-    Weights are uniform with variance `gain^2 / fan_in`. The gain makes up for what the activation
-    takes from the second moment of its input, so that signals do not explode with depth, nor fade
-    as quickly as with torch's default. The first paper derives it for rectifiers; the same
-    argument gives the gains of the others.
+    Weights are uniform with variance `gain^2 / fan_in`. The gain compensates for the change of the
+    second moment by the activation, so that signals do not explode with depth, nor vanish as
+    quickly as with torch's default. The first paper derives it for rectifiers; the same argument
+    gives the gains of the others.
 
     References:
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
@@ -46,7 +46,7 @@ class LayerBuilder:
 
     @property
     def has_bias(self) -> bool:
-        """Whether layers have a bias: not before a norm, which adds its own."""
+        """Whether layers have a bias: not before a norm, which has its own bias."""
         return self.norm == "none"
 
     def linear(self, inputs: int, outputs: int) -> nn.Linear:
@@ -54,7 +54,7 @@ class LayerBuilder:
         return self._initialize(nn.Linear(inputs, outputs, bias=self.has_bias))
 
     def convolution(self, inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-        """A 3x3 convolution, initialized alike: n pixels on a side become `ceil(n / stride)`."""
+        """A 3x3 convolution, initialized in the same way; n pixels become `ceil(n / stride)`."""
         layer = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=self.has_bias)
         return self._initialize(layer)
 
@@ -100,8 +100,8 @@ class LayerBuilder:
 class BatchNorm(nn.Module):
     """Batch normalization over the images and pixels of a batch, for inputs `(N, C, ...)`.
 
-    A batch with one value per channel, such as the last one of an epoch may be, has no variance.
-    It is normalized by the running averages, as in evaluation, and does not update them.
+    With one value per channel (for example a last batch of one image) there is no variance: the
+    running averages are used, as in evaluation, and not updated.
     """
 
     mean: Tensor

@@ -14,11 +14,12 @@ from torch.distributions import Distribution
 from . import pixel_distributions
 from .networks import Decoder
 
-MIN_MEAN = 1e-3  # of a pixel that is black in every training image: its logit must be finite
-MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # of a density: one grey level
-MIN_LOGISTIC_SCALE = 1 / 4096  # 1/16 of a grey level, which then holds all but 1e-3 of the mass
+MIN_MEAN = 1e-3  # a pixel that is black in every training image must have a finite logit
+MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # smallest scale of a density: one grey level
+# 1/16 of a grey level: a logistic in the centre of a level has all but 1e-3 of its mass in it.
+MIN_LOGISTIC_SCALE = 1 / 4096
 
-BINARIZED_PIXELS = {  # what --binarize makes of grey pixels
+BINARIZED_PIXELS = {  # by the value of --binarize
     "dynamic": "pixels drawn black or white by their brightness, anew at every reading",
     "threshold": "pixels that are white if brighter than half, else black",
 }
@@ -27,12 +28,12 @@ MakeDecoder = Callable[[int], Decoder]
 
 
 class Likelihood(nn.Module, abc.ABC):
-    """A decoder and a family of pixel distributions (the subclass).
+    """Base class: a decoder with a pixel distribution, which the subclass defines.
 
     Args:
         decoder: Given the number of parameters per pixel, makes a decoder from `(z, c)`, with z of
             shape `(N, D)`, to parameters, shape `(N, params_per_pixel * C, H, W)`.
-        params_per_pixel: Parameters that the family needs for each pixel and channel.
+        params_per_pixel: Number of parameters of the distribution of one pixel and channel.
     """
 
     def __init__(self, decoder: MakeDecoder, params_per_pixel: int) -> None:
@@ -41,7 +42,7 @@ class Likelihood(nn.Module, abc.ABC):
         self.params_per_pixel = params_per_pixel
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
-        """Decode latents, shape `(*batch, D)`; c, shape `(B, E)`, broadcasts on the left."""
+        """Decode latents, shape `(*batch, D)`; c, shape `(B, E)`, is expanded to `(*batch, E)`."""
         batch = z.shape[:-1]
         if c is not None:
             c = c.expand(*batch, -1).flatten(0, -2)
@@ -66,15 +67,20 @@ class Likelihood(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def protocol(self, binarize: str) -> str:
-        """A clause that says what the distortion means, for pixels binarized in this way."""
+        """How pixels are scored, as one phrase for log and JSON.
+
+        Args:
+            binarize: Value of `Config.binarize`.
+        """
 
     def initialize_to_mean(self, mean: Tensor) -> None:
         """Make the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
-        self.decoder.set_output_bias(self.params_for_mean(mean))
+        params = self.params_for_mean(mean)
+        self.decoder.set_output_bias(params)
 
 
 def density_protocol(binarize: str) -> str:
-    """The protocol of a density on the unit interval, or around it."""
+    """The protocol of a likelihood with a density, whose distortion can be negative."""
     if binarize == "none":
         return "a density of grey pixels in [0, 1]: can be negative"
     return f"a density, not a probability, of {BINARIZED_PIXELS[binarize]}: can be negative"
@@ -83,8 +89,9 @@ def density_protocol(binarize: str) -> str:
 class BernoulliLikelihood(Likelihood):
     """Pixels that are 0 or 1, from logits.
 
-    The same formula scores a grey pixel x in [0, 1], as x of a white and 1 - x of a black one.
-    That is a loss, not a likelihood: compare it with itself only.
+    The distortion of grey pixels x in [0, 1] is the binary cross-entropy,
+    -x log p - (1 - x) log(1 - p). It is a loss, not a likelihood: compare it only with other losses
+    of this kind.
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
@@ -107,7 +114,7 @@ class BernoulliLikelihood(Likelihood):
 
 
 class ContinuousBernoulliLikelihood(Likelihood):
-    """Grey pixels in [0, 1]: the Bernoulli's formula, normalized to a density.
+    """Grey pixels in [0, 1], with the Bernoulli's formula normalized to a density.
 
     References:
         The continuous Bernoulli: fixing a pervasive error in variational autoencoders
@@ -139,17 +146,17 @@ class ContinuousBernoulliLikelihood(Likelihood):
 def bounded_scale(raw: Tensor, min_scale: float) -> Tensor:
     """A scale between `min_scale` and 1; a raw value of 0 gives their geometric mean.
 
-    Without a lower bound, pixels that are black in every image get an infinite density. A clamp
-    would stop the gradient of scales beyond it.
+    Without a lower bound, the density of pixels that are black in every image becomes infinite. A
+    clamp has no gradient beyond its bounds.
     """
     return torch.exp(math.log(min_scale) * torch.sigmoid(-raw))
 
 
 class LocationScaleLikelihood(Likelihood):
-    """A symmetric density (the subclass) around a location in [0, 1], with a learned scale.
+    """Base class: a symmetric density with a location in [0, 1] and a learned scale.
 
     Attributes:
-        family: Makes the density from location and scale.
+        family: Class of the density; called with location and scale.
     """
 
     family: ClassVar[Callable[..., Distribution]]
@@ -174,18 +181,19 @@ class LocationScaleLikelihood(Likelihood):
 
 
 class GaussianLikelihood(LocationScaleLikelihood):
-    """Normal pixels, with a mean in [0, 1] and a learned scale.
+    """Gaussian pixels, with a mean in [0, 1] and a learned scale.
 
     The scale lies between 1/256, a grey level, and 1. All pixels of all images share it
-    (sigma-VAE), or the decoder gives one for each. The paper's optimal scale is a function of the
-    images that it scores, and so no likelihood of new ones: the shared scale learns its value.
+    (sigma-VAE), or the decoder outputs one for each. The paper also computes the optimal scale from
+    each batch. That is not a valid likelihood for new images, so here the shared scale is a learned
+    parameter.
 
     References:
         Simple and Effective VAE Training with Calibrated Decoders (Rybkin et al., 2021),
             https://arxiv.org/abs/2006.13202
 
     Args:
-        scale: One learned scale for all pixels (shared), or one for each (pixel).
+        scale: One learned scale for all pixels (shared), or one for each pixel (pixel).
     """
 
     family = dist.Normal
@@ -194,15 +202,15 @@ class GaussianLikelihood(LocationScaleLikelihood):
 class LaplaceLikelihood(LocationScaleLikelihood):
     """Laplace pixels, with a median in [0, 1] and a learned scale.
 
-    Its loss is the absolute error, which blurs edges less than the squared error. The scale lies
-    between 1/256, a grey level, and 1.
+    The distortion contains the absolute error, which blurs edges less than the squared error. The
+    scale lies between 1/256, a grey level, and 1.
 
     References:
         Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
             https://arxiv.org/abs/1611.07004, on what the absolute error does to edges
 
     Args:
-        scale: One learned scale for all pixels (shared), or one for each (pixel).
+        scale: One learned scale for all pixels (shared), or one for each pixel (pixel).
     """
 
     family = dist.Laplace
@@ -211,9 +219,9 @@ class LaplaceLikelihood(LocationScaleLikelihood):
 class LogisticLikelihood(Likelihood):
     """Probabilities of 256 grey levels: a discretized logistic, or a mixture of them.
 
-    Black and white take the tails, so that the probabilities of the levels sum to one. Location 0
-    is black and 1 is white; a location may lie beyond them. Scales lie between 1/4096 and 1.
-    Channels are independent given z.
+    The tails of the logistic count as black and white, so that the probabilities sum to one. A
+    location of 0 is black and 1 is white; locations may lie outside [0, 1]. Scales lie between
+    1/4096 and 1. Channels are independent given z.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
@@ -235,7 +243,7 @@ class LogisticLikelihood(Likelihood):
 
     def pixel_distribution(self, *params: Tensor) -> Distribution:
         loc, scale, *weights = torch.stack(params, dim=-1).split(self.components, dim=-1)
-        loc = 0.5 + loc / 4  # as steep as a sigmoid in its middle, but without bounds
+        loc = 0.5 + loc / 4  # slope and value of a sigmoid at 0, but without bounds
         scale = bounded_scale(scale, MIN_LOGISTIC_SCALE)
         levels = pixel_distributions.DiscretizedLogistic(loc, scale)
         logits = weights[0] if weights else torch.zeros_like(loc)

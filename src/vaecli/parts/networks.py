@@ -1,7 +1,6 @@
-"""Encoders and decoders: images to features, latents to the parameters of pixels.
+"""Encoders and decoders: from images to features, from latents to parameters of pixels.
 
-Both take an optional context `c`, shape `(N, E)`, and append it to their input. Conditioning is
-written once, in `concat_context`.
+Both append an optional context `c`, shape `(N, E)`, to their input, by `concat_context`.
 """
 
 import abc
@@ -23,7 +22,7 @@ class Encoder(nn.Module):
     """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`.
 
     Args:
-        net: Network of the images with the context appended.
+        net: Network; its input is the images with the context appended.
         features: Length of its output.
         flattens_input: Whether `net` takes images as vectors, not as channels of pixels.
     """
@@ -44,8 +43,8 @@ class Encoder(nn.Module):
 class EncoderWithHead(nn.Module):
     """An encoder with a linear layer on top, such as a classifier or a discriminator.
 
-    It maps images and a context to logits, shape `(N, outputs)`, or `(N,)` where no number of
-    outputs is given, and to features, shape `(N, F)`.
+    It maps images and a context to logits, shape `(N, outputs)`, or `(N,)` if no number of outputs
+    is given, and to features, shape `(N, F)`.
     """
 
     def __init__(self, encoder: Encoder, *outputs: int) -> None:
@@ -63,7 +62,7 @@ class Decoder(nn.Module):
     """Maps latents, shape `(N, D)`, and a context to outputs, shape `(N, *shape)`.
 
     Args:
-        net: Network of the latents with the context appended; its last layer has a bias.
+        net: Network; its input is the latents with the context appended. Its last layer has a bias.
         shape: Shape of an output, (C, H, W).
     """
 
@@ -86,7 +85,7 @@ class Decoder(nn.Module):
 def concat_context(h: Tensor, c: Tensor | None) -> Tensor:
     """Append the context to features h, shape `(N, F, ...)`, to give `(N, F + E, ...)`.
 
-    Where h has pixels, the context is repeated at each of them. Without a context, h is returned.
+    If h has pixels, the context is repeated at each of them. Without a context, h is returned.
     """
     if c is None:
         return h
@@ -97,7 +96,7 @@ def concat_context(h: Tensor, c: Tensor | None) -> Tensor:
 
 @dataclass(frozen=True)
 class Network(abc.ABC):
-    """A family of encoders and decoders (the subclass), with the options that all share."""
+    """Base class of networks, with their common options; a subclass makes encoder and decoder."""
 
     width: Units = 400
     depth: Layers = 2
@@ -150,10 +149,11 @@ class MLP(Network):
 class Conv(Network):
     """Convolutions that halve the image in the encoder and double it in the decoder.
 
-    Images may have any size. The decoder mirrors the encoder: sizes about double at each step, up
-    to exactly that of the image. It repeats pixels and then convolves, since a transposed
-    convolution of stride 2 overlaps unevenly and draws checkerboards. Norm and activation precede
-    every convolution but the encoder's first. The output has a learned bias at every pixel.
+    Images may have any size. The decoder mirrors the encoder: each step about doubles the size, and
+    the last one gives the size of the image. It repeats pixels and then convolves, because a
+    transposed convolution of stride 2 overlaps unevenly, which gives checkerboard artifacts. Norm
+    and activation precede every convolution but the encoder's first. The output has a learned bias
+    at every pixel.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
@@ -209,7 +209,11 @@ class Conv(Network):
         return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape)
 
     def _sizes(self, shape: Sequence[int]) -> list[tuple[int, int]]:
-        """The size of the image and of each layer's output, if a norm has values to work on."""
+        """Sizes (H, W) of the image and after each halving.
+
+        Raises:
+            ConfigError: Layer norm would normalize a single value.
+        """
         sizes = downsampled_sizes(shape, self.depth)
         if self.norm == "layer" and self.width * math.prod(sizes[1]) < 2:
             raise ConfigError(

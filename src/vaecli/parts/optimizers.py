@@ -1,12 +1,12 @@
 """Optimizers that update all parameters in one call, by torch's fused kernels.
 
-They compute what `torch.optim.Adam`, `AdamW` and `SGD` compute; a test compares them. The classes
-of torch import its compiler when the first one is made (1.4 s, 150 MB) and take longer for a step,
-which a small network notices. Where torch has no fused kernel for a device, its functional
+They compute what `torch.optim.Adam`, `AdamW` and `SGD` compute; a test compares them. torch's
+classes import its compiler when the first one is made (1.4 s, 150 MB), and their steps take longer,
+which matters for a small network. Where torch has no fused kernel for a device, its functional
 optimizers are called instead, one parameter after another.
 
-`step` drops the gradients, which is faster than setting them to zero. As in `torch.optim`, a
-parameter without a gradient stays as it is, so that a frozen part of a model needs no special care.
+`step` sets the gradients to None, which is faster than setting them to zero. As in `torch.optim`, a
+parameter without a gradient does not change: frozen parts of a model need no special treatment.
 """
 
 from collections.abc import Callable, Iterable
@@ -23,8 +23,8 @@ class Kernel:
     """A fused kernel of torch or, where torch has none for the device, a loop.
 
     Args:
-        name: Name of the kernel in `torch`, which is private there and may be missing.
-        loop: Does the same for one parameter after another, with the same arguments.
+        name: Name of the kernel in `torch`: it is private and may be missing.
+        loop: Computes the same for one parameter after another, from the same arguments.
     """
 
     def __init__(self, name: str, loop: Callable[..., None]) -> None:
@@ -50,10 +50,10 @@ def adamw_loop(
     steps: list[Tensor],
     **options: Any,
 ) -> None:
-    """`torch._fused_adamw_` by torch's functional AdamW."""
+    """What `torch._fused_adamw_` computes, by torch's functional AdamW."""
     from torch.optim.adamw import adamw
 
-    before = [step - 1 for step in steps]  # it counts the step itself
+    before = [step - 1 for step in steps]  # `adamw` adds 1 itself
     averages = (exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
     adamw(parameters, gradients, *averages, before, foreach=False, **options)
 
@@ -65,7 +65,7 @@ def sgd_loop(
     is_first_step: bool,
     **options: Any,
 ) -> None:
-    """`torch._fused_sgd_` by torch's functional SGD, for momentum buffers that begin at zero."""
+    """What `torch._fused_sgd_` computes, by torch's functional SGD; buffers start at zero."""
     from torch.optim.sgd import sgd
 
     sgd(parameters, gradients, [*buffers], foreach=False, **options)
@@ -94,12 +94,12 @@ class Adam:
         self.weight_decay = 0.0
         self.exp_avg = [torch.zeros_like(p) for p in self.parameters]
         self.exp_avg_sq = [torch.zeros_like(p) for p in self.parameters]
-        # one count for all parameters, where torch has one for each
+        # one count for all parameters; torch has one for each
         self.step_count = torch.zeros((), device=self.parameters[0].device)
         self._update = Kernel("_fused_adamw_", adamw_loop)
 
     def state(self) -> dict[str, Tensor]:
-        """All that a step changes beside the parameters, by name; not copied."""
+        """All tensors that a step changes, except the parameters, by name; not copied."""
         return {
             "step": self.step_count,
             **numbered("exp_avg", self.exp_avg),
@@ -108,7 +108,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter against its averaged gradient."""
+        """Update every parameter that has a gradient."""
         gradients = pop_gradients(self.parameters)
         if not gradients:
             return
@@ -138,7 +138,8 @@ class AdamW(Adam):
             https://arxiv.org/abs/1711.05101
 
     Args:
-        weight_decay: Fraction of every parameter subtracted per step, times the learning rate.
+        weight_decay: Times the learning rate, the fraction of every parameter that a step
+            subtracts.
         beta2: Decay of the average of squared gradients, as for adam.
     """
 
@@ -168,12 +169,12 @@ class SGD:
         self._update = Kernel("_fused_sgd_", sgd_loop)
 
     def state(self) -> dict[str, Tensor]:
-        """All that a step changes beside the parameters, by name; not copied."""
+        """All tensors that a step changes, except the parameters, by name; not copied."""
         return numbered("momentum", self.momentum)
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move every parameter against its momentum."""
+        """Update every parameter that has a gradient."""
         gradients = pop_gradients(self.parameters)
         if not gradients:
             return
@@ -192,7 +193,7 @@ class SGD:
 
 
 def pop_gradients(parameters: list[Tensor]) -> dict[int, Tensor]:
-    """Take the gradients from the parameters that have one; by position in the list."""
+    """Remove the gradients from the parameters and return them, by position in the list."""
     gradients = {}
     for i, parameter in enumerate(parameters):
         if parameter.grad is not None:

@@ -12,8 +12,8 @@ GREY_LEVELS = 256  # from 0 to 1 in equal steps
 class Bernoulli(UnvalidatedDistribution):
     """White (1) with probability sigmoid(logits), else black (0).
 
-    A grey pixel x is scored as x of a white and 1 - x of a black one. torch's class takes half as
-    long again, which is a twentieth of a training step of the default model.
+    A grey pixel x is scored by `x log p + (1 - x) log(1 - p)`. torch's class takes 1.5 times as
+    long, which is a twentieth of a training step of the default model.
 
     Args:
         logits: Any shape.
@@ -34,8 +34,8 @@ class Bernoulli(UnvalidatedDistribution):
 class ContinuousBernoulli(UnvalidatedDistribution):
     """The density `a exp(a x) / (exp(a) - 1)` on [0, 1].
 
-    torch's class takes probabilities. In float32 they are 0 or 1 for logits beyond 16, where its
-    density no longer integrates to one.
+    torch's class computes with probabilities. In float32 they are 0 or 1 for logits beyond 16, and
+    its density then no longer integrates to one.
 
     References:
         The continuous Bernoulli (Loaiza-Ganem & Cunningham, 2019),
@@ -66,13 +66,13 @@ class ContinuousBernoulli(UnvalidatedDistribution):
         return 0.5 + torch.where(near_zero, a / 12 - a**3 / 720, exact)
 
     def _nonzero_size(self) -> tuple[Tensor, Tensor]:
-        """The absolute logits, with 1 for those too small to divide by, and which these are."""
+        """The absolute logits, with 1 in place of those near 0, and a mask of the latter."""
         near_zero = self.logits.abs() < 0.2
         return self.logits.abs().masked_fill(near_zero, 1), near_zero
 
 
 class DiscretizedLogistic(UnvalidatedDistribution):
-    """The grey level nearest to a logistic variable; levels 0 and 255 take the tails.
+    """The grey level nearest to a logistic variable; the tails count as levels 0 and 255.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
@@ -92,8 +92,8 @@ class DiscretizedLogistic(UnvalidatedDistribution):
     def log_prob(self, x: Tensor) -> Tensor:
         """Logarithm of the probability of the level nearest to x.
 
-        With F the logistic function and u > v, `F(u) - F(v) = F(u) F(-v) (1 - exp(v - u))`, a
-        product whose factors lose no digits.
+        With F the logistic function and u > v, `F(u) - F(v) = F(u) F(-v) (1 - exp(v - u))`. The
+        product avoids the cancellation of the difference.
         """
         level = (x * (GREY_LEVELS - 1)).round()
         step = 1 / ((GREY_LEVELS - 1) * self.scale)
@@ -108,7 +108,7 @@ class DiscretizedLogistic(UnvalidatedDistribution):
 
     @property
     def mean(self) -> Tensor:
-        """The mean of the variable clamped to [0, 1], within half a level of that of its level."""
+        """The mean of the variable clamped to [0, 1], within half a level of the exact mean."""
         below_one = F.softplus(self.loc / self.scale)
         above_one = F.softplus((self.loc - 1) / self.scale)
         return self.scale * (below_one - above_one)

@@ -13,12 +13,12 @@ from ..system.errors import ConfigError
 from .distributions import UnvalidatedDistribution
 
 MAX_CONCENTRATION = 1e5
-QUADRATURE_CELLS = 512  # of the polar angle; normalizer and samples are exact to 1e-5
+QUADRATURE_CELLS = 512  # cells of the polar angle; normalizer and samples are exact to 1e-5
 QUADRATURE_REACH = 12.0  # standard deviations that the cells cover on each side of the peak
 
 
 def require_sphere(latent_dim: int) -> None:
-    """Raise a `ConfigError` where the unit sphere is only two points."""
+    """Raise a `ConfigError` if the unit sphere has only two points, in one dimension."""
     if latent_dim < 2:
         raise ConfigError(f"Latents on a sphere need latent_dim=2 or more, not {latent_dim}.")
 
@@ -32,7 +32,7 @@ class UniformSphere(UnvalidatedDistribution):
     """The uniform distribution on the unit sphere; its density is per unit of area.
 
     Args:
-        like: Any tensor of shape `(*batch, D)`, for its shape, device and type.
+        like: Any tensor of shape `(*batch, D)`; samples have its device and type.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -55,14 +55,14 @@ class UniformSphere(UnvalidatedDistribution):
 class VonMisesFisher(UnvalidatedDistribution):
     """The density on the unit sphere that is proportional to `exp(concentration * direction . z)`.
 
-    All that depends on the polar angle, between z and the direction, is computed by quadrature
-    over cells around the peak of the angle's density. The sum over the cells gives the normalizer;
-    inverting their cumulative sum gives samples. Both are smooth functions of the concentration
-    and have a gradient.
+    The polar angle is the angle between z and the direction. Everything that depends on it is
+    computed by quadrature, over cells around the peak of its density. The sum over the cells is the
+    normalizer; angles are sampled by inverting their cumulative sum. Both are differentiable in the
+    concentration.
 
     Args:
         direction: Unit vectors, shape `(*batch, D)`, `D >= 2`.
-        concentration: At least 0, which makes the density uniform; shape `batch`.
+        concentration: 0 or more, shape `batch`; with 0 the density is uniform.
     """
 
     def __init__(self, direction: Tensor, concentration: Tensor) -> None:
@@ -72,7 +72,7 @@ class VonMisesFisher(UnvalidatedDistribution):
 
     @property
     def mean(self) -> Tensor:
-        """The direction. The expectation lies inside the sphere, where no latent is."""
+        """The direction. The expectation lies inside the sphere and is no latent."""
         return self.direction
 
     @property
@@ -115,7 +115,7 @@ class VonMisesFisher(UnvalidatedDistribution):
 
     @cached_property
     def _log_masses(self) -> Tensor:
-        """Logarithm of each cell's part of the integral of `exp(k (cos(t) - 1)) sin(t)^m`."""
+        """Logarithm of the integral of `exp(k (cos(t) - 1)) sin(t)^m` over each cell."""
         log_sines = (self.event_shape[0] - 2) * self._angles.sin().log()
         exponent = self.concentration.unsqueeze(-1) * self._cos_minus_one
         return exponent + log_sines + self._edges.diff(dim=-1).log()
@@ -134,8 +134,8 @@ class VonMisesFisher(UnvalidatedDistribution):
         shape = (*sample_shape, *self.direction.shape)
         direction = self.direction
         noise = torch.randn(shape, dtype=direction.dtype, device=direction.device)
-        # The tangent follows the direction as that turns, by parallel transport. This gradient is
-        # as exact as that of projecting the noise, and bounded where the projection is short.
+        # If the direction turns, parallel transport turns the tangent. This gradient is as exact as
+        # that of projecting the noise, and bounded even if the projection is short.
         fixed = direction.detach()
         tangent = F.normalize(noise - (noise * fixed).sum(-1, keepdim=True) * fixed, dim=-1)
         tangent = tangent - (tangent * direction).sum(-1, keepdim=True) * fixed
@@ -155,7 +155,7 @@ class VonMisesFisher(UnvalidatedDistribution):
         return (low + width * fraction).movedim(-1, 0).reshape(shape)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        # 1 - direction . z is half a squared distance, which loses no digits
+        # half a squared distance, which is more accurate than direction . z - 1
         cos_minus_one = -(z - self.direction).square().sum(-1) / 2
         return self.concentration * cos_minus_one - self._log_normalizer
 

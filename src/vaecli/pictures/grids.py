@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 from ..system.errors import ConfigError
 
-# Ending of a file name: name of the format in Pillow.
+# File extensions, each with the name of its format in Pillow.
 ENDINGS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -21,7 +21,7 @@ ENDINGS = {
 
 PADDING = 2  # pixels between images
 PADDING_GREY = 96  # differs from black and from white
-MAX_SINGLE_ROW = 10  # up to so many images make one row
+MAX_SINGLE_ROW = 10  # up to this number, images are in one row
 CAPTION_HEIGHT = 16  # pixels
 PICTURE_DISTANCE = 8  # pixels between pictures side by side
 
@@ -31,7 +31,7 @@ def grid(x: Tensor, columns: int | None = None) -> Image.Image:
 
     Args:
         x: Shape `(N, C, H, W)`, with one channel (grey) or three (RGB).
-        columns: Images in a row; by default all of up to 10, else a square.
+        columns: Images per row; by default one row for up to 10 images, else a square grid.
     """
     count, channels = x.shape[:2]
     if columns is None:
@@ -47,12 +47,12 @@ def grid(x: Tensor, columns: int | None = None) -> Image.Image:
 
 
 def reconstruction_grid(inputs: Tensor, outputs: Tensor, columns: int = 16) -> Image.Image:
-    """Rows of inputs, each above the row of its outputs.
+    """A grid in which every row of inputs is above the row of their outputs.
 
     Args:
         inputs: Shape `(N, C, H, W)`.
         outputs: The same shape.
-        columns: Most images in a row.
+        columns: Most images per row.
     """
     width = min(columns, len(inputs))
     rows = []
@@ -67,7 +67,7 @@ def _fill_row(row: Tensor, width: int) -> Tensor:
 
 
 def side_by_side(pictures: dict[str, Image.Image]) -> Image.Image:
-    """Pictures of one height and mode, each below its caption."""
+    """Pictures of the same height and mode in one picture, each below its caption."""
     font = ImageFont.load_default()
     first = next(iter(pictures.values()))
     width = sum(picture.width + PICTURE_DISTANCE for picture in pictures.values())

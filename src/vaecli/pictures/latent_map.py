@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from .style import COLORS, encode_figure, printable, style_axes
 
-MAX_LEGEND_CLASSES = 50  # more do not fit; their numbers still stand in the map
-CLASSES_PER_COLUMN = 25  # of the legend
+MAX_LEGEND_CLASSES = 50  # more do not fit; their numbers are still in the map
+CLASSES_PER_COLUMN = 25  # in the legend
 MARKERS = "o^sDvP*X"  # ten classes each: there are ten colours
-LABEL_DISTANCE = 0.04  # between the numbers of two classes, as a fraction of the axis
+LABEL_DISTANCE = 0.04  # least distance of two class numbers, as a fraction of the axis
 
 
 def plot_latents(
@@ -25,8 +25,8 @@ def plot_latents(
     Args:
         points: Shape `(N, 2)`.
         axis_names: Names of the two axes.
-        labels: Classes from 0, shape `(N,)`. Each has a colour and a marker, and its number stands
-            at its median point.
+        labels: Classes from 0, shape `(N,)`. Each has a colour and a marker, and its number is
+            printed at its median point.
         title: Printed above the map.
         ending: One of `style.ENDINGS`.
     """
@@ -67,11 +67,11 @@ def plot_latents(
 def spread_labels(
     points: NDArray[np.float64], distance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The points, shape `(N, 2)`, with those too near to each other pushed apart.
+    """The points, shape `(N, 2)`; those too near to each other are moved apart.
 
     Args:
         points: Shape `(N, 2)`.
-        distance: The least distance to reach, about, along x and y, shape `(2,)`.
+        distance: Approximate least distance along x and y, shape `(2,)`.
     """
     unit = np.where(distance > 0, distance, 1)
     moved = points / unit

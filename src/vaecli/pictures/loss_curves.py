@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from .style import COLORS, encode_figure, printable, style_axes
 
-TERMS = ("loss", "distortion", "rate")  # one panel each
+TERMS = ("loss", "distortion", "rate")  # one panel for each
 LINE_STYLES = {"train": "--", "valid": ":", "test": "-"}
 LEGEND_COLUMNS = 4
 PANEL_HEIGHT = 3.3  # inches
@@ -22,10 +22,10 @@ Curves = Mapping[str, Sequence[float]]
 def plot_losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
     """Loss, distortion and rate per epoch, in nats per image, as the content of a file.
 
-    Training images are dashed, test images solid, and validation images, if any, dotted.
+    Training losses are dashed, test losses solid, and validation losses, if any, dotted.
 
     Args:
-        runs: For the name of each run its columns of losses.csv: epoch, train_loss and so on.
+        runs: The columns of losses.csv (epoch, train_loss and so on) of each run, by its name.
         ending: One of `style.ENDINGS`.
     """
     splits = [
@@ -44,7 +44,7 @@ def plot_losses(runs: Mapping[str, Curves], ending: str = ".png") -> bytes:
 
 
 def _plot_curve(axes: Axes, curves: Curves, split: str, term: str, color: str) -> None:
-    """One line, if the run has this column."""
+    """Plot one column of a run, if it has this column."""
     means = curves.get(f"{split}_{term}")
     if means is None:
         return
@@ -54,7 +54,7 @@ def _plot_curve(axes: Axes, curves: Curves, split: str, term: str, color: str) -
 
 
 def _add_legend(figure: Figure, splits: Sequence[str], runs: Sequence[str]) -> None:
-    """A line for every split and a colour for every run, below the panels."""
+    """Add a legend below the panels: a line style per split, a colour per run."""
     handles = [
         Line2D([], [], color="black", ls=LINE_STYLES[split], label=split) for split in splits
     ]

@@ -1,4 +1,4 @@
-"""The pictures that a training leaves in its run directory."""
+"""The pictures that training saves in the run directory."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,20 +14,20 @@ from ..system import files
 from ..system.seeds import random_stream
 from . import grids, loss_curves
 
-COMPARED = defaults.SAMPLES // 2  # real images, and as many generated ones beside them
+COMPARED = defaults.SAMPLES // 2  # number of real images; the generated ones are as many
 COMPARED_COLUMNS = 4
 
 
 class RunPictures:
     """Saves pictures into a run directory.
 
-    No picture is worth a training. Whatever keeps one from being saved is returned as a warning:
-    every method returns one sentence for each picture that is missing.
+    A picture that cannot be saved must not stop training: every method returns a list of warnings,
+    one for each picture that failed.
 
     Args:
-        run: Its folder takes the pictures.
-        model: May still be training: it is given back as it was.
-        seed: Of the samples: all pictures are drawn from the same latents, so that they compare.
+        run: The run to save the pictures in.
+        model: May be in training: its mode and the random state are left unchanged.
+        seed: Seed of the samples. All pictures show the same latents, so that they can be compared.
     """
 
     def __init__(self, run: Run, model: VAE, seed: int) -> None:
@@ -60,8 +60,9 @@ class RunPictures:
         for name, make in pictures.items():
             try:
                 files.write_atomic(self.run.folder / name, make())
-            except Exception as error:  # of any kind: training is to continue
-                warnings.append(f"Could not save {name}: {error} Training continues.")
+            except Exception as error:  # of any kind: training must continue
+                reason = str(error).removesuffix(".")
+                warnings.append(f"Could not save {name}: {reason}.")
         return warnings
 
     def _draw_samples(self) -> bytes:
@@ -91,6 +92,6 @@ def _grid(x: Tensor) -> bytes:
 
 
 def _first(images: Images, count: int) -> Tensor:
-    """The first images, shape `(<= count, C, H, W)`, binarized alike in every picture."""
+    """The first images, at most `count`, shape `(n, C, H, W)`; always binarized with one seed."""
     with random_stream(images.x.device, "pictures"):
         return images.subset(slice(count)).pixels(slice(None))

@@ -1,4 +1,4 @@
-"""What all plots share: colours, axes and file formats."""
+"""Colours, axes and file formats of all plots."""
 
 import io
 from warnings import catch_warnings, filterwarnings
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 ENDINGS = (".png", ".pdf", ".svg")
 
-# Ten colours that people with a colour vision deficiency can tell apart too:
+# Ten colours that people with a colour vision deficiency can distinguish too:
 # Accessible Color Sequences for Data Visualization (Petroff, 2021), https://arxiv.org/abs/2107.02270
 COLORS = [
     "#3f90da",

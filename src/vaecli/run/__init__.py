@@ -1,6 +1,6 @@
-"""The run directory. Only this room knows its file names and formats.
+"""The run directory. Only this package knows its file names and formats.
 
-Other rooms take `run.Run`, which reads; `writer.RunWriter`, which only training has; `create` for a
-new run; `find` for the runs there are; and `names`. None of them but `writer` and `checkpoint`
-imports torch: a plot of the losses need not wait for it.
+Other packages use `run.Run`, which reads; `writer.RunWriter`, which writes during training;
+`create` for a new run; `find` for existing runs; and `names`. Only `writer` and `checkpoint` import
+torch, so that a plot of the losses need not wait for it.
 """

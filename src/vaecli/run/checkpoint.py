@@ -1,7 +1,7 @@
 """Save and load checkpoints: tensors and one JSON header in a safetensors file.
 
-The format holds no code, so that opening a stranger's checkpoint runs none. The header carries a
-SHA-256 of itself and every tensor.
+The format cannot contain code, so that it is safe to open a checkpoint from others. The header has
+a SHA-256 of itself and every tensor.
 """
 
 import hashlib
@@ -18,22 +18,22 @@ from ..system import files
 from ..system.errors import RunError
 from . import migrate
 
-FORMAT = 2  # rises when an older vaecli cannot read a checkpoint
+FORMAT = 2  # incremented when older releases cannot read a new checkpoint
 READABLE_BY = "0.2.0"  # the oldest vaecli that reads this format
-KEY = "vaecli"  # one key only: with several, the file's bytes differ from process to process
+KEY = "vaecli"  # the only key: with several, the bytes of the file differ between processes
 
 Tensors = dict[str, Tensor]
 
 
 def save(path: Path, tensors: Tensors, header: dict[str, Any]) -> None:
-    """Write a checkpoint, or leave the old one as it was.
+    """Write a checkpoint atomically: if it fails, the old file is unchanged.
 
     Args:
-        path: Usually ends in .safetensors.
-        tensors: By name, from any device.
-        header: What JSON can hold; `format`, `readable_by` and `sha256` are added.
+        path: File to write, usually with the extension .safetensors.
+        tensors: Tensors by name, on any device.
+        header: Values for JSON; `format`, `readable_by` and `sha256` are added.
     """
-    # Cloned, since safetensors refuses tensors that share memory.
+    # cloned, since safetensors refuses tensors that share memory
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     header = {**header, "format": FORMAT, "readable_by": READABLE_BY}
     header["sha256"] = _digest(tensors, header)
@@ -43,15 +43,15 @@ def save(path: Path, tensors: Tensors, header: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """The tensors, on the CPU, and the header of a checkpoint, in today's format.
+    """The tensors, on the CPU, and the header of a checkpoint, in the current format.
 
     Raises:
-        RunError: The file is missing, of another program, of a newer vaecli, or damaged.
+        RunError: The file is missing, damaged, or written by another program or a newer vaecli.
     """
     try:
         if not path.is_file():
             raise RunError(f"There is no checkpoint file {path}.")
-        path.open("rb").close()  # safe_open calls a file that it may not read missing
+        path.open("rb").close()  # safe_open reports a file without read permission as missing
     except OSError as error:
         raise RunError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
     try:
@@ -73,9 +73,9 @@ def check_shapes(expected: Tensors, tensors: Tensors, path: Path, ignored: str =
 
     Args:
         expected: Tensors of a model made from the checkpoint's own configuration.
-        tensors: Those in the checkpoint.
-        path: Of the checkpoint.
-        ignored: Name of a tensor whose shape is free.
+        tensors: Tensors in the checkpoint.
+        path: Path of the checkpoint, for the message.
+        ignored: Name of a tensor that is not checked.
     """
     wanted = {name: tuple(t.shape) for name, t in expected.items() if name != ignored}
     found = {name: tuple(t.shape) for name, t in tensors.items() if name != ignored}
@@ -105,7 +105,7 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} has format {version}, which this vaecli does not read: it needs {needed}."
         )
-    if not same:  # a changed last digit may read as the same number
+    if not same:  # a changed last digit of a number may have no effect on its value
         raise RunError(f"Checksum mismatch in {path}: its header is damaged.")
     return dict(header)
 

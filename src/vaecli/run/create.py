@@ -17,8 +17,8 @@ def make_run(config: Config, folder: Path | None = None) -> Run:
     """Make a run directory with its config.json and run.json.
 
     Args:
-        config: With every option of every part; it is what config.json holds.
-        folder: By default the next free `runs/<data>-<preset>-<n>`.
+        config: A resolved configuration; it is written to config.json.
+        folder: Path of the directory; by default the next free `runs/<data>-<preset>-<n>`.
 
     Raises:
         ConfigError: The folder cannot be made, or holds something else.
@@ -32,7 +32,7 @@ def make_run(config: Config, folder: Path | None = None) -> Run:
 
 @contextmanager
 def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Run]:
-    """A new run directory, undone if its start fails inside.
+    """A new run directory, removed again if the `with` block raises.
 
     Args:
         config: As for `make_run`.
@@ -48,14 +48,14 @@ def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Ru
         run = make_run(config, folder)
         made = run.folder
         yield run
-    except BaseException:  # also Ctrl-C and a defect: nothing was trained yet
+    except BaseException:  # also Ctrl-C: nothing was trained yet
         directory.undo(made, aside, folder)
         raise
     directory.delete_replaced(aside)
 
 
 def planned_run(folder: Path | None, overwrite: bool) -> Run:
-    """The run that `new_run` would make, checked as far as is possible without writing.
+    """The run that `new_run` would make, checked as far as possible without writing.
 
     Raises:
         ConfigError: The folder cannot be made, or holds something else.

@@ -1,4 +1,4 @@
-"""Run directories made and replaced. Only what held a run is ever removed."""
+"""Make and replace run directories. Only directories that hold a run are ever removed."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def make(folder: Path | None, name: str) -> Path:
 
 
 def check(folder: Path | None, overwrite: bool) -> None:
-    """Raise the errors of `make` and `move_aside` that can be foreseen without writing."""
+    """Raise the errors of `make` and `move_aside`, as far as possible without writing."""
     if overwrite and folder is None:
         raise ConfigError(NO_RUN_TO_REPLACE)
     target = (folder or Path(defaults.RUNS)).absolute()
@@ -63,7 +63,7 @@ def remove_temporary_files(folder: Path) -> None:
 
 
 def _make_next_free(root: Path, name: str) -> Path:
-    """Uses an exclusive mkdir, so that two runs that start at once never share a folder."""
+    """Make `root/name-<n>` by an exclusive mkdir: two runs that start together never share it."""
     root.mkdir(parents=True, exist_ok=True)
     number = 1
     while True:
@@ -77,7 +77,7 @@ def _make_next_free(root: Path, name: str) -> Path:
 
 
 def move_aside(folder: Path | None) -> Path | None:
-    """Rename a run directory that is to be replaced; refuse what is no run directory.
+    """Rename a run directory that is to be replaced; refuse a folder that is none.
 
     Returns:
         Its new path; None if there was nothing at `folder`.
@@ -99,7 +99,7 @@ def move_aside(folder: Path | None) -> Path | None:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """Raise unless a folder holds a run of vaecli and nothing else."""
+    """Raise `ConfigError` unless a folder contains a run of vaecli and nothing else."""
     refusal = f"--overwrite refuses to delete {folder}"
     here = Path.cwd()
     protected = [here, *here.parents]
@@ -124,19 +124,19 @@ def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:
 
     Args:
         made: The new directory, if it was made.
-        aside: Where the replaced directory is, if there was one.
-        folder: The path asked for; None if vaecli chose it under runs/.
+        aside: New path of the replaced directory, if there was one.
+        folder: The path that the user gave; None if vaecli chose it under runs/.
     """
     if made is not None:
         shutil.rmtree(made)
         if folder is None:
-            with suppress(OSError):  # other runs are in it
+            with suppress(OSError):  # not empty: it has other runs
                 made.parent.rmdir()
     if aside is not None and folder is not None:
         aside.rename(folder)
 
 
 def delete_replaced(aside: Path | None) -> None:
-    """Remove the directory that was moved aside: another one has replaced it."""
+    """Remove the directory that was moved aside, after another one replaced it."""
     if aside is not None:
         shutil.rmtree(aside)

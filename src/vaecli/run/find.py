@@ -1,4 +1,4 @@
-"""Runs on the disk: one by its path, the newest, all of them."""
+"""Find runs on the disk: by path, the newest, or all."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +17,9 @@ def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
     """The run in a directory, or the checkpoint in a file.
 
     Args:
-        path: Of the directory or the file.
-        checkpoint: Which one of a directory to read; by default the best where there is one.
+        path: Path of the directory or the file.
+        checkpoint: Which checkpoint of a directory to read; by default the best if there is one,
+            else the last.
 
     Raises:
         RunError: The path is neither, or has no such checkpoint.
@@ -50,10 +51,10 @@ def _choose_checkpoint(folder: Path, checkpoint: Which | None) -> str:
 
 
 def latest_run(root: Path = Path(defaults.RUNS), checkpoint: Which | None = None) -> Run:
-    """The run that started last, of those under `root` that have a checkpoint.
+    """The run under `root` that started last, of those that have a checkpoint.
 
     Raises:
-        RunError: There is none.
+        RunError: There is no such run.
     """
     run = find_latest_run(root)
     if run is None:
@@ -62,7 +63,7 @@ def latest_run(root: Path = Path(defaults.RUNS), checkpoint: Which | None = None
 
 
 def find_latest_run(root: Path = Path(defaults.RUNS)) -> Run | None:
-    """The run that started last, of those under `root` that have a checkpoint; None if none has."""
+    """The run under `root` that started last, of those that have a checkpoint; else None."""
     for run in runs_newest_first(root):
         if run.checkpoint.is_file():
             return run
@@ -70,7 +71,7 @@ def find_latest_run(root: Path = Path(defaults.RUNS)) -> Run | None:
 
 
 def runs_newest_first(root: Path = Path(defaults.RUNS)) -> list[Run]:
-    """The runs under `root` by their start, whatever the times of their files."""
+    """The runs under `root`, by the start that run.json says, the newest first."""
     started = []
     for path in root.glob(f"*/{names.RECORD}"):
         folder = path.parent

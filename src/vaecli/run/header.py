@@ -1,4 +1,4 @@
-"""The JSON header of a checkpoint, checked before anything is built from it."""
+"""The JSON header of a checkpoint, validated before a model is built from it."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,11 +11,11 @@ from ..training.epoch import Epoch
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: their products can be counted
+Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: products fit into int64
 
 
 class Position(BaseModel):
-    """How far the epoch in progress was; see `training.State.position`."""
+    """The progress of the epoch when it was saved; see `training.State.position`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,13 +33,13 @@ def _read_config(values: object) -> Config:
 
 
 class Header(BaseModel):
-    """What `RunWriter` writes beside the tensors.
+    """The header that `RunWriter` writes with the tensors.
 
     Attributes:
-        format: Rises when an older vaecli cannot read a checkpoint.
+        format: Version of the format, `checkpoint.FORMAT`.
         readable_by: The oldest version of vaecli that reads this format.
         vaecli: The version that wrote the checkpoint.
-        shape: Of the images, (C, H, W).
+        shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
     """
 
@@ -59,7 +59,7 @@ class Header(BaseModel):
         """The header of the checkpoint at `path`.
 
         Raises:
-            RunError: About its first mistake.
+            RunError: A value is missing or wrong; the message names the first.
         """
         try:
             header = cls.model_validate(values)

@@ -58,12 +58,12 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
 def partial_epoch(
     number: int, means: Mapping[str, float], seconds: float, validated: bool
 ) -> dict[str, Any]:
-    """The fields of an epoch that ended in the middle of training; its other columns are empty.
+    """The fields of an unfinished epoch; the columns of test and validation are empty.
 
     Args:
-        number: Of the epoch, from 1.
-        means: Running means of the training images, in nats per image.
-        seconds: Training time.
+        number: Number of the epoch, from 1.
+        means: Running means over training images, in the units of `METRIC_UNITS`.
+        seconds: Training time, in seconds.
         validated: Whether the table has validation columns.
     """
     empty = dict.fromkeys(means, "")
@@ -81,7 +81,7 @@ def _row(epoch: Mapping[str, Any]) -> dict[str, Any]:
     row = {"epoch": epoch["number"]}
     for split in SPLITS:
         if means := epoch[split]:
-            # A deterministic posterior has no rate: the column is there, and empty.
+            # a deterministic posterior has no rate: its column is empty
             means = dict.fromkeys(TERMS, "") | dict(means)
         row |= {f"{split}_{name}": mean for name, mean in means.items()}
     return row | {name: epoch[name] for name in SECONDS}

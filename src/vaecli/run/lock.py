@@ -1,4 +1,4 @@
-"""The lock of a run: only one process trains it at a time."""
+"""The lock of a run: only one process at a time may train it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from .record import read_record
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run. The system releases it with the process, however that ends.
+    """Hold the lock of a run. The system releases it if the process is killed.
 
     Raises:
         ConfigError: Another process holds it, or the folder is read-only.

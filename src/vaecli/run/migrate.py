@@ -1,7 +1,6 @@
-"""Checkpoints of older formats, translated when they are read.
+"""Translates checkpoints of older formats when they are read: tensors, columns and header keys.
 
-Names that users type or that config files hold are translated in `config.aliases`; here are names
-of tensors, columns and header keys.
+`config.aliases` translates names that users type, and those in config files.
 """
 
 import re
@@ -11,7 +10,7 @@ from torch import Tensor
 
 OLD_FORMATS = (1,)
 
-# Tensor names of format 1, as regular expressions, and what replaces them.
+# Tensor names of format 1, as regular expressions, and their replacements.
 TENSORS: dict[str, str] = {
     r"^optimizer\.mean\.": "optimizer.exp_avg.",
     r"^optimizer\.square\.": "optimizer.exp_avg_sq.",
@@ -24,7 +23,7 @@ TENSORS: dict[str, str] = {
     r"^model\.prior\.own\.": "model.prior.top_down.",
 }
 
-# Columns of format 1: for an objective, or "" for all, the old name, the new name and the factor.
+# Columns of format 1, by objective ("" for all) and old name: new name, and factor of the values.
 COLUMNS: dict[str, dict[str, tuple[str, float]]] = {
     "": {
         "penalty": ("vq_loss", 1.0),
@@ -43,9 +42,9 @@ COLUMNS: dict[str, dict[str, tuple[str, float]]] = {
 def upgrade(
     tensors: dict[str, Tensor], header: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header in today's format; as they are if they are in it already.
+    """Tensors and header in the current format; unchanged if they are in it already.
 
-    A header whose keys are missing or of another type stays as it is: `Header` refuses it.
+    A header with missing keys or values of a wrong type is not translated: `Header` refuses it.
     """
     if header["format"] not in OLD_FORMATS:
         return tensors, header

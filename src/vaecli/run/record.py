@@ -20,10 +20,10 @@ class Record(BaseModel):
     """The contents of run.json.
 
     Attributes:
-        reason: Why training ended early, if it did.
-        device: Known once torch is loaded, as are `threads` and `parameters`.
+        reason: Why training ended before all epochs were done; None if it did not.
+        device: Name of the device; None before training starts, as are `threads` and `parameters`.
         data: SHA-256 of each split.
-        pid: Process that trains this run or trained it last, on `host`.
+        pid: Id of the last process that trained this run, on the machine `host`.
         rollbacks: How often training went back to a checkpoint after it diverged.
     """
 
@@ -49,7 +49,7 @@ class Record(BaseModel):
 
 
 def new_record(seed: int) -> Record:
-    """The record of a run that this process starts now."""
+    """The record of a run that starts now."""
     return Record(
         status="running",
         argv=sys.argv,

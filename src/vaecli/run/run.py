@@ -1,4 +1,4 @@
-"""Run: a run directory or a checkpoint file, read.
+"""`Run`: read access to a run directory or a checkpoint file.
 
 Importing this module imports no torch.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory, or a checkpoint file that stands alone.
+    """A run directory, or a checkpoint file outside of one.
 
     Attributes:
         folder: Where outputs go: the run directory, or the folder of the checkpoint file.
@@ -41,12 +41,12 @@ class Run:
 
     @property
     def log(self) -> Path:
-        """The file that keeps what the terminal showed."""
+        """Path of the log of what the terminal showed."""
         return self.folder / names.LOG
 
     @property
     def record(self) -> Record:
-        """What run.json says now."""
+        """The contents of run.json, read at every access."""
         return read_record(self.folder)
 
     @cached_property
@@ -81,10 +81,10 @@ class Run:
         return self.contents[1].history
 
     def losses(self) -> dict[str, list[float]]:
-        """The columns of losses.csv to plot, by name; a lone checkpoint holds them too.
+        """The columns to plot, by name, from losses.csv or, without it, from the checkpoint.
 
         Raises:
-            RunError: There is no epoch yet, or the file cannot be read.
+            RunError: No epoch is finished yet, or the file cannot be read.
         """
         path = self.folder / names.LOSSES
         try:
@@ -105,7 +105,7 @@ class Run:
         """
         import torch
 
-        from ..config.build import build
+        from ..config.build import build, resolve
         from .checkpoint import check_shapes
 
         tensors, header = self.contents
@@ -115,16 +115,17 @@ class Run:
             if name.startswith("model.")
         }
         try:
-            # Shapes only, so that a false header cannot ask for memory.
+            config = resolve(self.config)
+            # Shapes only, so that a wrong header cannot allocate memory.
             with torch.device("meta"):
-                outline, _ = build(self.config, header.shape, header.classes)
+                outline, _ = build(config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         check_shapes(outline.state_dict(), weights, self.checkpoint)
-        model, _ = build(self.config, header.shape, header.classes)
+        model, _ = build(config, header.shape, header.classes)
         model.load_state_dict(weights)
         return model.eval()
 
     def _is_run_directory(self) -> bool:
-        """Whether this is a run directory, and not a checkpoint alone."""
+        """Whether this is a run directory, and not a checkpoint file outside of one."""
         return self.checkpoint.parent == self.folder / names.CHECKPOINTS

@@ -1,4 +1,4 @@
-"""RunWriter: everything that only training does to a run."""
+"""`RunWriter`: writes the files of a run during training."""
 
 import math
 import os
@@ -30,13 +30,13 @@ from .run import Run
 
 
 class RunWriter:
-    """Writes one run. While it is entered it holds the run's lock and its record.
+    """Writes the files of one run. Inside its `with` block it holds the run's lock.
 
-    run.json is read once, when the writer is entered, and replaced from memory after that.
+    It reads run.json once, on entering; later updates replace the file from memory.
 
     Attributes:
-        run: The run that is written.
-        record: What run.json says.
+        run: The run to write.
+        record: The contents of run.json.
 
     Raises:
         ConfigError: On entering, if another process trains this run.
@@ -67,12 +67,12 @@ class RunWriter:
         write_record(self.folder, self.record)
 
     def begin(self, state: State, data: dict[str, str], resumed: bool) -> None:
-        """Note in run.json what is known now that training starts.
+        """Write to run.json the values that are known when training starts.
 
         Args:
-            state: Where training starts.
+            state: State at the start of training.
             data: SHA-256 of each split.
-            resumed: The run existed before: its config.json may change.
+            resumed: Whether the run existed before: its config.json may change.
         """
         if resumed:
             write_config(self.run, state.config)
@@ -90,7 +90,7 @@ class RunWriter:
         )
 
     def save(self, state: State) -> None:
-        """Write the last checkpoint, then what belongs to its newest epoch.
+        """Write the last checkpoint, then the other files of its newest epoch.
 
         Raises:
             TrainingDiverged: A tensor is NaN or infinite; the old checkpoint stays.
@@ -107,7 +107,7 @@ class RunWriter:
     def write_epoch_files(self, state: State) -> None:
         """Write the other checkpoints of the newest epoch, then losses.csv.
 
-        The table comes last, so that no row stands for an epoch that is lost.
+        The table is written last, so that every row has a checkpoint.
         """
         done = len(state.history)
         if not done:
@@ -122,7 +122,7 @@ class RunWriter:
         self._write_losses([asdict(epoch) for epoch in state.history])
 
     def record_divergence(self, state: State) -> None:
-        """Add the bad means to losses.csv, in a row that the next save removes."""
+        """Add the means of a diverged epoch to losses.csv, in a row that the next save removes."""
         rows = [asdict(epoch) for epoch in state.history]
         if means := state.means.read():
             validated = state.config.validation is not None
@@ -132,7 +132,7 @@ class RunWriter:
 
     @contextmanager
     def record_outcome(self) -> Iterator[None]:
-        """Note in run.json how the training inside ends, by its status and reason."""
+        """Write to run.json the status and reason with which the `with` block ends by an error."""
         try:
             yield
         except TrainingDiverged as error:
@@ -142,18 +142,19 @@ class RunWriter:
             self.end("interrupted", str(error))
             raise
         except GeneratorExit:
-            self.end("interrupted", "Whoever watched the training stopped watching.")
+            self.end("interrupted", "The caller closed the training generator before it ended.")
             raise
         except BaseException as error:
             self.end("failed", repr(error))
             raise
 
     def end(self, status: str, reason: str | None) -> None:
-        """Note in run.json that training ended, how and why."""
+        """Write to run.json that training ended, with its status and reason."""
         self.update_record(status=status, reason=reason, ended=datetime.now(UTC))
 
     def _write_losses(self, rows: list[dict[str, Any]]) -> None:
-        files.write_atomic(self.folder / names.LOSSES, history.encode(rows))
+        table = history.encode(rows)
+        files.write_atomic(self.folder / names.LOSSES, table)
 
     def _write_checkpoint(self, name: str, state: State, prefix: str = "") -> None:
         """Write the tensors whose names begin with `prefix`, under a header."""
@@ -170,12 +171,10 @@ class RunWriter:
 
 
 def restore_state(run: Run, state: State) -> None:
-    """Set a new state to where the checkpoint of a run left training.
-
-    Without a checkpoint the state stays new.
+    """Restore a new state from the checkpoint of a run, if there is one.
 
     Raises:
-        RunError: The checkpoint is damaged, or of another model.
+        RunError: The checkpoint is damaged, or its tensors do not fit the state.
     """
     if not run.has_checkpoint():
         return
@@ -203,18 +202,18 @@ def best_model(run: Run, state: State) -> VAE:
 def check_start(
     run: Run, record: Record | None, state: State, images: Splits, allow_data_change: bool = False
 ) -> dict[str, str]:
-    """The SHA-256 of each split, if training can go on from `state` with these images.
+    """The SHA-256 of each split, if training can start from `state` with these images.
 
     Args:
-        run: Need not exist yet.
-        record: What its run.json says, if it exists.
-        state: Where training starts.
-        images: What it trains on.
-        allow_data_change: They may differ from those the run was trained on before.
+        run: The run; it need not exist yet.
+        record: Contents of its run.json, if it exists.
+        state: State at the start of training.
+        images: Images to train, test and validate with.
+        allow_data_change: Whether they may differ from those that the run was trained on before.
 
     Raises:
-        ConfigError: They differ, and may not.
-        ResourceError: The disk has no room for what the run will write.
+        ConfigError: The images differ, and `allow_data_change` is false.
+        ResourceError: The files of the run will not fit on the disk.
     """
     data = {
         split: split_images.fingerprint()
@@ -227,16 +226,18 @@ def check_start(
             f"The data differ from those {run.folder} was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
-    machine.require_disk(run.folder, required_disk(state))
+    disk = required_disk(state)
+    machine.require_disk(run.folder, disk)
     return data
 
 
 def required_disk(state: State) -> int:
-    """Bytes that the remaining epochs may add to the disk, at most."""
+    """Most bytes that the remaining epochs can add to the disk."""
     config = state.config
     epochs = config.epochs - len(state.history)
     is_restored = bool(state.history) or state.batch > 0
-    checkpoints = 1 if is_restored else 2  # a new one is whole before the old one goes
+    # a new checkpoint is written in full before the old one is deleted
+    checkpoints = 1 if is_restored else 2
     if config.validation:
         checkpoints += 1
     if config.save_every:

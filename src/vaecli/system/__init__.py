@@ -1,5 +1,5 @@
-"""Errors, files, random streams, the machine and its devices: nothing here knows what a VAE is.
+"""Errors, files, random streams, the machine and its devices: nothing here depends on VAEs.
 
-Every other room may take everything. A file takes only from those named before it: `errors`,
-`files`, `seeds`, `machine`, `devices`, `version`.
+Every other package may use every module. A module imports only from those listed before it:
+`errors`, `files`, `seeds`, `machine`, `devices`, `version`.
 """

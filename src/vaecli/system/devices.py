@@ -1,4 +1,4 @@
-"""Devices of torch, and its compiler."""
+"""Choice of the torch device, and a check of torch.compile."""
 
 import torch
 
@@ -28,7 +28,7 @@ def select_device(name: str) -> torch.device:
 
 
 def can_compile() -> bool:
-    """Whether `torch.compile` works here, found out by compiling one small function."""
+    """Whether `torch.compile` works on this machine, tested with one small function."""
     try:
         torch.compile(torch.neg)(torch.zeros(1))
     except Exception:  # of many types: no compiler, no headers, an unsupported Python version

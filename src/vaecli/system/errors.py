@@ -1,12 +1,12 @@
-"""Errors the user can fix, each with the exit status of the command line.
+"""Errors that the user can fix, each with the exit status of the command line.
 
-A message says in one or two lines what is wrong, which value was given, and how to fix it. The
-library names an option as Python does, `labels=5`, because its messages also reach Python users.
+A message says in one or two lines what is wrong, which value was given, and how to fix it. It names
+an option as in Python, `labels=5`; the command line translates it to `--labels 5`.
 """
 
 
 class VaecliError(Exception):
-    """Base class of the errors a user can fix."""
+    """Base class of the errors that a user can fix."""
 
     status: int = 1
 
@@ -36,7 +36,7 @@ class TrainingDiverged(VaecliError):
 
 
 class NotFiniteError(VaecliError):
-    """What a trained model gives is NaN or infinite, though its weights are not."""
+    """A result of a trained model is NaN or infinite, although its weights are finite."""
 
     status = 5
 

@@ -9,7 +9,7 @@ from .errors import ResourceError
 
 
 def require_disk(folder: Path, size: int) -> None:
-    """Raise `ResourceError` unless the disk of `folder` has `size` bytes left."""
+    """Raise `ResourceError` unless the disk of `folder` has `size` free bytes."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     _require(size, shutil.disk_usage(existing).free, f"{folder} needs about", "of disk")
 
@@ -25,7 +25,7 @@ def _require(size: int, left: int | None, who: str, of: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes of memory this process can still allocate; None if unknown (only Linux tells)."""
+    """Bytes of memory that this process can still allocate; None if unknown (not Linux)."""
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         available = int(lines["MemAvailable"].split()[0]) * 1024
@@ -37,7 +37,10 @@ def available_memory() -> int | None:
 
 
 def physical_cores(system: Path = Path("/sys/devices/system/cpu")) -> int:
-    """Physical cores this process may use: two threads on one core slow each other down."""
+    """Number of physical cores that this process may use.
+
+    Threads are one per physical core, since two threads on one core slow each other down.
+    """
     try:
         usable = os.sched_getaffinity(0)
         siblings = [system / f"cpu{n}/topology/thread_siblings_list" for n in usable]
@@ -47,7 +50,7 @@ def physical_cores(system: Path = Path("/sys/devices/system/cpu")) -> int:
 
 
 def peak_memory() -> int | None:
-    """The most memory this process has used so far, in bytes; None if unknown."""
+    """Peak memory of this process so far, in bytes; None if unknown."""
     try:
         import resource
     except ImportError:  # Windows

@@ -5,14 +5,14 @@ from typing import Any
 
 
 class RenamedWarning(FutureWarning):
-    """A user gave an old name. It still works."""
+    """An old name was used; it still works."""
 
 
 class Renamed:
     """An attribute under its old name, as in `hide = Renamed("hide_labels")` inside a class.
 
     Args:
-        new: Its name now.
+        new: The new name.
     """
 
     def __init__(self, new: str) -> None:

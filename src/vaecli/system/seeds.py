@@ -1,7 +1,7 @@
-"""Independent random streams, each named by its use.
+"""Independent random streams, each with the name of its use.
 
-Training noise depends on the seed, the epoch and the batch alone. Saving a picture or computing
-the test loss between two batches therefore changes nothing in training.
+Training noise depends only on seed, epoch and batch. Saving a picture or evaluating between two
+batches therefore does not change training.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import torch
 def derive_seed(*key: int | str) -> int:
     """The 32-bit seed of the stream with this name, as in `derive_seed(seed, "noise", 1, 2)`.
 
-    Torch's CPU generator uses only 32 bits of a seed: without the hash, the seeds 0 and 2^32 would
+    torch's CPU generator uses only 32 bits of a seed: without the hash, the seeds 0 and 2^32 would
     give the same numbers.
     """
     digest = hashlib.sha256(repr(key).encode()).digest()
@@ -39,7 +39,10 @@ def seed_device(device: torch.device, *key: int | str) -> None:
 
 @contextmanager
 def random_stream(device: torch.device, *key: int | str) -> Iterator[None]:
-    """Random numbers come from the stream with this name inside; then generators are restored."""
+    """Inside the `with` block, torch's generators follow the stream of this name.
+
+    Afterwards their states are restored.
+    """
     module = torch.get_device_module(device)
     index = (device,) if device.type == "cuda" else ()
     cpu_state = torch.get_rng_state()

@@ -1,3 +1,3 @@
 """What a person types and sees: options, progress, messages, exit statuses.
 
-Only this room and `commands` know typer and rich."""
+Only this package and `commands` know typer and rich."""

@@ -82,11 +82,15 @@ def config_options() -> Iterator[tuple[str, Parameter]]:
 
 
 def _parameter(name: str, field: str, kind: Any, flag: Any) -> Parameter:
-    """A parameter called `name` for a field of `Config`; a spec is given as text."""
+    """A parameter called `name` for a field of `Config`; a spec is given as text.
+
+    The default is for the help text only, since `explicit_options` leaves it out. Of a spec it is
+    the name of the part: `vaecli parts NAME` shows the defaults of its options.
+    """
     default = getattr(Config, field)
     if field in PART_KINDS:
         kind = str
-        default = str(default)
+        default = default.name
     return Parameter(
         name,
         Parameter.POSITIONAL_OR_KEYWORD,

@@ -1,4 +1,4 @@
-"""Options that read the same in every command."""
+"""Options that several commands share, with the same name and help in all of them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,31 +15,34 @@ def option(*names: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
 
 
-def output_option(default: str) -> Any:
+def output_option(default: str, formats: str) -> Any:
     """The option `-o`.
 
     Args:
         default: Says where the result goes without it.
+        formats: The file extensions that choose a format.
     """
-    help = f"File to write; its ending chooses the format; - is stdout. [default: {default}]"
-    return typer.Option("--output", "-o", help=help, show_default=False)
+    help = f"File to write ({formats}), or - for stdout. [default: {default}]"
+    return typer.Option("--output", "-o", help=help, metavar="FILE", show_default=False)
 
 
 RUN_DIR = option(
     "--run-dir",
     "-r",
     help="Run directory or checkpoint to read. [default: the newest run under runs/]",
-    metavar="PATH",
+    metavar="RUN",
     show_default=False,
     autocompletion=complete_run,
 )
 RunDir = Annotated[Path | None, RUN_DIR]
-Seed = Annotated[int, option("--seed", help="Seed of the random numbers, 0 or more.", min=0)]
-Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="Which images.")]
+Seed = Annotated[
+    int, option("--seed", help="Seed of the random numbers, 0 or more.", metavar="N", min=0)
+]
+Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="Images to read.")]
 Checkpoint = Annotated[
     Literal["last", "best"] | None,
     typer.Option(
-        help="Which checkpoint to read. [default: best if there is one, else last]",
+        help="Checkpoint to read. [default: best if there is one, else last]",
         show_default=False,
     ),
 ]

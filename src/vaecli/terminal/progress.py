@@ -1,4 +1,4 @@
-"""Progress of a training on stderr and in train.log."""
+"""Progress of training, on stderr and in train.log."""
 
 import sys
 import time
@@ -42,7 +42,7 @@ def choose_mode(mode: Mode) -> Mode:
 
 
 class Progress:
-    """Shows a training in one of the modes, and logs it.
+    """Shows the progress of training in one of the modes, and logs it.
 
     Args:
         mode: auto, bar, plain (a line for every epoch) or none.
@@ -115,7 +115,7 @@ class Progress:
         self._write_log(text)
         if hidden or (self.quiet and not even_if_quiet):
             return
-        with suppress(OSError):  # a stderr that is gone stops no training: the log goes on
+        with suppress(OSError):  # training and its log go on if stderr is closed
             if self.bar:
                 self.bar.live.console.print(text, markup=False, highlight=False, soft_wrap=True)
             else:
@@ -149,7 +149,7 @@ class Bar:
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        # Refreshed by hand: a thread would take time from the training of a small network.
+        # Refreshed by hand: a thread would slow down the training of a small network.
         self.live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
         self.live.start()
         self.started = time.monotonic()

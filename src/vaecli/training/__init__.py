@@ -1,4 +1,4 @@
-"""The training loop and its state. It knows no run directory and prints nothing.
+"""The training loop and its state. Nothing here writes to a run directory or prints.
 
-Other rooms take `state.start`, `loop.fit`, `State`, `Step`, `Epoch` and `runtime.setup_runtime`.
+Other packages use `state.start`, `loop.fit`, `State`, `Step`, `Epoch` and `runtime.setup_runtime`.
 """

@@ -1,4 +1,4 @@
-"""Checks that training metrics are finite, with advice where they are not."""
+"""Checks that training metrics are finite, with advice if they are not."""
 
 import math
 
@@ -14,7 +14,7 @@ def require_finite_means(means: RunningMeans, epoch: int, learning_rate: float) 
 
     Raises:
         TrainingDiverged: A metric was NaN or infinite. The message names the first such batch and
-            the last of its metrics that was.
+            the last such metric in it.
     """
     if int(means.finite) == means.batches:
         return means.read()

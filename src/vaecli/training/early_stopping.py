@@ -1,6 +1,6 @@
-"""Which epoch is best, and why training ends.
+"""The best epoch, and the reason to stop training.
 
-The test set never decides: only validation metrics do.
+Only validation metrics decide, never the test set.
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
 
     Args:
         history: The finished epochs.
-        monitor: Metric that decides, `Objective.monitor`: the loss, or the distortion where a
-            discriminator plays, since an adversarial loss does not measure quality.
+        monitor: Metric to compare, `Objective.monitor`: the loss, or the distortion with a
+            discriminator, since an adversarial loss does not measure quality.
     """
     validated = [epoch for epoch in history if epoch.valid]
     return min(validated, key=lambda epoch: epoch.valid[monitor], default=None)
 
 
 def stop_reason(config: Config, history: Sequence[Epoch], monitor: str) -> str | None:
-    """Why training is over after these epochs; None if it goes on.
+    """Why training ends after these epochs; None if it continues.
 
     Args:
         config: Has the number of epochs and the patience.
         history: The finished epochs.
-        monitor: Metric that decides, `Objective.monitor`.
+        monitor: Metric to compare, `Objective.monitor`.
     """
     done = len(history)
     if done >= config.epochs:

@@ -1,4 +1,4 @@
-"""Metrics of one epoch. It imports no torch, so that plotting a table of losses need not wait."""
+"""Metrics of one epoch. Imports no torch, so that a plot of the losses need not wait for it."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
@@ -8,18 +8,18 @@ from annotated_types import Ge
 
 @dataclass(frozen=True)
 class Epoch:
-    """Metrics of one pass over the training images.
+    """Metrics of one pass over the training images, in the units of `objectives.METRIC_UNITS`.
 
     Attributes:
-        number: From 1.
-        train: Means over the pass, while the weights changed, in nats per image.
-        test: Means over the test images after the pass, in nats per image.
-        train_seconds: Wall time from the first batch to the last step.
-        test_seconds: Wall time of the evaluation.
-        valid: Means over the validation images; empty without a validation set.
+        number: Number of the epoch, from 1.
+        train: Means over the training images during the pass, while the weights changed.
+        test: Means over the test images after the pass.
+        train_seconds: Wall time of the training batches, in seconds.
+        test_seconds: Wall time of the evaluation on test and validation images, in seconds.
+        valid: Means over the validation images after the pass; empty without a validation set.
     """
 
-    # Checked where an epoch is read from a file.
+    # used when an epoch is read from a checkpoint
     __pydantic_config__: ClassVar = {"extra": "forbid", "allow_inf_nan": False}
 
     number: Annotated[int, Ge(1)]

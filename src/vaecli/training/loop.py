@@ -23,13 +23,13 @@ from .state import State
 
 @dataclass(frozen=True)
 class Step:
-    """How far training is after a batch.
+    """The progress of training after a batch.
 
     Attributes:
         epoch: Number of the epoch, from 1.
         batch: Number of the batch in it, from 1.
         batches: Batches in an epoch.
-        learning_rate: Learning rate of the step.
+        learning_rate: Learning rate of this batch.
         means: Running means of this epoch.
     """
 
@@ -40,7 +40,7 @@ class Step:
     means: RunningMeans
 
     def read(self) -> dict[str, float]:
-        """Means of this epoch so far, in nats per image. Waits for the device.
+        """Means of this epoch so far, in the units of `METRIC_UNITS`. Waits for the device.
 
         Raises:
             TrainingDiverged: One of them is NaN or infinite.
@@ -55,8 +55,9 @@ def fit(
 ) -> Iterator[Step | Epoch]:
     """Train until all epochs are done or patience runs out.
 
-    Starts where the state is, also in the middle of an epoch. Where an objective reads labels and
-    most are hidden, labelled images join every batch: few would be in any by chance.
+    Starts from the position of the state, also in the middle of an epoch. If the objective reads
+    labels and some are hidden, up to `batch_size` labelled images are added to every batch:
+    otherwise most batches would have few of them.
 
     Yields:
         A Step after every batch, an Epoch after every epoch.
@@ -98,13 +99,13 @@ def fit(
 
 
 def _train_epoch(state: State, train: Images, number: int, started: float) -> Iterator[Step]:
-    """The batches of an epoch that are not done yet.
+    """Train on the remaining batches of an epoch.
 
     Args:
-        state: Changed by every batch.
-        train: On the device of the model.
-        number: Of the epoch, from 1.
-        started: `time.perf_counter()` at which the epoch would have started without a stop.
+        state: State of training; every batch changes it.
+        train: Training images, on the device of the model.
+        number: Number of the epoch, from 1.
+        started: `time.perf_counter()` minus the seconds already spent in this epoch.
     """
     config = state.config
     model = state.model
@@ -138,7 +139,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
 
 
 def _choose_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:
-    """Indices of the labelled images that join a batch: all, or at random as many as a batch holds.
+    """Indices of the labelled images to add to a batch: all, or `batch_size` random ones.
 
     Args:
         labelled: Indices of all labelled images, shape `(N,)`.

@@ -1,4 +1,4 @@
-"""Settings of the process that trains: denormals, threads, allocator.
+"""Settings of the training process: denormals, threads, memory allocator.
 
 Python users call `setup_runtime()` first, before any tensor exists.
 """
@@ -18,11 +18,11 @@ M_MMAP_THRESHOLD = -3
 def setup_runtime(threads: int | None = None) -> None:
     """Flush denormals to zero, and set the number of CPU threads.
 
-    Call it before the first tensor operation: threads that exist already keep their setting. Adam's
-    averages of pixels that are always black decay into denormals, which are slow.
+    Call it before the first tensor operation, since it does not affect threads that exist already.
+    For pixels that are always black, Adam's averages decay to denormals, which are slow.
 
     Args:
-        threads: By default one per physical core.
+        threads: Number of threads; by default one per physical core.
     """
     torch.set_flush_denormal(True)
     if threads is None:
@@ -31,11 +31,12 @@ def setup_runtime(threads: int | None = None) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next batch, which takes as much again.
+    """Let the C library keep freed memory for the next batch, which needs as much again.
 
-    Call it after the data are loaded, so that what reading took is given back first. GNU's C
-    library returns memory to the system page by page: 500 page faults in a step of the default
-    model, a tenth of the time of a network with one hidden layer. Other libraries are left alone.
+    Call it after the data are loaded, so that memory used for reading is returned first. By default
+    GNU's C library returns freed memory to the system, and the next batch gets it back page by
+    page: 500 page faults in a step of the default model, a tenth of the time of a network with one
+    hidden layer. For other C libraries nothing is changed.
     """
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)

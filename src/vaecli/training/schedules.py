@@ -4,7 +4,7 @@ import math
 
 
 def lr_multiplier(schedule: str, warmup: float, progress: float) -> float:
-    """Factor of the learning rate at a point of the training.
+    """Factor that multiplies the learning rate at some progress of training.
 
     References:
         SGDR: Stochastic Gradient Descent with Warm Restarts (Loshchilov & Hutter, 2017),
@@ -13,7 +13,7 @@ def lr_multiplier(schedule: str, warmup: float, progress: float) -> float:
             the warm-up
 
     Args:
-        schedule: constant, linear or cosine; the last two end at 0.
+        schedule: constant, linear or cosine; linear and cosine end at 0.
         warmup: Fraction of training in which the learning rate rises from 0.
         progress: Fraction of training that is done, 0 to 1.
     """

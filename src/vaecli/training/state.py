@@ -22,20 +22,20 @@ from .schedules import lr_multiplier
 
 @dataclass
 class State:
-    """Everything that training changes, and the configuration that it follows.
+    """Everything that training changes, and its configuration.
 
-    Random numbers need no state: each stream is named by seed, epoch and batch.
+    Random numbers need no state: every batch has its own stream, named by seed, epoch and batch.
 
     Attributes:
-        shape: Of the images, (C, H, W).
-        classes: Number of labels.
-        compile: Whether training compiles the objective.
+        shape: Shape of an image, (C, H, W).
+        classes: Number of labels; 0 for none.
+        compile: Whether the objective is compiled.
         history: The finished epochs.
         batch: Number of finished batches of the epoch in progress.
         means: Running means of the epoch in progress.
         seconds: Training time of the epoch in progress.
         rollbacks: How often training went back to a checkpoint after it diverged.
-        steps: Number of batches that this process has trained.
+        steps: Number of batches that this process has trained on with this state.
     """
 
     config: Config
@@ -72,7 +72,7 @@ class State:
         }
 
     def position(self) -> dict[str, Any]:
-        """How far the epoch in progress is, as JSON can hold it."""
+        """The progress of the current epoch, as values for JSON."""
         return {
             "batch": self.batch,
             "seconds": self.seconds,
@@ -85,7 +85,7 @@ class State:
     def restore(
         self, tensors: dict[str, Tensor], position: dict[str, Any], history: list[Epoch]
     ) -> None:
-        """Go to where `tensors`, `position` and `history` were saved."""
+        """Set the state to what `tensors`, `position` and `history` were taken from."""
         device = self.model.device
         self.means = RunningMeans()  # the shape of its sums depends on the objective
         self.means.sums = torch.zeros_like(tensors["means.sums"], device=device)
@@ -109,9 +109,10 @@ class State:
 
     @property
     def training_objective(self) -> Callable[..., LossTerms]:
-        """The objective; if `compile` is set compiled, from the second batch on.
+        """The objective, compiled from the second batch of this process on if `compile` is set.
 
-        torch learns from the first batch how to compile.
+        The first batch runs uncompiled: in it `kl_divergence` looks up its formula, which
+        torch.compile cannot trace, and caches it.
         """
         if not self.compile or self.steps == 0:
             return self.objective
@@ -121,12 +122,12 @@ class State:
     def _compiled_objective(self) -> Callable[..., LossTerms]:
         from torch._inductor import config as inductor  # slow to import, and rarely needed
 
-        inductor.fallback_random = True  # the same noise as without the compiler
+        inductor.fallback_random = True  # the same random numbers as without the compiler
         compiled: Callable[..., LossTerms] = torch.compile(self.objective)
         return compiled
 
     def update_learning_rate(self, batches: int) -> None:
-        """Set the learning rate of the batch in progress.
+        """Set the learning rate for the current batch.
 
         Args:
             batches: Batches in an epoch.
@@ -138,13 +139,23 @@ class State:
 
 
 def start(config: Config, train: Images) -> State:
-    """A new model for images like `train`, on its device, before the first batch.
+    """The initial training state for images like `train`, on the configured device.
+
+    Raises:
+        ConfigError: A part or an option is unknown, the parts do not fit each other or the images,
+            or the device is missing.
+    """
+    return start_resolved(build.resolve(config), train)
+
+
+def start_resolved(config: Config, train: Images) -> State:
+    """As `start`, from a configuration with every option of every part.
 
     Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
     """
-    device = select_device(config.device)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
+    device = select_device(config.device)
     model = model.to(device)
     objective = objective.to(device)
     return State(

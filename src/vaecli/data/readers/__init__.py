@@ -1,12 +1,12 @@
 """Readers of data sets: one module per file format, and `named`, the table of data sets.
 
-A reader is a function `reader(directory, split)`, called with the folder that `data_dir` names
-(None without one) and with "train" or "test". It returns pixels and labels: unsigned bytes of shape
-`(N, C, H, W)`, or `(N, H, W)` for grey images, and integers from 0 of shape `(N,)`. It raises
-`DataError` for files that are missing or damaged, with the path, what was expected and what was
-found, and `ConfigError` where it cannot do without a `directory`.
+A reader is a function `reader(directory, split)` that returns pixels and labels. `directory` is the
+folder of `data_dir`, or None; `split` is "train" or "test". Pixels are unsigned bytes of shape
+`(N, C, H, W)`, or `(N, H, W)` for grey images; labels are integers from 0 of shape `(N,)`. A reader
+raises `DataError` if a file is missing or damaged, with its path, what was expected and what was
+found, and `ConfigError` if it needs a `directory` and got None.
 
-To add a format, write such a function in a module of its own here, and add a line to `READERS` in
-`named`: its key is a value of `--data`. Nothing else changes: `splits` limits, splits and hides
-labels, and `Images` scales and binarizes.
+To add a format, write such a function in a new module of this package, and add a line to `READERS`
+in `named`; its key is a value of `--data`. Nothing else changes: `splits` limits the number of
+images, splits them and hides labels, and `Images` scales and binarizes pixels.
 """

@@ -20,7 +20,7 @@ from ...system.errors import DataError
 
 FILE_PREFIXES = {"train": "train", "test": "t10k"}  # split: first part of its file names
 FILE_CONTENTS = ("images-idx3-ubyte", "labels-idx1-ubyte")
-MAX_DEFLATE_RATIO = 1032  # of unpacked to packed bytes: https://zlib.net/zlib_tech.html
+MAX_DEFLATE_RATIO = 1032  # unpacked bytes per packed byte: https://zlib.net/zlib_tech.html
 CHUNK_BYTES = 1 << 20  # read at a time
 
 
@@ -30,7 +30,7 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     The files are in `folder`, `folder/raw` or `folder/MNIST/raw`.
 
     Args:
-        folder: Holds the files of both splits.
+        folder: Folder with the files of both splits.
         split: "train" or "test".
 
     Raises:
@@ -71,7 +71,7 @@ def read(path: Path, dimensions: int) -> Tensor:
     """The uint8 array of an IDX file with this number of dimensions.
 
     Raises:
-        DataError: The file is damaged, or is not such a file.
+        DataError: The file is damaged, or is no such IDX file.
         ResourceError: The array does not fit into memory.
     """
     try:
@@ -109,10 +109,10 @@ def _read_bytes(file: BinaryIO, path: Path, expected: int, limit: int) -> Tensor
     """`expected` bytes, read into the memory that the tensor then uses.
 
     Args:
-        file: Open after the header.
-        path: Named in errors.
-        expected: Bytes by the header, which may be damaged.
-        limit: Bytes that a file of this size can hold: no memory is asked for beyond it.
+        file: An open file, at the end of the header.
+        path: Path for error messages.
+        expected: Number of bytes according to the header, which may be damaged.
+        limit: Most bytes that a file of this size can hold: no more memory is allocated.
     """
     header = "expected by its header"
     if expected > limit:

@@ -12,26 +12,15 @@ from . import idx
 
 Reader = Callable[[Path | None, str], tuple[Tensor, Tensor]]
 
+
+class Readers(dict[str, Reader]):
+    """Readers by the name of their data set; an unknown name is refused with the nearest one."""
+
+    def __missing__(self, name: str) -> Reader:
+        return lookup(self, name, "data set")
+
+
 BUNDLED_MNIST = Path(__file__).parent.parent / "mnist"
-
-
-def read(name: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
-    """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of a data set.
-
-    Args:
-        name: One of `READERS`.
-        directory: The folder that holds the files; None for a data set inside the package.
-        split: "train" or "test".
-
-    Raises:
-        ConfigError: The name is unknown, or the data set needs a directory.
-        DataError: A file is missing or damaged.
-    """
-    reader = lookup(READERS, name, "data set")
-    pixels, labels = reader(directory, split)
-    if pixels.ndim == 3:
-        pixels = pixels.unsqueeze(1)
-    return pixels, labels
 
 
 def _read_mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
@@ -68,16 +57,18 @@ def _read_torchvision(
         raise DataError(f"Cannot read {kind}: {error} {advice}") from error
 
 
-READERS: dict[str, Reader] = {
-    "mnist": _read_mnist,
-    "fashion-mnist": partial(
-        _read_torchvision,
-        "FashionMNIST",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    ),
-    "kmnist": partial(
-        _read_torchvision,
-        "KMNIST",
-        "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    ),
-}
+READERS = Readers(
+    {
+        "mnist": _read_mnist,
+        "fashion-mnist": partial(
+            _read_torchvision,
+            "FashionMNIST",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        "kmnist": partial(
+            _read_torchvision,
+            "KMNIST",
+            "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        ),
+    }
+)

@@ -1,4 +1,4 @@
-"""Posteriors that transform a normal by a flow."""
+"""Posteriors that transform a diagonal Gaussian by a flow."""
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -11,7 +11,7 @@ from .posterior import Posterior
 
 
 class FlowPosterior(Posterior):
-    """A normal transformed by a flow (the subclass).
+    """Base class: a diagonal Gaussian transformed by the flow that the subclass makes.
 
     The head outputs the mean, the log-variance and, for the flow, features of the image.
     """
@@ -25,7 +25,7 @@ class FlowPosterior(Posterior):
 
 
 class RealNVPPosterior(FlowPosterior):
-    """A normal transformed by Real NVP couplings, conditioned on the image.
+    """Diagonal Gaussian transformed by Real NVP couplings, conditioned on the image.
 
     References:
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
@@ -33,7 +33,7 @@ class RealNVPPosterior(FlowPosterior):
             https://arxiv.org/abs/1505.05770
 
     Args:
-        depth: Couplings.
+        depth: Number of couplings.
         width: Hidden units in each.
     """
 
@@ -49,14 +49,14 @@ class RealNVPPosterior(FlowPosterior):
 
 
 class PlanarPosterior(FlowPosterior):
-    """A normal transformed by planar flows, conditioned on the image.
+    """Diagonal Gaussian transformed by planar flows, conditioned on the image.
 
     References:
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
             https://arxiv.org/abs/1505.05770
 
     Args:
-        depth: Planar flows.
+        depth: Number of planar flows.
     """
 
     def __init__(self, encoder: Encoder, latent_dim: int, depth: Layers = 8) -> None:
@@ -67,14 +67,14 @@ class PlanarPosterior(FlowPosterior):
 
 
 class IAFPosterior(FlowPosterior):
-    """A normal transformed by inverse autoregressive flows, conditioned on the image.
+    """Diagonal Gaussian transformed by inverse autoregressive flows, conditioned on the image.
 
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
             https://arxiv.org/abs/1606.04934
 
     Args:
-        depth: Autoregressive steps; the order of the latent dimensions reverses after each.
+        depth: Number of autoregressive steps; each reverses the order of the dimensions.
         width: Hidden units in each.
     """
 

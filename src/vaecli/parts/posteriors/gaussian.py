@@ -1,4 +1,4 @@
-"""The gaussian posterior, and its limit without noise, a deterministic code."""
+"""The Gaussian posterior, and the deterministic one, its limit for variance 0."""
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -8,7 +8,7 @@ from .posterior import Posterior
 
 
 class GaussianPosterior(Posterior):
-    """Normal with independent dimensions.
+    """Diagonal Gaussian.
 
     The head outputs the means and then the log-variances, which are clamped to [-20, 20].
 

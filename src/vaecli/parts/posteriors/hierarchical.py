@@ -15,17 +15,19 @@ from .posterior import Posterior
 
 
 class MultiLevelPosterior(Posterior):
-    """Levels of normals, with a network from upper to lower levels. The decoder is given all.
+    """Base class: several levels of diagonal Gaussians, with a top-down network between them.
+
+    The decoder reads all levels.
 
     Args:
         encoder: Maps `(x, c)` to features, as for every posterior.
         latent_dim: Latent dimensions of all levels together.
         levels: Number of levels, 2 to 5; they share the latent dimensions evenly.
-        width: Hidden units of the network between levels.
+        width: Hidden units of the top-down network.
 
     Attributes:
-        features_per_dim: Outputs of the head, for each latent dimension, that the network between
-            levels is given beside the levels above.
+        features_per_dim: Outputs of the head per latent dimension that the top-down network reads
+            besides the upper levels; 0 for none.
         sizes: Latent dimensions of each level.
     """
 
@@ -45,9 +47,9 @@ class MultiLevelPosterior(Posterior):
 
 
 class HierarchicalPosterior(MultiLevelPosterior):
-    """Levels of normals, each given the image and all levels above it.
+    """Several levels of diagonal Gaussians, each conditioned on the image and all upper levels.
 
-    The decoder is given all levels.
+    The decoder reads all levels.
 
     References:
         VAE with a VampPrior (Tomczak & Welling, 2018), https://arxiv.org/abs/1705.07120
@@ -55,7 +57,7 @@ class HierarchicalPosterior(MultiLevelPosterior):
 
     Args:
         levels: Number of levels, 2 to 5; they share the latent dimensions evenly.
-        width: Hidden units of the network between levels.
+        width: Hidden units of the top-down network.
     """
 
     features_per_dim = 2
@@ -69,17 +71,17 @@ class HierarchicalPosterior(MultiLevelPosterior):
 
 
 class LadderPosterior(MultiLevelPosterior):
-    """Levels of normals that combine encoder and prior, weighted by precision.
+    """Several levels of Gaussians that combine encoder and prior, weighted by precision.
 
-    Bottom up, every level is given the last layer of the encoder. The top-down network is that of
-    the hierarchical prior: posterior and prior share it. The decoder is given all levels.
+    Unlike the paper, all levels read the last layer of the encoder. The top-down network is shared
+    with the hierarchical prior. The decoder reads all levels.
 
     References:
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
 
     Args:
         levels: Number of levels, 2 to 5; they share the latent dimensions evenly.
-        width: Hidden units of the network between levels.
+        width: Hidden units of the top-down network.
     """
 
     features_per_dim = 0

@@ -12,16 +12,16 @@ Space = Literal["real", "sphere", "codes"]  # R^D, the unit sphere in it, or cod
 
 
 class Posterior(nn.Module, abc.ABC):
-    """An encoder, a linear head, and a family of distributions (the subclass).
+    """Base class: an encoder and a linear head with a distribution, which the subclass defines.
 
     Args:
         encoder: Maps `(x, c)` to features, shape `(B, encoder.features)`.
         latent_dim: Number of latent dimensions D.
 
     Attributes:
-        params_per_dim: Parameters that the family needs for each latent dimension.
-        space: Where latents lie; a prior must lie there too.
-        has_density: Whether it has a density; a deterministic code has none.
+        params_per_dim: Parameters of the distribution per latent dimension.
+        space: The space of the latents; the prior must have the same.
+        has_density: Whether it has a density or probability; a deterministic code has none.
     """
 
     params_per_dim: ClassVar[int]

@@ -16,7 +16,7 @@ from .posterior import Posterior
 class QuantizedPosterior(Posterior):
     """The nearest vectors of a learned codebook, with a straight-through gradient.
 
-    In training, a code that falls out of use is reset to a vector of the batch.
+    In training, a code that is no longer used is reset to a random vector of the batch.
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
@@ -24,10 +24,10 @@ class QuantizedPosterior(Posterior):
         SoundStream (Zeghidour et al., 2021), https://arxiv.org/abs/2107.03312, for levels > 1
 
     Args:
-        codes: Vectors in a codebook.
-        dim: Length of each; the latent dimensions are cut into vectors of this length.
+        codes: Number of vectors in a codebook.
+        dim: Length of a vector; the latent is split into vectors of this length.
         commitment: Weight of the commitment loss.
-        levels: Codebooks; each quantizes the residual that the ones before leave.
+        levels: Number of codebooks; each quantizes the residual of those before it.
     """
 
     params_per_dim = 1
@@ -49,5 +49,5 @@ class QuantizedPosterior(Posterior):
     def distribution(self, *params: Tensor) -> Distribution:
         (z,) = params
         code, codebook_loss, commitment_loss = self.quantizer(z)
-        value = code + (z - z.detach())  # exactly the code, with the gradient of z
+        value = code + (z - z.detach())  # the value of the code, the gradient of z
         return QuantizedPointMass(value, codebook_loss + self.commitment * commitment_loss)

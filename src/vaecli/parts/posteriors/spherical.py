@@ -1,4 +1,4 @@
-"""The posterior of latents on the unit sphere."""
+"""The posterior for latents on the unit sphere."""
 
 import torch.nn.functional as F
 from torch import Tensor

@@ -30,7 +30,7 @@ class StandardNormalPrior(Prior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
-        # A buffer follows the model to its device; as it is constant, no checkpoint holds it.
+        # A buffer moves with the model to its device. It is constant: checkpoints need not hold it.
         self.register_buffer("zero", torch.zeros(latent_dim), persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
@@ -79,18 +79,18 @@ class SpherePrior(Prior):
 
 
 class RingPrior(Prior):
-    """A mixture of normals whose means lie on a circle in the plane.
+    """A mixture of Gaussians whose means lie on a circle in the plane.
 
-    In a conditional model each class has one of them, or an equal number of neighbours.
+    In a conditional model each class has one component, or several neighbouring ones.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
-        components: Number of normals.
-        radius: Radius of the circle of their means.
-        radial_std: Their standard deviation away from the origin.
-        tangential_std: Their standard deviation along the circle.
+        components: Number of Gaussians.
+        radius: Radius of the circle of the means.
+        radial_std: Standard deviation of each in the direction of the radius.
+        tangential_std: Standard deviation of each in the direction of the tangent.
     """
 
     loc: Tensor
@@ -121,7 +121,7 @@ class RingPrior(Prior):
 
 
 class SwissRollPrior(Prior):
-    """A spiral in the plane: a mixture of many narrow normals along it, evenly spaced.
+    """A mixture of many narrow Gaussians, evenly spaced along a spiral in the plane.
 
     In a conditional model each class has a section of the spiral, the first class the innermost.
 
@@ -129,10 +129,10 @@ class SwissRollPrior(Prior):
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
 
     Args:
-        components: Number of normals.
-        radius: Radius of the spiral's outer end.
+        components: Number of Gaussians.
+        radius: Distance of the spiral's outer end from the origin.
         turns: Turns of the spiral about the origin.
-        std: Standard deviation of every normal.
+        std: Standard deviation of every Gaussian.
     """
 
     loc: Tensor
@@ -149,7 +149,7 @@ class SwissRollPrior(Prior):
     ) -> None:
         super().__init__()
         _require_plane("swiss-roll", latent_dim, context, components)
-        # the length of a spiral grows with the square of its radius
+        # the length of the spiral grows about as the square of its radius: evenly spaced points
         fraction = ((torch.arange(components) + 0.5) / components).sqrt()
         angle = 2 * math.pi * turns * fraction
         direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
@@ -171,11 +171,11 @@ def _require_plane(name: str, latent_dim: int, context: int, components: int) ->
 
 
 def class_mixture(components: Distribution, c: Tensor | None) -> Distribution:
-    """The equal mixture of all components, or for each image of those of its class.
+    """The equal mixture of all components, or, for each image, of the components of its class.
 
     Args:
-        components: Distributions of batch shape `(K,)`; each class has an equal share of them, in
-            order.
+        components: Distributions of batch shape `(K,)`. Each class has an equal number of them, up
+            to rounding: the first class the first ones, and so on.
         c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label, which may be
             of any class.
 

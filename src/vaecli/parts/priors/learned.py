@@ -15,7 +15,7 @@ from .prior import Prior, Unregistered
 
 
 class MixturePrior(Prior):
-    """A learned mixture of normals with independent dimensions.
+    """A learned mixture of diagonal Gaussians.
 
     References:
         Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders
@@ -23,7 +23,7 @@ class MixturePrior(Prior):
         Variational Deep Embedding (Jiang et al., 2017), https://arxiv.org/abs/1611.05148
 
     Args:
-        components: Number of normals.
+        components: Number of Gaussians.
     """
 
     def __init__(self, latent_dim: int, components: Components = 10) -> None:
@@ -75,14 +75,14 @@ class VampPrior(Prior):
 
 
 class FlowPrior(Prior):
-    """`N(0, I)` transformed by Real NVP couplings, given the labels in a conditional model.
+    """`N(0, I)` transformed by Real NVP couplings, conditioned on the label if the model is.
 
     References:
         Variational Lossy Autoencoder (Chen et al., 2017), https://arxiv.org/abs/1611.02731
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
 
     Args:
-        depth: Couplings.
+        depth: Number of couplings.
         width: Hidden units in each.
     """
 
@@ -99,7 +99,7 @@ class FlowPrior(Prior):
 
 
 class ConditionalPrior(Prior):
-    """One normal with independent dimensions for each label.
+    """One learned diagonal Gaussian for each label.
 
     References:
         Learning Structured Output Representation using Deep Conditional Generative Models (Sohn
@@ -110,7 +110,7 @@ class ConditionalPrior(Prior):
         super().__init__()
         if not context:
             raise ConfigError("The conditional prior reads labels: add conditional=True.")
-        # of one-hot labels, a linear layer is any function: hidden layers would add nothing
+        # a linear layer represents every function of a one-hot label
         self.head = nn.Linear(context, 2 * latent_dim)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
@@ -119,16 +119,17 @@ class ConditionalPrior(Prior):
 
 
 class HierarchicalPrior(Prior):
-    """Levels of normals, each given all levels above it; the first is `N(0, I)`.
+    """Several levels of diagonal Gaussians, each conditioned on all upper levels.
 
-    With the ladder posterior it shares the network between levels.
+    The first level is `N(0, I)`. With the ladder posterior, prior and posterior share the top-down
+    network.
 
     References:
         Ladder Variational Autoencoders (Sønderby et al., 2016), https://arxiv.org/abs/1602.02282
 
     Args:
         levels: Number of levels, 2 to 5; they share the latent dimensions evenly.
-        width: Hidden units of the network between levels.
+        width: Hidden units of the top-down network.
     """
 
     def __init__(

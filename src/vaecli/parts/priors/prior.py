@@ -15,14 +15,14 @@ Module = TypeVar("Module", bound=nn.Module)
 class Prior(nn.Module, abc.ABC):
     """A distribution over latents, which may depend on a context c.
 
-    A constructor takes what it needs, by name: `latent_dim`, the number of dimensions D;
-    `posterior`, the module that the prior is paired with; `shape` of the images, (C, H, W);
+    A constructor declares those of these arguments that it needs: `latent_dim`, the number of
+    dimensions D; `posterior`, the posterior of the same model; `shape` of the images, (C, H, W);
     `context`, the length E of c, 0 for none; `classes`, the number of labels, 0 for none.
-    An objective may give labels to the prior even where the model is not conditional. A row of c
-    that is all zeros is an unknown label.
+    An objective may pass labels to the prior even if the model is not conditional. A row of c that
+    is all zeros is an unknown label.
 
     Attributes:
-        space: Where its latents lie.
+        space: The space of its latents.
     """
 
     space: ClassVar[Space] = "real"
