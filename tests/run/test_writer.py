@@ -201,6 +201,14 @@ def test_the_bad_means_of_a_diverged_epoch_are_a_row_that_the_next_save_removes(
     assert [row["epoch"] for row in runs.losses(run.folder)] == ["1"]
 
 
+def test_a_divergence_in_the_first_epoch_has_columns_for_validation(run):
+    with RunWriter(run) as writer:
+        writer.record_divergence(stopped_state(2, replace(CONFIG, validation=10)))
+    (row,) = runs.losses(run.folder)
+    assert (row["epoch"], row["valid_loss"], row["test_loss"]) == ("1", "", "")
+    assert float(row["train_loss"]) > 0
+
+
 def test_a_divergence_before_the_first_batch_writes_no_row(run):
     with RunWriter(run) as writer:
         writer.record_divergence(start(CONFIG, TRAIN))
