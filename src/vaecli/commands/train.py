@@ -169,5 +169,5 @@ def _train(
         events = train_run(started.writer, started.state, started.images, stop)
         progress.show(stack.enter_context(closing(events)))
         if started.writer.record.status == "completed":
-            progress.say(next_commands(run, config.preset))
+            progress.say(next_commands(run, config))
     print_path(run.folder)
