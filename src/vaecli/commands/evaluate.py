@@ -31,9 +31,9 @@ def evaluate(
 
     The result is one line of JSON, in nats per image. Besides split, images, seed and protocol it
     has distortion, rate and loss. The loss is distortion + rate, the negative ELBO, whatever the
-    training objective was; if the model has a codebook, vq_loss is added. With --samples the line
-    also has samples; nll, the estimate of -log p(x) by importance sampling; and standard_error,
-    that of nll over the images. A deterministic model has distortion only.
+    training objective was; that of a model with a codebook includes vq_loss. With --samples the
+    line also has samples; nll, the estimate of -log p(x) by importance sampling; and
+    standard_error, that of nll over the images. A deterministic model has distortion only.
     """
     from ..data.splits import load_split
     from ..evaluation.bounds import evaluate_bound

@@ -100,8 +100,8 @@ def evaluate_bound(
             "samples needs a posterior with a density, but this model is deterministic."
         )
     terms = evaluate(model, ELBO(beta=float(has_density)), images, seed)
-    names = ("distortion", "rate", "loss") if has_density else ("distortion", "rate")
-    results = {name: terms[name] for name in names if name in terms}
+    names = ("distortion", "rate", "loss") if has_density else ("distortion",)
+    results = {name: terms[name] for name in names}
     if samples is not None:
         scores = -log_likelihood(model, images, samples, seed, on_progress)
         results["samples"] = samples

@@ -134,7 +134,7 @@ def can_resume(run: Run, config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if not _is_resumed_by(resolve(run.config), config):
+        if not _same_unchangeable_options(resolve(run.config), config):
             return False
         with run_lock(run.folder):
             return True
@@ -142,7 +142,7 @@ def can_resume(run: Run, config: Config) -> bool:
         return False
 
 
-def _is_resumed_by(old: Config, new: Config) -> bool:
+def _same_unchangeable_options(old: Config, new: Config) -> bool:
     """Whether two resolved configurations differ in nothing but what a resume may change."""
     return all(
         getattr(old, field.name) == getattr(new, field.name)

@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from ..model import VAE
-from ..parts.ranges import Weight
+from ..parts.ranges import Epochs, Nats, Weight
 from ..system.errors import ConfigError
 from .objective import (
     END_OF_TRAINING,
@@ -51,11 +51,11 @@ class ELBO(Objective):
     def __init__(
         self,
         beta: Weight = 1.0,
-        annealing_epochs: Weight = 0.0,
-        cycle_epochs: Weight = 0.0,
-        free_bits: Weight = 0.0,
-        capacity: Weight = 0.0,
-        capacity_epochs: Weight = 0.0,
+        annealing_epochs: Epochs = 0.0,
+        cycle_epochs: Epochs = 0.0,
+        free_bits: Nats = 0.0,
+        capacity: Nats = 0.0,
+        capacity_epochs: Epochs = 0.0,
         capacity_weight: Weight = 1000.0,
     ) -> None:
         super().__init__()

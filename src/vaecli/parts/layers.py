@@ -33,7 +33,7 @@ class LayerBuilder:
     Weights are uniform with variance `gain^2 / fan_in`. The gain compensates for the change of the
     second moment by the activation, so that signals do not explode with depth, nor vanish as
     quickly as with torch's default. The first paper derives it for rectifiers; the same argument
-    gives the gains of the others.
+    gives the gains of tanh and softplus. SiLU and GELU use that of ReLU, see `ACTIVATIONS`.
 
     References:
         Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852

@@ -17,3 +17,5 @@ Components = Annotated[int, Ge(1), Le(100_000)]  # of a mixture
 
 
 Weight = Annotated[float, Ge(0)]  # of a term in a loss
+Epochs = Annotated[float, Ge(0)]  # of a schedule, with fractions
+Nats = Annotated[float, Ge(0)]

@@ -1,7 +1,8 @@
 """Errors that the user can fix, each with the exit status of the command line.
 
-A message says in one or two lines what is wrong, which value was given, and how to fix it. It names
-an option as in Python, `labels=5`; the command line translates it to `--labels 5`.
+A message says in one or two lines what is wrong, which value was given, and how to fix it. Where
+Python users can meet it, it names an option as in Python, `labels=5`, and the command line
+translates that to `--labels 5`. Messages about run directories and resuming name the flag itself.
 """
 
 

@@ -38,9 +38,8 @@ def next_commands(run: Run, config: Config) -> str:
         "plot-loss",
     )
     lines = ["Next, from this folder:", *(f"  vaecli {command}{option}" for command in commands)]
-    default = Config()
     same_parts = all(
-        getattr(config, kind).name == getattr(default, kind).name for kind in PART_KINDS
+        getattr(config, kind).name == getattr(Config, kind).name for kind in PART_KINDS
     )
     if config.preset == "vae" and same_parts and not config.conditional:
         lines.insert(

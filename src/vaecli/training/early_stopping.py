@@ -14,8 +14,8 @@ def best_epoch(history: Sequence[Epoch], monitor: str) -> Epoch | None:
 
     Args:
         history: The finished epochs.
-        monitor: Metric to compare, `Objective.monitor`: the loss, or the distortion with a
-            discriminator, since an adversarial loss does not measure quality.
+        monitor: Metric to compare, `Objective.monitor`: the loss; or, if the objective has a
+            discriminator, the distortion, since an adversarial loss does not measure quality.
     """
     validated = [epoch for epoch in history if epoch.valid]
     return min(validated, key=lambda epoch: epoch.valid[monitor], default=None)

@@ -1,6 +1,6 @@
 """Settings of the training process: denormals, threads, memory allocator.
 
-Python users call `setup_runtime()` first, before any tensor exists.
+Python users may call `setup_runtime()` for speed, before any tensor exists.
 """
 
 import ctypes
@@ -35,8 +35,8 @@ def keep_freed_memory() -> None:
 
     Call it after the data are loaded, so that memory used for reading is returned first. By default
     GNU's C library returns freed memory to the system, and the next batch gets it back page by
-    page: 500 page faults in a step of the default model, a tenth of the time of a network with one
-    hidden layer. For other C libraries nothing is changed.
+    page: 500 page faults in a step of the default model. With one hidden layer, page faults take a
+    tenth of the time of a step. For other C libraries nothing is changed.
     """
     with suppress(OSError, AttributeError, TypeError):
         library = ctypes.CDLL(None)
