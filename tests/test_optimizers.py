@@ -35,6 +35,36 @@ def test_steps_are_those_of_torch(name):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("kernel", ["missing", "not for this device"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_without_a_fused_kernel_steps_are_those_of_torch_too(name, kernel, monkeypatch):
+    theirs = walk(lambda p: REFERENCE[name](p, lr=1e-2))
+    made = []
+
+    def make(parameters):
+        made.append(OPTIMIZERS[name](parameters, 1e-2))
+        return made[-1]
+
+    walk(make)
+    asked = []
+
+    def refuse(*tensors, **options):
+        asked.append(kernel)
+        raise NotImplementedError
+
+    for private in ("_fused_adamw_", "_fused_sgd_"):
+        if kernel == "missing":
+            monkeypatch.delattr(torch, private)
+        else:
+            monkeypatch.setattr(torch, private, refuse)
+    ours = walk(make)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
+    with_kernel, without = (optimizer.state() for optimizer in made)
+    torch.testing.assert_close(without, with_kernel, rtol=1e-4, atol=1e-6)  # each reads the other's
+    assert len(asked) == (0 if kernel == "missing" else 1)  # not at every step
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_step_drops_the_gradients(name):
     p = torch.nn.Parameter(torch.ones(2))

@@ -43,7 +43,8 @@ class cached_property(Generic[T]):
 class Draw:
     """K posterior samples for each of B images, with their log-densities in nats.
 
-    A density is computed at its first access: the plain ELBO never computes `log_pz` and `log_qz`.
+    A density is computed at its first access: an ELBO whose KL divergence has a formula never
+    computes `log_pz` and `log_qz`.
 
     Attributes:
         x: Images, shape `(B, C, H, W)`.
@@ -92,7 +93,7 @@ class Draw:
         """Codebook and commitment loss, shape `(B,)`, which objectives add; None if no codebook."""
         return self.q.vq_loss if isinstance(self.q, QuantizedPointMass) else None
 
-    penalty = Renamed("vq_loss")  # of version 0.1
+    penalty = Renamed("vq_loss")  # its name in version 0.1
 
     def elbo_terms(self) -> dict[str, Tensor]:
         """Distortion and rate by name, each of shape `(B,)`.
@@ -104,7 +105,7 @@ class Draw:
             return {"distortion": self.distortion, "prior_nll": -self.log_pz.mean(0)}
         return {"distortion": self.distortion, "rate": self.rate}
 
-    scores = Renamed("elbo_terms")  # of version 0.1
+    scores = Renamed("elbo_terms")  # its name in version 0.1
 
     @cached_property
     def log_weights(self) -> Tensor:
@@ -128,8 +129,8 @@ class VAE(nn.Module):
         posterior: Maps `(x, c)` to a distribution `q(z | x, c)`.
         prior: Maps `c` to a distribution `p(z | c)`.
         likelihood: Maps `(z, c)` to a distribution `p(x | z, c)`.
-        context: Length E of the context c, shape `(B, E)`: one-hot labels. 0 for an unconditional
-            model, which ignores c.
+        context: Length E of the context c, one-hot labels of shape `(B, E)`; the parts take it as
+            `context_dim`. 0 for an unconditional model, which ignores c.
     """
 
     def __init__(

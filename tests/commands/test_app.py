@@ -14,7 +14,6 @@ from vaecli.commands.app import COMMANDS, app
 
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
 READERS = [name for name in NAMES if name not in ("train", "parts")]
-VERBS = ("Train", "Sample", "Encode", "Print", "Classify", "Plot", "List")
 
 
 def test_the_commands_are_those_of_the_table(cli):
@@ -35,7 +34,7 @@ def test_help_starts_with_a_verb_and_ends_with_examples(cli, command, flag):
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].startswith(f"Usage: vaecli {command} [OPTIONS]")
-    assert lines[2].split()[0] in VERBS
+    assert re.fullmatch(r"  [A-Z][a-z]+ .*", lines[2])
     assert f"Examples:\n    vaecli {command}" in done.out
     assert max(map(len, lines)) <= 80
     assert not re.search(r"<(int|str|float|path|list)|x>", done.out)

@@ -26,6 +26,14 @@ def test_the_default_has_the_parameters_of_the_report():
     assert sum(p.numel() for p in model.parameters()) == sum(i * o + o for i, o in sizes)
 
 
+def test_labels_condition_a_conditional_model_only():
+    plain, _ = build(Config(), SHAPE, classes=2)
+    conditional, _ = build(Config(conditional=True), SHAPE, classes=2)
+    assert (plain.context, conditional.context) == (0, 2)
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (plain, conditional)]
+    assert sizes[1] - sizes[0] == 2 * 400 + 2 * 400  # into the encoder and into the decoder
+
+
 def test_weights_follow_the_seed_alone():
     first = weights(Config(seed=1))
     torch.manual_seed(123)

@@ -52,6 +52,29 @@ def test_every_preset_is_its_changes_over_the_defaults():
         assert preset.paper is None or preset.paper.url.startswith("http")
 
 
+def test_a_recipe_whose_results_are_published_keeps_its_numbers():
+    fast = config_from_layers({"preset": "vae-fast"})
+    assert (fast.epochs, fast.lr, fast.lr_schedule, fast.lr_warmup) == (8, 5e-3, "linear", 0.05)
+    assert (str(fast.optimizer), fast.batch_size) == ("adam:beta2=0.98", 128)
+    specs = {
+        "beta-vae": "elbo:beta=4",
+        "annealing": "elbo:annealing_epochs=10",
+        "cyclical": "elbo:cycle_epochs=5",
+        "capacity": "elbo:capacity=25,capacity_epochs=25,capacity_weight=10",
+        "free-bits": "elbo:free_bits=8",
+        "iwae": "iwae:samples=8",
+        "miwae": "iwae:samples=4,bounds=4",
+        "ciwae": "iwae:samples=8,beta=0.05",
+        "piwae": "piwae:samples=4,bounds=4",
+        "dreg": "dreg:samples=8",
+        "wae-mmd": "wae:weight=500",
+        "info-vae": "wae:kl_weight=0.5",
+        "aae-ring": "adversarial:weight=100",
+    }
+    for name, objective in specs.items():
+        assert str(config_from_layers({"preset": name}).objective) == objective, name
+
+
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(ConfigError, match=r"Unknown configuration key 'epoch'. Did you mean 'epo"):
         config_from_layers({"epoch": 3})
@@ -66,6 +89,7 @@ def test_beta_is_an_option_of_the_objective():
     assert objective(beta=4.0) == "elbo:beta=4.0"
     assert objective(beta=4.0, objective="elbo:free_bits=3,beta=2") == "elbo:free_bits=3,beta=4.0"
     assert objective(beta=2.0, preset="beta-vae") == "elbo:beta=2.0"
+    assert objective(beta=0.0) == "elbo:beta=0.0"
     assert objective(beta=None) == "elbo"
     assert with_beta({"beta": 3.0}, Spec("rae"))["objective"] == Spec("rae", {"beta": 3.0})
     with pytest.raises(ConfigError, match="objective=5: should be a spec"):

@@ -18,7 +18,7 @@ class Toy:
 
     def __init__(
         self,
-        context: int,
+        context_dim: int,
         size: int = 3,
         weight: float = 0.5,
         learned: bool = False,

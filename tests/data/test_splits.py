@@ -25,6 +25,7 @@ def test_the_first_images_are_used(digits):
     train, test, _ = load(config(digits, train_images=5, test_images=7))
     assert torch.equal(train.x, bars(96).x[:5])
     assert (len(train), len(test)) == (5, 7)
+    assert len(load(config(digits, train_images=96)).train) == 96
     with pytest.raises(ConfigError, match="train_images=97: the file has only 96 images"):
         load(config(digits, train_images=97))
 
@@ -79,8 +80,27 @@ def test_only_the_training_labels_are_hidden(digits):
     assert len(load_split(chosen, "train").labelled_indices) == 76
 
 
+def test_the_seed_decides_which_labels_are_kept(digits):
+    kept = {}
+    for seed in (0, 1):
+        train = load(config(digits, labels=10, seed=seed)).train
+        kept[seed] = train.labelled_indices
+        assert torch.equal(kept[seed], bars(96).hide_labels(10, seed).labelled_indices)
+    assert not torch.equal(kept[0], kept[1])
+
+
 def test_holding_out_too_many_or_asking_for_none_held_out_is_refused(digits):
     with pytest.raises(ConfigError, match="validation=50: none of the 50 training images"):
         load(config(digits, train_images=50, validation=50))
     with pytest.raises(ConfigError, match="No images were held out"):
         load_split(config(digits), "validation")
+
+
+def test_classes_of_images_that_are_not_used_do_not_count(tmp_path):
+    for name, count in (("train", 96), ("t10k", 40)):
+        labels = np.where(np.arange(count) < 20, 1, 2)
+        (tmp_path / f"{name}-{IMAGES[6:]}").write_bytes(idx(bars(count).x.squeeze(1).numpy()))
+        (tmp_path / f"{name}-{LABELS[6:]}").write_bytes(idx(labels))
+    assert load(config(tmp_path)).train.classes == 3
+    assert load(config(tmp_path, train_images=20)).train.classes == 3  # of a test image
+    assert load(config(tmp_path, train_images=20, test_images=20)).train.classes == 2

@@ -8,7 +8,7 @@ import torch
 import vaecli
 from tests.conftest import bars
 from vaecli.evaluation import bounds
-from vaecli.evaluation.bounds import evaluate, log_likelihood
+from vaecli.evaluation.bounds import evaluate, evaluate_bound, log_likelihood
 
 TRAIN = bars(64)
 
@@ -17,7 +17,7 @@ TRAIN = bars(64)
 def test_every_image_counts_once_whatever_the_batch_size(parts, size):
     """The rate needs no noise, so that it must agree with one pass over all images."""
     images = bars(40)
-    parts[1].largest = size
+    parts[1].evaluation_batch_size = size
     wanted = parts[0].draw(images.pixels(slice(None))).rate.mean().item()
     assert evaluate(*parts, images, seed=0)["rate"] == pytest.approx(wanted, rel=1e-5)
 
@@ -70,12 +70,23 @@ def test_the_estimate_rises_from_the_bound_to_the_likelihood(model):
     assert means[2] == pytest.approx(exact, abs=0.02)
 
 
-@pytest.mark.parametrize("rows", [7, 40, 1000])
-def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows):
+@pytest.mark.parametrize(("rows", "images"), [(7, [1] * 5), (40, [2, 2, 1]), (1000, [5])])
+def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows, images):
     monkeypatch.setattr(bounds, "MAX_DECODED_LATENTS", rows)
     sizes, done = [], []
     hook = model.likelihood.decoder.register_forward_hook(lambda *a: sizes.append(len(a[2])))
     found = log_likelihood(model, TRAIN.first(5), 20, 0, done.append)
     hook.remove()
     assert max(sizes) <= rows
-    assert (sum(sizes), sum(done), found.shape) == (100, 5, (5,))
+    assert (sum(sizes), done, found.shape) == (100, images, (5,))  # as many at a time as fit
+
+
+@pytest.mark.parametrize(
+    ("scores", "nll", "error"), [([3.0, 7.0, 3.0, 7.0], 5.0, 1.0), ([4.0], 4.0, 0.0)]
+)
+def test_the_standard_error_is_the_spread_of_the_images_over_the_root_of_their_number(
+    parts, monkeypatch, scores, nll, error
+):
+    monkeypatch.setattr(bounds, "log_likelihood", lambda *arguments: -torch.tensor(scores))
+    found = evaluate_bound(parts[0], bars(4), 9, seed=0)
+    assert (found["samples"], found["nll"], found["standard_error"]) == (9, nll, error)

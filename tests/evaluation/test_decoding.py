@@ -7,7 +7,7 @@ import vaecli
 from tests.conftest import bars
 from vaecli.evaluation import decoding
 from vaecli.evaluation.embeddings import embed
-from vaecli.evaluation.latent_density import fit_density
+from vaecli.evaluation.latent_density import COMPONENTS, fit_density
 from vaecli.system.errors import ConfigError
 from vaecli.system.seeds import random_stream
 
@@ -67,6 +67,22 @@ def test_fitted_samples_come_from_a_density_of_the_training_latents(model):
         z = fit_density(latents, 2).sample((6,))
         wanted = model.decode(z, model.one_hot(labels) if model.context else None)
     assert torch.equal(found, wanted)
+
+
+def test_the_density_is_fitted_to_training_images_and_a_style_is_of_a_test_image(
+    digits, conditional
+):
+    config = vaecli.Config(data_dir=str(digits))
+    labels = torch.tensor([0, 0, 1, 1])
+    found, row = decoding.sample_images(conditional, config, 3, "all", fit="mixture", seed=4)
+    wanted = decoding.sample_fitted(
+        conditional, labels, 4, bars(96), components=COMPONENTS["mixture"]
+    )
+    assert torch.equal(found, wanted)
+    assert row == 2
+    found, row = decoding.sample_images(conditional, config, 3, "all", style_of=39)
+    assert torch.equal(found, decoding.sample_style(conditional, labels, 0, TEST, index=39))
+    assert row == 2
 
 
 def test_a_style_is_the_latent_of_one_image(conditional):

@@ -14,6 +14,7 @@ from vaecli.experiments.dry_run import estimate
 from vaecli.experiments.resume import make_plan
 from vaecli.run.writer import required_disk
 from vaecli.system.errors import ConfigError, DataError, ResourceError, TrainingDiverged
+from vaecli.training import loop
 
 
 def test_a_new_run_is_estimated_and_nothing_is_written(digits, tmp_path, monkeypatch):
@@ -126,6 +127,7 @@ def test_a_short_epoch_is_measured_whole_and_a_long_one_is_extrapolated(
 
     monkeypatch.setattr(dry_run, "fit", fit)
     monkeypatch.setattr(dry_run, "evaluate", evaluate)
+    monkeypatch.setattr(loop, "evaluate", evaluate)
     monkeypatch.setattr(dry_run.time, "perf_counter", lambda: now[0])
     plan = make_plan(options(digits, batch_size=1, validation=16))
     result = estimate(plan, tmp_path / "run", overwrite=False)
@@ -134,4 +136,5 @@ def test_a_short_epoch_is_measured_whole_and_a_long_one_is_extrapolated(
     batches.clear()
     result = estimate(make_plan(options(digits)), tmp_path / "run", overwrite=False)
     assert [type(event).__name__ for event in batches] == ["Step", "Step", "Step", "Epoch"]
-    assert result.epoch_seconds == batches[-1].train_seconds + batches[-1].test_seconds
+    assert batches[-1].test_seconds == 40 * 0.5
+    assert result.epoch_seconds == batches[-1].train_seconds + 40 * 0.5

@@ -209,6 +209,16 @@ def test_auto_resumes_a_run_of_the_same_options_only(run_dir, digits):
     assert not can_resume(run, make_plan(options(digits, beta=2.0)).config)
 
 
+def test_auto_resumes_a_run_whose_configuration_lacks_an_option(run_dir):
+    """An older release wrote it, and did not know the option."""
+    runs.set_record(run_dir, status="running")
+    config = vaecli.open(run_dir, "last").config
+    (run_dir / names.CHECKPOINT).unlink()
+    values = {**runs.config(run_dir), "network": "mlp:width=16,depth=1"}
+    (run_dir / names.CONFIG).write_text(json.dumps(values))
+    assert can_resume(vaecli.open(run_dir, "last"), config)
+
+
 def changeable():
     """Other values of options that need no validation set."""
     return {name: value for name, value in CHANGED.items() if name != "patience"}

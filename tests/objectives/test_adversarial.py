@@ -56,8 +56,8 @@ class Learned(Prior):
 
 
 class Scaled(BernoulliLikelihood):
-    def __init__(self, decoder):
-        super().__init__(decoder)
+    def __init__(self, make_decoder):
+        super().__init__(make_decoder)
         self.scale = nn.Parameter(torch.ones(()))
 
 

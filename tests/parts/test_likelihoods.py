@@ -41,10 +41,10 @@ def make(spec, shape=SHAPE):
     """The likelihood with a decoder, and its number of parameters per pixel."""
     network = MLP(width=6, depth=1)
 
-    def decoder(params_per_pixel):
+    def make_decoder(params_per_pixel):
         return network.decoder(3, (params_per_pixel * shape[0], *shape[1:]), 0)
 
-    made = make_part(spec, "likelihood", decoder=decoder)
+    made = make_part(spec, "likelihood", make_decoder=make_decoder)
     return made, made.params_per_pixel
 
 
@@ -284,7 +284,10 @@ def test_the_protocol_says_density_probability_or_loss():
         discrete = spec.startswith(("bernoulli", "logistic"))
         assert words["dynamic"].startswith("a probability" if discrete else "a density")
         if not discrete:
-            assert words["none"] == "a density of grey pixels in [0, 1]: can be negative"
+            assert words["none"] == (
+                "a density of grey pixels in [0, 1], so that the loss can be negative"
+            )
+            assert words["dynamic"].endswith(": the loss can be negative")
 
 
 def test_an_unknown_scale_is_refused_with_the_list_of_scales():

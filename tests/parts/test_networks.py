@@ -226,8 +226,8 @@ def test_context_reaches_encoder_and_decoder(network):
     torch.manual_seed(0)
     c = torch.eye(4)
     parts = make(SMALL[network])
-    posterior = GaussianPosterior(parts.encoder(SHAPE, context=4), 2)
-    likelihood = BernoulliLikelihood(lambda maps: parts.decoder(2, SHAPE, context=4))
+    posterior = GaussianPosterior(parts.encoder(SHAPE, context_dim=4), 2)
+    likelihood = BernoulliLikelihood(lambda maps: parts.decoder(2, SHAPE, context_dim=4))
     x = torch.rand(1, *SHAPE).expand(4, *SHAPE)
     z = torch.zeros(3, 4, 2)
     means = posterior(x, c).mean

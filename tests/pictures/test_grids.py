@@ -56,6 +56,8 @@ def test_a_reconstruction_grid_has_every_output_below_its_input():
     assert sheet.shape == (4 * 4 + 3 * PADDING, 3 * 4 + 2 * PADDING)
     rows = [sheet[top : top + 4, :4].mean() for top in range(0, 24, 6)]
     assert rows == [0, 255, 0, 255]
+    for top in (12, 18):
+        assert (sheet[top : top + 4, -4:] == 0).all()  # there is no sixth image
 
 
 def test_pictures_side_by_side_stand_below_their_captions():
@@ -63,7 +65,9 @@ def test_pictures_side_by_side_stand_below_their_captions():
     sheet = array(grids.side_by_side({"real": left, "generated": right}))
     assert (sheet[-left.height :, : left.width] == array(left)).all()
     assert (sheet[-right.height :, -right.width :] == array(right)).all()
-    assert (sheet[: -left.height] < 255).any()  # letters
+    captions = sheet[: -left.height]
+    assert (captions[:, : left.width] < 255).any()  # letters
+    assert (captions[:, -right.width :] < 255).any()
 
 
 @pytest.mark.parametrize("ending", grids.ENDINGS)

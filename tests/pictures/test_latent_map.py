@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.pictures.conftest import HARD_NAMES, STARTS, ink
+from tests.pictures.conftest import HARD_NAMES, STARTS, ink, legend_entries
 from vaecli.pictures import style
 from vaecli.pictures.latent_map import plot_latents, spread_labels
 
@@ -24,26 +24,52 @@ def test_every_ending_gives_its_format_and_the_same_bytes(ending):
     assert plot_latents(cloud(20), AXES, labels, "t", ending) == content
 
 
-def test_axes_are_named():
-    shown = plot_latents(cloud(5), ("one axis", "the other"), np.arange(5), "t", ".svg")
-    assert b"<!-- one axis -->" in shown
-    assert b"<!-- the other -->" in shown
+def test_axes_and_the_map_are_named(figures):
+    plot_latents(cloud(5), ("across", "up"), np.arange(5), "the title")
+    (axes,) = figures[0].axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("across", "up")
+    assert axes.get_title() == "the title"
+
+
+def test_the_number_of_a_class_stands_at_its_median_point(figures):
+    """A few points far away do not move it."""
+    near = [[0, 10], [1, 11], [2, 12], [1, 11], [1, 11]]
+    points = np.array([*near, [90, 90], *([x + 50, y] for x, y in near)], dtype=float)
+    labels = np.array([3] * 6 + [7] * 5)
+    plot_latents(points, AXES, labels, "t")
+    (axes,) = figures[0].axes
+    found = {text.get_text(): text.xy for text in axes.texts}
+    assert found.keys() == {"3", "7"}
+    np.testing.assert_allclose(found["3"], [1, 11], atol=0.1)
+    np.testing.assert_allclose(found["7"], [51, 11], atol=0.1)
+
+
+@pytest.mark.parametrize("count", [2, 10, 50])
+def test_the_legend_names_every_class_and_stands_inside_the_picture(figures, count):
+    plot_latents(cloud(count), AXES, np.arange(count), "t")
+    (figure,) = figures
+    figure.draw_without_rendering()
+    assert list(legend_entries(figure)) == [str(label) for label in range(count)]
+    inside = figure.legends[0].get_window_extent()
+    assert figure.bbox.y0 <= inside.y0
+    assert inside.y1 <= figure.bbox.y1
+    assert figure.axes[0].get_window_extent().x1 <= inside.x0
 
 
 def test_equal_points_are_drawn():
     assert ink(plot_latents(np.ones((4, 2)), AXES, np.zeros(4, np.uint8), "t")) > 1000
 
 
-def test_every_class_has_its_own_colour_or_marker():
+def test_each_of_eighty_classes_has_its_own_colour_or_marker():
     assert len(set(style.COLORS)) == 10
-    labels = np.arange(30, dtype=np.uint8)
-    shown = plot_latents(cloud(30), AXES, labels, "t", ".svg").decode()
-    groups = re.findall(r'<g id="PathCollection_\d+">.*?</g>', shown, re.DOTALL)[:30]
+    labels = np.arange(80, dtype=np.uint8)
+    shown = plot_latents(cloud(80), AXES, labels, "t", ".svg").decode()
+    groups = re.findall(r'<g id="PathCollection_\d+">.*?</g>', shown, re.DOTALL)
     looks = {
         (re.search(r' d="(.*?)"', group, re.DOTALL)[1], re.search(r"fill: (#\w+)", group)[1])
         for group in groups
     }
-    assert len(groups) == len(looks) == 30
+    assert len(groups) == len(looks) == 80
 
 
 def test_many_classes_are_drawn_without_a_legend(recwarn):

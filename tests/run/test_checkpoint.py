@@ -67,6 +67,12 @@ def test_a_flipped_bit_anywhere_is_noticed(path):
             checkpoint.load(path)
 
 
+def test_numbers_that_are_read_as_another_type_are_noticed(path):
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
+    with pytest.raises(RunError, match="Checksum mismatch"):
+        checkpoint.load(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [

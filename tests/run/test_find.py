@@ -55,6 +55,14 @@ def test_a_checkpoint_in_a_folder_that_is_called_checkpoints_may_be_alone(traine
     assert vaecli.open(lone).model()
 
 
+def test_a_file_beside_the_checkpoints_of_a_run_is_not_one_of_them(run_dir):
+    """Its folder takes what is made of it, not the run."""
+    (run_dir / "kept").mkdir()
+    copy = run_dir / "kept" / "copy.safetensors"
+    copy.write_bytes((run_dir / names.CHECKPOINT).read_bytes())
+    assert open_run(copy).folder == run_dir / "kept"
+
+
 def test_the_best_checkpoint_is_read_unless_told_otherwise(run_dir):
     last = run_dir / names.CHECKPOINT
     assert open_run(run_dir).checkpoint == last

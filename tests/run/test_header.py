@@ -8,6 +8,7 @@ from vaecli.config import build
 from vaecli.run import checkpoint, names
 from vaecli.run.header import Header
 from vaecli.system.errors import RunError
+from vaecli.training.divergence import MAX_ROLLBACKS
 
 MEANS = {"loss": 1.0, "distortion": 1.0, "rate": 0.0}
 EPOCH = {"number": 1, "train": MEANS, "test": MEANS, "train_seconds": 1.0, "test_seconds": 1.0}
@@ -28,6 +29,13 @@ def test_a_header_is_read_as_it_was_written(run_dir):
     assert header.vaecli == vaecli.__version__
     assert [epoch.number for epoch in header.history] == [1, 2]
     assert header.position.batch == 0
+
+
+def test_a_checkpoint_of_the_last_rollback_is_read(run_dir):
+    position = checkpoint.load(run_dir / names.CHECKPOINT)[1]["position"]
+    change_header(run_dir, position={**position, "rollbacks": MAX_ROLLBACKS})
+    header = vaecli.open(run_dir).contents[1]
+    assert header.position.rollbacks == MAX_ROLLBACKS
 
 
 @pytest.mark.parametrize(

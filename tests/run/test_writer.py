@@ -252,7 +252,11 @@ def test_a_new_run_begins_with_what_is_known_of_the_machine_and_the_data(run):
     found = runs.record(run.folder)
     assert (found["status"], found["resumes"], found["rollbacks"]) == ("running", 0, 0)
     assert (found["device"], found["threads"]) == ("cpu", torch.get_num_threads())
-    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"] == {
+        "vaecli": vaecli.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
     assert found["data"] == {"train": "x"}
     assert found["parameters"] == state.parameters
 
@@ -260,11 +264,13 @@ def test_a_new_run_begins_with_what_is_known_of_the_machine_and_the_data(run):
 def test_a_resumed_run_begins_again_with_its_new_configuration(run_dir):
     runs.set_record(run_dir, reason="the loss was NaN", status="diverged", rollbacks=3)
     state = start(replace(CONFIG, epochs=9), TRAIN)
-    with RunWriter(vaecli.open(run_dir)) as writer:
-        writer.begin(state, {"train": "x"}, resumed=True)
-    found = runs.record(run_dir)
-    assert (found["status"], found["reason"], found["ended"]) == ("running", None, None)
-    assert (found["resumes"], found["rollbacks"]) == (1, 0)  # those of the state
+    state.rollbacks = 2  # of its checkpoint
+    for resumes in (1, 2):
+        with RunWriter(vaecli.open(run_dir)) as writer:
+            writer.begin(state, {"train": "x"}, resumed=True)
+        found = runs.record(run_dir)
+        assert (found["status"], found["reason"], found["ended"]) == ("running", None, None)
+        assert (found["resumes"], found["rollbacks"]) == (resumes, 2)
     assert runs.config(run_dir)["epochs"] == 9
 
 

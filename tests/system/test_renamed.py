@@ -16,8 +16,23 @@ class Example:
 
 
 def test_an_old_name_gives_the_attribute_and_names_the_new_one():
-    with pytest.warns(RenamedWarning, match="^Example.old is now called 'new'.$"):
+    with pytest.warns(RenamedWarning, match="^Example.old is now called 'new'.$") as caught:
         assert Example().old == 3
+    assert caught[0].filename == __file__  # where the old name stands
+
+
+def test_an_old_name_of_a_class_gives_the_attribute_of_the_class():
+    class Answer:
+        new = 4
+        old = Renamed("new")
+
+    with pytest.warns(RenamedWarning):
+        assert Answer.old == 4
+
+
+def test_users_see_the_warning_without_asking_for_it():
+    """Python hides a DeprecationWarning from them, not a FutureWarning."""
+    assert issubclass(RenamedWarning, FutureWarning)
 
 
 def test_the_public_classes_keep_their_old_names():

@@ -10,7 +10,7 @@ from vaecli.config.build import resolve
 from vaecli.config.config import PART_KINDS, Config
 from vaecli.config.presets import config_from_layers
 from vaecli.terminal import config_options
-from vaecli.terminal.config_options import FIRST, GROUPS, explicit_options, takes_config
+from vaecli.terminal.config_options import GROUPS, MOST_USED, explicit_options, takes_config
 
 FIELDS = [field.name for field in fields(Config) if field.name != "schema_version"]
 
@@ -45,8 +45,8 @@ def test_help_shows_every_option_once_in_its_group(cli):
 
 def test_the_first_group_has_the_five_options_that_everybody_uses(cli):
     found = groups_in_help(cli("train", "--help").out)
-    assert next(iter(found)) == FIRST
-    assert found[FIRST] == ["--preset", "--epochs", "--latent-dim", "--run-dir", "--resume"]
+    assert next(iter(found)) == MOST_USED
+    assert found[MOST_USED] == ["--preset", "--epochs", "--latent-dim", "--run-dir", "--resume"]
 
 
 def test_beta_stands_with_the_model_and_the_display_last(cli):

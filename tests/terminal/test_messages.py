@@ -7,6 +7,7 @@ import pytest
 import vaecli
 from tests.conftest import bars
 from tests.experiments.trainings import options
+from vaecli.config.config import Config
 from vaecli.data.splits import Splits
 from vaecli.experiments.dry_run import DryRun
 from vaecli.experiments.resume import make_plan
@@ -50,29 +51,30 @@ def test_the_summary_counts_validation_images_and_threads(digits, tmp_path):
 
 def test_the_next_commands_name_the_run_unless_it_is_the_newest(run_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    lines = next_commands(vaecli.open(run_dir), "iwae").splitlines()
+    lines = next_commands(vaecli.open(run_dir), Config(preset="iwae")).splitlines()
     assert lines[0] == "Next, from this folder:"
     assert lines[1:] == [f"  vaecli {command} -r {run_dir}" for command in [*COMMANDS, "plot-loss"]]
     (tmp_path / "runs").mkdir()
     run_dir.rename(tmp_path / "runs" / "1")
-    lines = next_commands(vaecli.open("runs/1"), "iwae").splitlines()
+    lines = next_commands(vaecli.open("runs/1"), Config(preset="iwae")).splitlines()
     assert lines[1:] == [f"  vaecli {command}" for command in [*COMMANDS, "plot-loss"]]
 
 
 def test_a_path_is_quoted_for_the_shell(run_dir, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_dir.rename(tmp_path / "my 'runs'")
-    last = next_commands(vaecli.open("my 'runs'"), "vae-fast").splitlines()[-1]
+    last = next_commands(vaecli.open("my 'runs'"), Config(preset="vae-fast")).splitlines()[-1]
     assert last == """  vaecli plot-loss -r 'my '"'"'runs'"'"''"""
 
 
 def test_the_faster_preset_is_named_to_whom_it_helps(run_dir):
     run = vaecli.open(run_dir)
-    first = next_commands(run, "vae").splitlines()[0]
+    first = next_commands(run, Config()).splitlines()[0]
     assert (
         first == "Faster: --preset vae-fast reaches a lower test loss in 8 epochs than vae in 50."
     )
-    assert "Faster" not in next_commands(run, "vae-fast")
+    for other in ({"preset": "vae-fast"}, {"objective": "iwae"}, {"conditional": True}):
+        assert "Faster" not in next_commands(run, Config(**other))
 
 
 def test_a_dry_run_says_time_memory_and_disk():

@@ -57,6 +57,11 @@ def test_an_unknown_ending_is_answered_with_the_known_ones(run, tmp_path, name):
         output_path(tmp_path / name, run, "grid.png", ENDINGS)
 
 
+def test_a_folder_is_no_device(run, tmp_path):
+    with pytest.raises(ConfigError, match=r"chooses the format; use one of \.png, \.jpg\.$"):
+        output_path(tmp_path, run, "grid.png", ENDINGS)
+
+
 def test_a_path_that_cannot_be_is_named(run, tmp_path):
     with pytest.raises(ConfigError, match=r"Cannot write .*: File name too long"):
         output_path(tmp_path / ("a" * 300 + ".png"), run, "grid.png", ENDINGS)

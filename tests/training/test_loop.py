@@ -262,3 +262,67 @@ def test_labelled_images_join_every_batch_of_an_objective_that_reads_labels():
     list(fit(state, few, bars(8)))
     assert [len(c) for c in contexts[:3]] == [32 + 2] * 3
     assert all(torch.equal(c[-2:].sum(0), torch.ones(2)) for c in contexts[:3])
+
+
+def test_no_image_joins_a_batch_where_all_are_labelled():
+    config = Config(
+        objective="m2",
+        conditional=True,
+        latent_dim=2,
+        network="mlp:width=8",
+        batch_size=32,
+        epochs=1,
+    )
+    steps = [e for e in fit(start(config, TRAIN), TRAIN, TEST) if isinstance(e, Step)]
+    assert steps[-1].means.images == len(TRAIN)
+
+
+def test_the_objective_is_told_how_much_is_trained_after_each_batch():
+    state = start(CONFIG, TRAIN)
+    told = []
+
+    def note(objective, inputs):
+        if len(inputs) == 4:  # of training, not of evaluation
+            told.append(inputs[3])
+
+    state.objective.register_forward_pre_hook(note)
+    list(fit(state, TRAIN, TEST))
+    assert told == [batch / 4 for batch in range(1, 13)]
+
+
+def test_the_seconds_before_a_stop_count():
+    state = start(CONFIG, TRAIN)
+    state.seconds = 1000.0
+    epochs = [event for event in fit(state, TRAIN, TEST) if isinstance(event, Epoch)]
+    assert 1000 <= epochs[0].train_seconds < 1100
+    assert all(epoch.train_seconds < 100 for epoch in epochs[1:])
+
+
+def test_other_labelled_images_join_in_every_batch_of_every_epoch():
+    config = Config(
+        objective="m2",
+        conditional=True,
+        latent_dim=2,
+        network="mlp:width=8",
+        batch_size=8,
+        epochs=2,
+    )
+    few = bars(96).hide_labels(40, 0)
+    known = few.pixels(few.labelled_indices)
+    state = start(config, few)
+    joined = []
+    state.objective.register_forward_pre_hook(lambda _, inputs: joined.append(inputs[1][8:]))
+    for event in fit(state, few, bars(8)):
+        if isinstance(event, Epoch):
+            del joined[12 * event.number :]  # those of evaluation
+    assert len(joined) == 24
+    chosen = [frozenset(_positions(images, known)) for images in joined]
+    assert {len(images) for images in joined} == {8}
+    assert len(set(chosen)) == 24
+
+
+def _positions(images, known):
+    """Where each image first stands among the known ones."""
+    same = (images.unsqueeze(1) == known).flatten(2).all(2)
+    assert same.any(1).all()
+    return same.to(torch.uint8).argmax(1).tolist()

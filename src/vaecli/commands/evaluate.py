@@ -27,13 +27,13 @@ def evaluate(
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print distortion, rate, negative ELBO and NLL of images.
+    """Print distortion, rate and negative ELBO, optionally NLL.
 
-    The result is one line of JSON, in nats per image. It has distortion, rate and loss. The loss is
-    the plain negative ELBO, whatever the training objective was: distortion + rate, plus vq_loss if
-    the model has a codebook. With --samples the line also has nll, the estimate of -log p(x) by
-    importance sampling, and standard_error, that of nll over the images. A deterministic model has
-    distortion only.
+    The result is one line of JSON, in nats per image. Besides split, images, seed and protocol it
+    has distortion, rate and loss. The loss is distortion + rate, the negative ELBO, whatever the
+    training objective was; if the model has a codebook, vq_loss is added. With --samples the line
+    also has samples; nll, the estimate of -log p(x) by importance sampling; and standard_error,
+    that of nll over the images. A deterministic model has distortion only.
     """
     from ..data.splits import load_split
     from ..evaluation.bounds import evaluate_bound

@@ -8,7 +8,7 @@ import typer
 
 from ..terminal import config_options
 from ..terminal.completion import complete_run
-from ..terminal.config_options import DISPLAY, FIRST, MODEL, RUN
+from ..terminal.config_options import DISPLAY, MODEL, MOST_USED, RUN
 from ..terminal.options import option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def train(
             help="Directory to write. [default: the next free runs/<data>-<preset>-<n>]",
             metavar="DIR",
             show_default=False,
-            rich_help_panel=FIRST,
+            rich_help_panel=MOST_USED,
         ),
     ] = None,
     resume: Annotated[
@@ -43,7 +43,7 @@ def train(
             "--resume",
             help="Resume RUN; auto: the newest unfinished run with these options, or a new one.",
             metavar="RUN|auto",
-            rich_help_panel=FIRST,
+            rich_help_panel=MOST_USED,
             autocompletion=complete_run,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def train(
         float | None,
         option(
             "--beta",
-            help="Set the option beta of the objective; of elbo, it is the weight of the KL.",
+            help="Set the objective's option beta; for elbo it is the weight of the KL.",
             metavar="X",
             rich_help_panel=MODEL,
         ),
@@ -169,5 +169,5 @@ def _train(
         events = train_run(started.writer, started.state, started.images, stop)
         progress.show(stack.enter_context(closing(events)))
         if started.writer.record.status == "completed":
-            progress.say(next_commands(run, config.preset))
+            progress.say(next_commands(run, config))
     print_path(run.folder)

@@ -59,7 +59,9 @@ def build(
     mean: Callable[[], Tensor] | None = None,
     images: int = 0,
 ) -> tuple[VAE, Objective]:
-    """The model and its objective, initialized from the seed of the configuration alone.
+    """The model and its objective.
+
+    Random initial weights depend on the seed of the configuration alone.
 
     Args:
         config: Names the parts and every option of theirs, as `resolve` returns it.
@@ -74,16 +76,16 @@ def build(
     """
     if config.conditional and not classes:
         raise ConfigError("conditional=True needs images with labels, and these have none.")
-    context = classes if config.conditional else 0
-    size = {"latent_dim": config.latent_dim, "shape": shape, "context": context}
+    context_dim = classes if config.conditional else 0
+    size = {"latent_dim": config.latent_dim, "shape": shape, "context_dim": context_dim}
     with random_stream(torch.device("cpu"), config.seed, "weights"):
         network = make_part(config.network, "network")
-        encoder = network.encoder(shape, context)
+        encoder = network.encoder(shape, context_dim)
         likelihood = make_part(
             config.likelihood,
             "likelihood",
-            decoder=lambda params_per_pixel: network.decoder(
-                config.latent_dim, (params_per_pixel * shape[0], *shape[1:]), context
+            make_decoder=lambda params_per_pixel: network.decoder(
+                config.latent_dim, (params_per_pixel * shape[0], *shape[1:]), context_dim
             ),
         )
         posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
@@ -100,7 +102,7 @@ def build(
             **size,
         )
     check_compatible(config, posterior, prior, objective)
-    model = VAE(posterior, prior, likelihood, context)
+    model = VAE(posterior, prior, likelihood, context_dim)
     if network.output_bias == "data" and mean is not None:
         likelihood.initialize_to_mean(mean())
     return model, objective
@@ -109,7 +111,10 @@ def build(
 def check_compatible(
     config: Config, posterior: Posterior, prior: Prior, objective: Objective
 ) -> None:
-    """Raise a `ConfigError` unless prior and objective fit the posterior."""
+    """Raise a `ConfigError` if two parts do not fit together.
+
+    Prior and objective must fit the posterior; if `labels` is set, the objective must read labels.
+    """
     name = config.posterior.name
     if posterior.space != prior.space:
         priors = [n for n, part in PRIORS.items() if part.space == posterior.space]

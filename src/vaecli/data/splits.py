@@ -20,7 +20,7 @@ class Splits(NamedTuple):
 
 
 def load(config: Config) -> Splits:
-    """All splits of a configuration; training labels are hidden if it limits them.
+    """All splits of a configuration; with `labels` set, the other training labels are hidden.
 
     Raises:
         DataError: A file is missing or damaged, or training and test images differ in size.

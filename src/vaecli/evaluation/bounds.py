@@ -85,10 +85,10 @@ def evaluate_bound(
         on_progress: As for `log_likelihood`.
 
     Returns:
-        `distortion`, `rate` and `loss`: the negative ELBO, plus `vq_loss` if the posterior has a
-        codebook. With `samples` also `samples`, `nll`, which estimates `-log p(x)`, and
-        `standard_error`, that of nll over the images. For a deterministic posterior, `distortion`
-        only.
+        `distortion`, `rate` and `loss`, the negative ELBO; if the posterior has a codebook,
+        `vq_loss` is added to the loss. With `samples` also `samples`, `nll`, which estimates
+        `-log p(x)`, and `standard_error`, that of nll over the images. For a deterministic
+        posterior, `distortion` only.
 
     Raises:
         ConfigError: `samples` is given, but the posterior has no density.

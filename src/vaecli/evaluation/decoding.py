@@ -63,7 +63,8 @@ def sample_images(
         config: Configuration of its run: `style_of` and `fit` read its images.
         count: Number of images.
         label: As in `choose_labels`.
-        style_of: Position, from 0, of a test image whose latent is decoded with every label.
+        style_of: Position, from 0, of a test image whose latent is decoded with the labels that
+            `label` chooses.
         fit: A key of `latent_density.COMPONENTS`, the density that replaces the prior.
         seed: Seed of the latents.
 
@@ -91,7 +92,7 @@ def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
     Args:
         model: The trained model; an unconditional one ignores the labels.
         labels: The class of every image, shape `(n,)`.
-        seed: Seed of the latents: the same for every model.
+        seed: Seed of the latents.
     """
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         c = _context(model, labels)

@@ -39,8 +39,8 @@ class Adversarial(Objective):
         width: Units in a hidden layer of the discriminator.
         depth: Hidden layers of the discriminator.
         gradient_penalty: Weight of the discriminator's R1 penalty at samples of the prior.
-        labels: The discriminator also reads the label, so that each class matches its own component
-            of the prior.
+        labels: The discriminator also reads the label, so that the latents of each class match the
+            prior of that class.
     """
 
     monitor: ClassVar[str] = "distortion"
@@ -49,7 +49,7 @@ class Adversarial(Objective):
         self,
         prior: Prior,
         latent_dim: int,
-        context: int,
+        context_dim: int,
         classes: int,
         weight: Weight = 10.0,
         width: Units = 256,
@@ -64,7 +64,7 @@ class Adversarial(Objective):
             )
         inputs = latent_dim
         if labels:
-            _check_labels(prior, context, classes)
+            _check_labels(prior, context_dim, classes)
             inputs += classes + 1
         self.needs_density = False
         self.reads_labels = labels
@@ -111,14 +111,14 @@ class Adversarial(Objective):
         return model.prior(c).expand((n,)).sample(), label
 
 
-def _check_labels(prior: Prior, context: int, classes: int) -> None:
+def _check_labels(prior: Prior, context_dim: int, classes: int) -> None:
     """Raise `ConfigError` unless the prior or the decoder depends on the label."""
     if not classes:
         raise ConfigError(
             "adversarial:labels=true needs images with labels, and these have none: use "
             "labels=false."
         )
-    if not context and not prior(torch.eye(classes)).batch_shape:
+    if not context_dim and not prior(torch.eye(classes)).batch_shape:
         raise ConfigError(
             "adversarial:labels=true needs a prior with a component for each class, or a "
             "conditional model: use prior='ring' or conditional=True."

@@ -20,8 +20,8 @@ from .objective import (
 class ELBO(Objective):
     """Distortion plus beta times the rate; with beta 1 the negative evidence lower bound.
 
-    With beta 0 the model is an autoencoder, with any posterior. A learned prior is then fitted by
-    a term -log p(z) of detached latents, which does not train the encoder.
+    With beta 0 the model is an autoencoder, whatever its posterior. A learned prior is then fitted
+    by a term -log p(z) of detached latents, which does not train the encoder.
 
     References:
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114

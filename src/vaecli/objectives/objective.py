@@ -59,8 +59,8 @@ class LossTerms:
 class Objective(nn.Module, abc.ABC):
     """A training loss: a module, because it may have parameters, such as a discriminator's.
 
-    A subclass sets the attributes that differ from these defaults in its `__init__`, `monitor` in
-    its class body.
+    In its `__init__` a subclass sets the attributes that differ from these defaults; it sets
+    `monitor` in its class body.
 
     Attributes:
         monitor: The validation metric whose lowest value decides which epoch is best: the loss,
@@ -103,7 +103,7 @@ def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
     If the posterior has a codebook, its vq_loss is added to the loss, and is one of the metrics.
 
     Args:
-        draw: Has distortion and rate.
+        draw: Gives distortion, and rate or prior_nll, by `Draw.elbo_terms`.
         loss: Shape `(B,)` or `()`.
         metrics: Further columns by name, each of shape `(B,)` or `()`.
     """

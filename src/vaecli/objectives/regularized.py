@@ -20,7 +20,7 @@ from .objective import (
 
 
 class RAE(Objective):
-    """Distortion plus beta times half the squared latent plus a penalty on the decoder.
+    """Distortion plus beta times half the squared norm of the latent plus a penalty on the decoder.
 
     The penalty, which makes the decoder smooth, is the sum of the decoder's squared weights without
     biases (l2), or the squared norm of the Jacobian of the pixel means in the latent (gp). A

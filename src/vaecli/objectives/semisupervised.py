@@ -40,11 +40,11 @@ class M2(Objective):
         network: Network,
         shape: tuple[int, ...],
         classes: int,
-        context: int,
+        context_dim: int,
         alpha: Annotated[float, Gt(0)] = 50.0,
     ) -> None:
         super().__init__()
-        if not context:
+        if not context_dim:
             raise ConfigError("The m2 objective needs a conditional model: add conditional=True.")
         self.reads_labels = True
         self.alpha = alpha

@@ -46,7 +46,7 @@ class VAEGAN(Objective):
         likelihood: Likelihood,
         network: Network,
         shape: Sequence[int],
-        context: int,
+        context_dim: int,
         gamma: Weight = 1.0,
         gradient_penalty: Weight = 1.0,
     ) -> None:
@@ -58,7 +58,7 @@ class VAEGAN(Objective):
         self.compiles = False
         self.gamma = gamma
         self.penalty_weight = gradient_penalty
-        self.discriminator = EncoderWithHead(network.encoder(shape, context))
+        self.discriminator = EncoderWithHead(network.encoder(shape, context_dim))
 
     def forward(
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING

@@ -48,8 +48,8 @@ class SampleCache(Generic[Origin]):
 class DiagonalNormal(UnvalidatedDistribution):
     """Diagonal Gaussian, given by mean and log-variance.
 
-    Encoders output a log-variance and the density needs one, so that it is not converted to a
-    standard deviation and back, as torch's `Normal` would need.
+    Encoders output a log-variance, and the density needs one. torch's `Normal` would have to
+    convert it to a standard deviation and back.
 
     Args:
         loc: Mean, shape `(*batch, D)`.
@@ -87,7 +87,7 @@ class DiagonalNormal(UnvalidatedDistribution):
 
 
 class StandardNormal(DiagonalNormal):
-    """`N(0, I)`, a class of its own because its KL is shorter.
+    """`N(0, I)`, a class of its own, because the KL divergence to it has a shorter formula.
 
     Args:
         zero: Zeros, shape `(D,)`.
@@ -170,10 +170,10 @@ class QuantizedPointMass(PointMass):
 
 
 class HierarchicalDistribution(UnvalidatedDistribution):
-    """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of one vector.
+    """The joint distribution `p(z_1) p(z_2 | z_1) ... p(z_L | z_1 ... z_(L-1))` of all levels.
 
-    It concatenates the levels of a hierarchy to a single latent, so that every objective and every
-    command works with a hierarchical model.
+    z_1 is the top level; many papers number from the bottom. The levels are concatenated to a
+    single latent, so that every objective and every command works with a hierarchical model.
 
     Args:
         first: Distribution of z_1, event shape `(D_1,)`.

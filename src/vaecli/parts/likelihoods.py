@@ -31,14 +31,14 @@ class Likelihood(nn.Module, abc.ABC):
     """Base class: a decoder with a pixel distribution, which the subclass defines.
 
     Args:
-        decoder: Given the number of parameters per pixel, makes a decoder from `(z, c)`, with z of
-            shape `(N, D)`, to parameters, shape `(N, params_per_pixel * C, H, W)`.
+        make_decoder: Makes the decoder, given the number of parameters per pixel. The decoder maps
+            z, shape `(N, D)`, and c to parameters, shape `(N, params_per_pixel * C, H, W)`.
         params_per_pixel: Number of parameters of the distribution of one pixel and channel.
     """
 
-    def __init__(self, decoder: MakeDecoder, params_per_pixel: int) -> None:
+    def __init__(self, make_decoder: MakeDecoder, params_per_pixel: int) -> None:
         super().__init__()
-        self.decoder = decoder(params_per_pixel)
+        self.decoder = make_decoder(params_per_pixel)
         self.params_per_pixel = params_per_pixel
 
     def forward(self, z: Tensor, c: Tensor | None = None) -> Distribution:
@@ -82,8 +82,9 @@ class Likelihood(nn.Module, abc.ABC):
 def density_protocol(binarize: str) -> str:
     """The protocol of a likelihood with a density, whose distortion can be negative."""
     if binarize == "none":
-        return "a density of grey pixels in [0, 1]: can be negative"
-    return f"a density, not a probability, of {BINARIZED_PIXELS[binarize]}: can be negative"
+        return "a density of grey pixels in [0, 1], so that the loss can be negative"
+    pixels = BINARIZED_PIXELS[binarize]
+    return f"a density, not a probability, of {pixels}: the loss can be negative"
 
 
 class BernoulliLikelihood(Likelihood):
@@ -97,8 +98,8 @@ class BernoulliLikelihood(Likelihood):
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
     """
 
-    def __init__(self, decoder: MakeDecoder) -> None:
-        super().__init__(decoder, params_per_pixel=1)
+    def __init__(self, make_decoder: MakeDecoder) -> None:
+        super().__init__(make_decoder, params_per_pixel=1)
 
     def pixel_distribution(self, *params: Tensor) -> Distribution:
         (logits,) = params
@@ -121,8 +122,8 @@ class ContinuousBernoulliLikelihood(Likelihood):
             (Loaiza-Ganem & Cunningham, 2019), https://arxiv.org/abs/1907.06845
     """
 
-    def __init__(self, decoder: MakeDecoder) -> None:
-        super().__init__(decoder, params_per_pixel=1)
+    def __init__(self, make_decoder: MakeDecoder) -> None:
+        super().__init__(make_decoder, params_per_pixel=1)
 
     def pixel_distribution(self, *params: Tensor) -> Distribution:
         (logits,) = params
@@ -147,7 +148,7 @@ def bounded_scale(raw: Tensor, min_scale: float) -> Tensor:
     """A scale between `min_scale` and 1; a raw value of 0 gives their geometric mean.
 
     Without a lower bound, the density of pixels that are black in every image becomes infinite. A
-    clamp has no gradient beyond its bounds.
+    clamp is not used for the bounds, because it has no gradient beyond them.
     """
     return torch.exp(math.log(min_scale) * torch.sigmoid(-raw))
 
@@ -161,8 +162,10 @@ class LocationScaleLikelihood(Likelihood):
 
     family: ClassVar[Callable[..., Distribution]]
 
-    def __init__(self, decoder: MakeDecoder, scale: Literal["shared", "pixel"] = "shared") -> None:
-        super().__init__(decoder, params_per_pixel=2 if scale == "pixel" else 1)
+    def __init__(
+        self, make_decoder: MakeDecoder, scale: Literal["shared", "pixel"] = "shared"
+    ) -> None:
+        super().__init__(make_decoder, params_per_pixel=2 if scale == "pixel" else 1)
         if scale == "shared":
             self.scale = nn.Parameter(torch.zeros(()))
 
@@ -183,7 +186,7 @@ class LocationScaleLikelihood(Likelihood):
 class GaussianLikelihood(LocationScaleLikelihood):
     """Gaussian pixels, with a mean in [0, 1] and a learned scale.
 
-    The scale lies between 1/256, a grey level, and 1. All pixels of all images share it
+    The scale lies between 1/256 (one grey level) and 1. All pixels of all images share it
     (sigma-VAE), or the decoder outputs one for each. The paper also computes the optimal scale from
     each batch. That is not a valid likelihood for new images, so here the shared scale is a learned
     parameter.
@@ -203,7 +206,7 @@ class LaplaceLikelihood(LocationScaleLikelihood):
     """Laplace pixels, with a median in [0, 1] and a learned scale.
 
     The distortion contains the absolute error, which blurs edges less than the squared error. The
-    scale lies between 1/256, a grey level, and 1.
+    scale lies between 1/256 (one grey level) and 1.
 
     References:
         Image-to-Image Translation with Conditional Adversarial Networks (Isola et al., 2017),
@@ -234,11 +237,11 @@ class LogisticLikelihood(Likelihood):
 
     def __init__(
         self,
-        decoder: MakeDecoder,
+        make_decoder: MakeDecoder,
         components: Annotated[int, Ge(1), Le(100)] = 1,
     ) -> None:
         # location, scale and weight of each; a single component has no weight
-        super().__init__(decoder, params_per_pixel=2 if components == 1 else 3 * components)
+        super().__init__(make_decoder, params_per_pixel=2 if components == 1 else 3 * components)
         self.components = components
 
     def pixel_distribution(self, *params: Tensor) -> Distribution:

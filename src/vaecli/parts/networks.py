@@ -110,12 +110,12 @@ class Network(abc.ABC):
         return LayerBuilder(self.activation, self.norm)
 
     @abc.abstractmethod
-    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
+    def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
         """An encoder of images of this shape, (C, H, W), and a context of this length."""
 
     @abc.abstractmethod
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
-        """A decoder of latents and a context of this length to outputs of this shape."""
+    def decoder(self, latent_dim: int, shape: Sequence[int], context_dim: int) -> Decoder:
+        """A decoder from latents and a context of this length to outputs of this shape."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,12 @@ class MLP(Network):
                 "norm=layer needs width=2 or more: one unit normalizes to a constant."
             )
 
-    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
-        sizes = [math.prod(shape) + context, *[self.width] * self.depth]
+    def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
+        sizes = [math.prod(shape) + context_dim, *[self.width] * self.depth]
         return Encoder(self.layer_builder.mlp(sizes), self.width, flattens_input=True)
 
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
-        hidden = self.layer_builder.mlp([latent_dim + context, *[self.width] * self.depth])
+    def decoder(self, latent_dim: int, shape: Sequence[int], context_dim: int) -> Decoder:
+        hidden = self.layer_builder.mlp([latent_dim + context_dim, *[self.width] * self.depth])
         return Decoder(nn.Sequential(*hidden, nn.Linear(self.width, math.prod(shape))), shape)
 
 
@@ -150,10 +150,10 @@ class Conv(Network):
     """Convolutions that halve the image in the encoder and double it in the decoder.
 
     Images may have any size. The decoder mirrors the encoder: each step about doubles the size, and
-    the last one gives the size of the image. It repeats pixels and then convolves, because a
-    transposed convolution of stride 2 overlaps unevenly, which gives checkerboard artifacts. Norm
-    and activation precede every convolution but the encoder's first. The output has a learned bias
-    at every pixel.
+    the last one gives the size of the image. The decoder repeats pixels and then convolves,
+    because a transposed 3x3 convolution of stride 2 overlaps unevenly, which gives checkerboard
+    artifacts. Norm and activation precede every convolution but the encoder's first. The output has
+    a learned bias at every pixel.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
@@ -179,11 +179,11 @@ class Conv(Network):
         """Number of channels after each halving."""
         return [self.width * 2**n for n in range(self.depth)]
 
-    def encoder(self, shape: Sequence[int], context: int) -> Encoder:
+    def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
         build = self.layer_builder
         sizes = self._sizes(shape)
         layers: list[nn.Module] = []
-        inputs = shape[0] + context
+        inputs = shape[0] + context_dim
         for outputs in self.channels:
             if layers:
                 layers += build.norm_activation(inputs)
@@ -194,12 +194,12 @@ class Conv(Network):
         features = inputs * math.prod(sizes[-1])
         return Encoder(nn.Sequential(*layers), features, flattens_input=False)
 
-    def decoder(self, latent_dim: int, shape: Sequence[int], context: int) -> Decoder:
+    def decoder(self, latent_dim: int, shape: Sequence[int], context_dim: int) -> Decoder:
         build = self.layer_builder
         sizes = self._sizes(shape)
         channels = self.channels
         first = (channels[-1], *sizes[-1])
-        layers = [build.linear(latent_dim + context, math.prod(first)), nn.Unflatten(1, first)]
+        layers = [build.linear(latent_dim + context_dim, math.prod(first)), nn.Unflatten(1, first)]
         for n in reversed(range(self.depth)):
             layers += build.residual_blocks(channels[n], self.blocks)
             layers += [*build.norm_activation(channels[n]), nn.Upsample(sizes[n])]
@@ -209,7 +209,7 @@ class Conv(Network):
         return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape)
 
     def _sizes(self, shape: Sequence[int]) -> list[tuple[int, int]]:
-        """Sizes (H, W) of the image and after each halving.
+        """Sizes (H, W) before the first halving and after each.
 
         Raises:
             ConfigError: Layer norm would normalize a single value.

@@ -138,8 +138,8 @@ class AdamW(Adam):
             https://arxiv.org/abs/1711.05101
 
     Args:
-        weight_decay: Times the learning rate, the fraction of every parameter that a step
-            subtracts.
+        weight_decay: A step subtracts learning rate * weight_decay * parameter from every
+            parameter.
         beta2: Decay of the average of squared gradients, as for adam.
     """
 

@@ -72,7 +72,7 @@ class RunWriter:
         Args:
             state: State at the start of training.
             data: SHA-256 of each split.
-            resumed: Whether the run existed before: its config.json may change.
+            resumed: Whether the run existed before; its config.json is then rewritten.
         """
         if resumed:
             write_config(self.run, state.config)
@@ -90,7 +90,7 @@ class RunWriter:
         )
 
     def save(self, state: State) -> None:
-        """Write the last checkpoint, then the other files of its newest epoch.
+        """Write last.safetensors, then the other files of the newest epoch.
 
         Raises:
             TrainingDiverged: A tensor is NaN or infinite; the old checkpoint stays.
@@ -107,7 +107,7 @@ class RunWriter:
     def write_epoch_files(self, state: State) -> None:
         """Write the other checkpoints of the newest epoch, then losses.csv.
 
-        The table is written last, so that every row has a checkpoint.
+        The table is written last, so that it never has an epoch that last.safetensors lacks.
         """
         done = len(state.history)
         if not done:
@@ -132,7 +132,7 @@ class RunWriter:
 
     @contextmanager
     def record_outcome(self) -> Iterator[None]:
-        """Write to run.json the status and reason with which the `with` block ends by an error."""
+        """If an error ends the `with` block, write its status and reason to run.json."""
         try:
             yield
         except TrainingDiverged as error:

@@ -14,14 +14,14 @@ from .options import option
 Command = TypeVar("Command", bound=Callable[..., None])
 
 # The groups of `vaecli train --help`, in order.
-FIRST = "Most used"
+MOST_USED = "Most used"
 MODEL = "Model"
 DATA = "Data"
 TRAINING = "Training"
 RUN = "Run directory"
 DISPLAY = "Display"
 GROUPS = {
-    FIRST: ("preset", "epochs", "latent_dim"),
+    MOST_USED: ("preset", "epochs", "latent_dim"),
     MODEL: (
         "posterior",
         "prior",

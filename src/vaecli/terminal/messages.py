@@ -3,6 +3,7 @@
 import shlex
 from datetime import timedelta
 
+from ..config.config import PART_KINDS, Config
 from ..data.splits import Splits
 from ..experiments.dry_run import DryRun
 from ..run.find import find_latest_run
@@ -25,7 +26,7 @@ def training_summary(run: Run, record: Record, state: State, images: Splits) -> 
     )
 
 
-def next_commands(run: Run, preset: str) -> str:
+def next_commands(run: Run, config: Config) -> str:
     """The commands to try after training."""
     option = ""
     if run != find_latest_run():
@@ -37,7 +38,11 @@ def next_commands(run: Run, preset: str) -> str:
         "plot-loss",
     )
     lines = ["Next, from this folder:", *(f"  vaecli {command}{option}" for command in commands)]
-    if preset == "vae":
+    default = Config()
+    same_parts = all(
+        getattr(config, kind).name == getattr(default, kind).name for kind in PART_KINDS
+    )
+    if config.preset == "vae" and same_parts and not config.conditional:
         lines.insert(
             0, "Faster: --preset vae-fast reaches a lower test loss in 8 epochs than vae in 50."
         )

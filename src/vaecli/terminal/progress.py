@@ -47,7 +47,7 @@ class Progress:
     Args:
         mode: auto, bar, plain (a line for every epoch) or none.
         quiet: Print nothing but warnings.
-        log: File that takes every line, whatever is printed.
+        log: File that gets every line, even those that are not printed.
         epochs: Epochs of the whole run.
     """
 
@@ -154,7 +154,7 @@ class Bar:
         self.live.start()
         self.started = time.monotonic()
         self.last_shown = self.started
-        self.images = 0  # of the epoch when last shown
+        self.images = 0  # images of this epoch that were done at the last refresh
 
     def show(self, step: Step, means: dict[str, float]) -> None:
         """Draw the two lines.
@@ -203,9 +203,9 @@ def _describe(means: dict[str, float]) -> str:
 
 @contextmanager
 def image_progress(name: str, images: int) -> Iterator[Callable[[int], object]]:
-    """A bar on a terminal; gives a function to call with the number of images that are done."""
+    """A bar on a terminal; gives a function to call after each batch with its number of images."""
     hidden = choose_mode("auto") != "bar"
     bar = ImageBar(console=Console(stderr=True), transient=True, disable=hidden)
     with bar:
         task = bar.add_task(name, total=images)
-        yield lambda done: bar.advance(task, done)
+        yield lambda batch_images: bar.advance(task, batch_images)

@@ -47,7 +47,7 @@ class Step:
         """
         return require_finite_means(self.means, self.epoch, self.learning_rate)
 
-    lr = Renamed("learning_rate")  # of version 0.1
+    lr = Renamed("learning_rate")  # its name in version 0.1
 
 
 def fit(
@@ -110,7 +110,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     config = state.config
     model = state.model
     reads_labels = state.objective.reads_labels
-    conditional = model.context > 0 or reads_labels
+    needs_labels = model.context > 0 or reads_labels
     labelled = train.labelled_indices if reads_labels else None
     order = torch.randperm(len(train), generator=stream_generator(config.seed, "order", number))
     batches = order.to(model.device).split(config.batch_size)
@@ -126,7 +126,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
             index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
         seed_device(model.device, config.seed, "noise", number, state.batch)
         x = train.pixels(index)
-        c = train.one_hot_labels(index) if conditional else None
+        c = train.one_hot_labels(index) if needs_labels else None
         with precision():
             epochs_done = number - 1 + state.batch / len(batches)
             terms = state.training_objective(model, x, c, epochs_done)

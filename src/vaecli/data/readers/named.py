@@ -50,7 +50,7 @@ def _read_torchvision(
         f"damaged ones from {folder} first), or put {files} from {url} into that folder."
     )
     if directory is None:
-        raise ConfigError(f"{kind} needs data_dir, the folder with its files. {advice}")
+        raise ConfigError(f"{kind} needs data_dir, the folder that contains {kind}/raw. {advice}")
     try:
         return idx.read_split(folder, split)
     except DataError as error:

@@ -12,8 +12,9 @@ from .posterior import Posterior
 class VonMisesFisherPosterior(Posterior):
     """Von Mises-Fisher distribution around a direction on the unit sphere.
 
-    The first half of the head's output gives the direction. The concentration is 1 plus the
-    softplus of the sum of the second half, as in the paper, and at most 100,000.
+    The encoder's last linear layer gives the direction (first half of its outputs) and the
+    concentration: 1 plus the softplus, as in the paper, of the sum of the second half, and at most
+    100,000.
 
     References:
         Hyperspherical Variational Auto-Encoders (Davidson et al., 2018),

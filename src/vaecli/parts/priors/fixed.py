@@ -81,7 +81,7 @@ class SpherePrior(Prior):
 class RingPrior(Prior):
     """A mixture of Gaussians whose means lie on a circle in the plane.
 
-    In a conditional model each class has one component, or several neighbouring ones.
+    Given labels, each class has one component, or several neighbouring ones.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
@@ -99,14 +99,14 @@ class RingPrior(Prior):
     def __init__(
         self,
         latent_dim: int,
-        context: int,
+        context_dim: int,
         components: Components = 10,
         radius: Length = 2.0,
         radial_std: Length = 0.5,
         tangential_std: Length = 0.2,
     ) -> None:
         super().__init__()
-        _require_plane("ring", latent_dim, context, components)
+        _require_plane("ring", latent_dim, context_dim, components)
         angle = torch.arange(components) * (2 * math.pi / components)
         radial = torch.stack([angle.cos(), angle.sin()], dim=-1)
         tangential = torch.stack([-angle.sin(), angle.cos()], dim=-1)
@@ -123,7 +123,7 @@ class RingPrior(Prior):
 class SwissRollPrior(Prior):
     """A mixture of many narrow Gaussians, evenly spaced along a spiral in the plane.
 
-    In a conditional model each class has a section of the spiral, the first class the innermost.
+    Given labels, each class has a section of the spiral, the first class the innermost.
 
     References:
         Adversarial Autoencoders (Makhzani et al., 2016), figure 4, https://arxiv.org/abs/1511.05644
@@ -141,15 +141,16 @@ class SwissRollPrior(Prior):
     def __init__(
         self,
         latent_dim: int,
-        context: int,
+        context_dim: int,
         components: Components = 200,
         radius: Length = 3.0,
         turns: Length = 2.0,
         std: Length = 0.1,
     ) -> None:
         super().__init__()
-        _require_plane("swiss-roll", latent_dim, context, components)
-        # the length of the spiral grows about as the square of its radius: evenly spaced points
+        _require_plane("swiss-roll", latent_dim, context_dim, components)
+        # The length of the spiral grows about as the square of its radius: the square root spaces
+        # the points evenly.
         fraction = ((torch.arange(components) + 0.5) / components).sqrt()
         angle = 2 * math.pi * turns * fraction
         direction = torch.stack([angle.cos(), angle.sin()], dim=-1)
@@ -162,12 +163,14 @@ class SwissRollPrior(Prior):
         return class_mixture(DiagonalNormal(self.loc, self.log_var), c)
 
 
-def _require_plane(name: str, latent_dim: int, context: int, components: int) -> None:
+def _require_plane(name: str, latent_dim: int, context_dim: int, components: int) -> None:
     """Raise a `ConfigError` unless latents have 2 dimensions and every class has a component."""
     if latent_dim != 2:
         raise ConfigError(f"The {name} prior lies in a plane: use latent_dim=2, not {latent_dim}.")
-    if context > components:
-        raise ConfigError(f"{context} classes need prior='{name}:components={context}' or more.")
+    if context_dim > components:
+        raise ConfigError(
+            f"{context_dim} classes need prior='{name}:components={context_dim}' or more."
+        )
 
 
 def class_mixture(components: Distribution, c: Tensor | None) -> Distribution:

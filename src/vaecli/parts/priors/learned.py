@@ -54,7 +54,7 @@ class VampPrior(Prior):
         self,
         posterior: Posterior,
         shape: tuple[int, int, int],
-        context: int,
+        context_dim: int,
         components: Components = 500,
     ) -> None:
         super().__init__()
@@ -63,8 +63,8 @@ class VampPrior(Prior):
         self.posterior = Unregistered(posterior)
         self.pseudo_inputs = nn.Parameter(torch.rand(components, *shape))
         self.pseudo_labels: nn.Parameter | None = None
-        if context:
-            self.pseudo_labels = nn.Parameter(torch.randn(components, context))
+        if context_dim:
+            self.pseudo_labels = nn.Parameter(torch.randn(components, context_dim))
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         labels = None if self.pseudo_labels is None else self.pseudo_labels.softmax(-1)
@@ -86,10 +86,12 @@ class FlowPrior(Prior):
         width: Hidden units in each.
     """
 
-    def __init__(self, latent_dim: int, context: int, depth: Layers = 4, width: Units = 64) -> None:
+    def __init__(
+        self, latent_dim: int, context_dim: int, depth: Layers = 4, width: Units = 64
+    ) -> None:
         super().__init__()
         self.base = StandardNormalPrior(latent_dim)
-        self.flow = flows.real_nvp(latent_dim, context, depth, width)
+        self.flow = flows.real_nvp(latent_dim, context_dim, depth, width)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         base = self.base()
@@ -106,12 +108,12 @@ class ConditionalPrior(Prior):
             et al., 2015), https://papers.nips.cc/paper/5775
     """
 
-    def __init__(self, latent_dim: int, context: int) -> None:
+    def __init__(self, latent_dim: int, context_dim: int) -> None:
         super().__init__()
-        if not context:
+        if not context_dim:
             raise ConfigError("The conditional prior reads labels: add conditional=True.")
         # a linear layer represents every function of a one-hot label
-        self.head = nn.Linear(context, 2 * latent_dim)
+        self.head = nn.Linear(context_dim, 2 * latent_dim)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         mean, log_var = self.head(c).chunk(2, dim=-1)

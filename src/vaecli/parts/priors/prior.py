@@ -17,7 +17,7 @@ class Prior(nn.Module, abc.ABC):
 
     A constructor declares those of these arguments that it needs: `latent_dim`, the number of
     dimensions D; `posterior`, the posterior of the same model; `shape` of the images, (C, H, W);
-    `context`, the length E of c, 0 for none; `classes`, the number of labels, 0 for none.
+    `context_dim`, the length E of c, 0 for none; `classes`, the number of labels, 0 for none.
     An objective may pass labels to the prior even if the model is not conditional. A row of c that
     is all zeros is an unknown label.
 
