@@ -63,6 +63,28 @@ def test_a_rollback_to_a_checkpoint_within_an_epoch_names_its_batch(digits, tmp_
     assert done.steps == [(2, 2), (2, 3), (2, 2), (2, 3)]
 
 
+def test_a_rollback_goes_back_to_the_last_epoch_not_to_the_best(digits, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    poison(monkeypatch, epoch=3, times=1)
+    chosen = options(digits, epochs=3, lr=0.3, seed=2, validation=32, on_nan="rollback")
+    done = run_training(chosen, run)
+    losses = [float(row["valid_loss"]) for row in runs.losses(run)]
+    assert losses[0] < losses[1]  # the best epoch was the first
+    assert "Went back to the end of epoch 2" in done.notices[0][1]
+
+
+def test_without_a_compiler_a_rollback_does_not_compile_either(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("vaecli.experiments.prepare.devices.can_compile", lambda: False)
+    monkeypatch.setattr("torch.compile", None)
+    poison(monkeypatch, epoch=2, times=1)
+    chosen = options(digits, epochs=3, compile=True, on_nan="rollback")
+    done = run_training(chosen, tmp_path / "run")
+    assert [text[:27] for _, text in done.notices] == [
+        "torch found no working C++ ",
+        "Training diverged: loss bec",
+    ]
+
+
 def test_after_three_rollbacks_training_has_diverged(digits, tmp_path, monkeypatch):
     run = tmp_path / "run"
     poisoned = poison(monkeypatch, epoch=2)

@@ -137,6 +137,13 @@ def test_quiet_shows_warnings_only_and_none_no_epochs(log, capsys, mode, quiet, 
     assert [logged[0], *logged[1:3], logged[4]] == ["hello", *HEADER, "Warning: careful"]
 
 
+def test_quiet_shows_no_bar_on_a_terminal(log, on_terminal, monkeypatch):
+    terminal = on_terminal()
+    monkeypatch.setattr(module, "REFRESH", 0.0)
+    show(log, [step(), epoch(1)], "auto", quiet=True)
+    assert terminal.getvalue() == ""
+
+
 def test_the_log_goes_on_where_it_ended(log):
     show(log, [epoch(1)])
     show(log, [epoch(2)])
