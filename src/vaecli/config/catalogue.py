@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from . import aliases
 from .build import TABLES
 from .glossary import GLOSSARY
 from .presets import PRESETS
@@ -32,11 +33,16 @@ def overview() -> str:
 def explanation(name: str) -> str:
     """What is known of a preset and of every part of this name; or the glossary.
 
+    An old name warns (`RenamedWarning`).
+
     Raises:
         ConfigError: Nothing has this name.
     """
     if name == "glossary":
         return glossary()
+    name = aliases.current_name(name, PRESETS, aliases.PRESETS, "preset")
+    for kind, table in TABLES.items():
+        name = aliases.current_name(name, table, aliases.PARTS.get(kind, {}), kind)
     found = []
     if name in PRESETS:
         found.append(_explain_preset(name))
