@@ -8,13 +8,14 @@ from dataclasses import fields
 import pytest
 
 from vaecli.config import aliases
-from vaecli.config.aliases import RenamedWarning, current_names
+from vaecli.config.aliases import current_names
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import Config
 from vaecli.config.option_files import read_options_file
 from vaecli.config.presets import PRESETS, config_from_layers, typed_options
 from vaecli.config.spec import Spec, part_options
 from vaecli.system.errors import ConfigError
+from vaecli.system.renamed import RenamedWarning
 
 
 class New:
@@ -42,7 +43,7 @@ def silent():
 
 
 def test_an_old_option_or_name_of_a_part_is_translated_with_a_warning():
-    with pytest.warns(RenamedWarning, match="The option of iwae 'outer' is now called 'bounds'."):
+    with pytest.warns(RenamedWarning, match="The iwae option 'outer' is now called 'bounds'."):
         spec = Spec.parse("iwae:outer=3").resolve(NEW, "objective")
     assert spec == Spec("iwae", {"bounds": 3})
     with pytest.warns(RenamedWarning, match="The objective 'betatc' is now called 'beta-tc'."):
@@ -84,6 +85,9 @@ def test_old_options_that_a_user_gives_are_translated_with_a_warning():
 def test_python_users_may_give_an_old_name_too():
     with pytest.warns(RenamedWarning, match="The option 'warmup' is now called 'lr_warmup'."):
         config = Config(warmup=0.1)
+    with pytest.warns(RenamedWarning) as warned:
+        Config(warmup=0.1)
+    assert warned[0].filename == __file__
     assert config == Config(lr_warmup=0.1)
     assert list(inspect.signature(Config).parameters) == [f.name for f in fields(Config)]
     with pytest.raises(TypeError, match="unexpected keyword argument 'warm'"):

@@ -13,6 +13,7 @@ from vaecli.config.glossary import GLOSSARY
 from vaecli.config.papers import PAPERS
 from vaecli.config.presets import PRESETS
 from vaecli.config.spec import part_options
+from vaecli.system.renamed import RenamedWarning
 
 PARTS = [(kind, name) for kind, table in TABLES.items() for name in table]
 
@@ -41,6 +42,12 @@ def test_the_command_prints_lists_and_explanations(cli):
     wrong = cli("parts", "gausian")
     assert wrong.status == 2
     assert "Did you mean 'gaussian'?" in wrong.err
+
+
+@pytest.mark.parametrize(("old", "new"), [("warmup", "annealing"), ("betatc", "beta-tc")])
+def test_an_old_name_is_explained_with_a_warning(old, new):
+    with pytest.warns(RenamedWarning, match=f"{old!r} is now called {new!r}"):
+        assert explanation(old) == explanation(new)
 
 
 def test_a_part_is_explained_with_type_and_default_of_every_option():

@@ -123,7 +123,7 @@ def test_json_holds_specs_as_text_and_is_read_back(tmp_path):
         assert resolve(again) == config
 
 
-@pytest.mark.parametrize("version", [3, 0, "2", None, 1.5, [1]])
+@pytest.mark.parametrize("version", [3, 0, "2", None, 1.0, 1.5, True, [1]])
 def test_a_configuration_of_a_newer_version_is_refused_in_a_sentence(version):
     with pytest.raises(ConfigError, match=r"this vaecli reads versions 1 to 2. If a newer vaecli"):
         Config.from_values({"schema_version": version})
@@ -144,6 +144,11 @@ def test_a_configuration_of_the_first_version_is_read():
         (b" " * 1_000_001, "more than 1,000,000 bytes"),
         (b'{"prior": 3}', "prior=3: should be a spec"),
         (b'{"prior": "\\udcff"}', "not UTF-8 text"),
+        (b'{"epochs": true}', "config.json: epochs=True: should be a valid integer."),
+        (b'{"warmup": "0.1"}', "config.json: lr_warmup='0.1': should be a valid number."),
+        (b'{"preset": 3}', "config.json: preset=3: should be a valid string."),
+        (b'{"epoch": 3}', "config.json: Unknown configuration key 'epoch'."),
+        (b'{"schema_version": 3}', "config.json: schema_version=3: this vaecli reads"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path, content, reason):
@@ -158,6 +163,12 @@ def test_a_file_of_a_million_bytes_is_read(tmp_path):
     path = tmp_path / "config.json"
     path.write_bytes(b'{"epochs": 3}'.ljust(1_000_000))
     assert read_options_file(path) == {"epochs": 3}
+
+
+def test_a_file_may_set_beta_and_is_translated(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"beta": 2.0, "warmup": 0.1}))
+    assert read_options_file(path) == {"beta": 2.0, "lr_warmup": 0.1}
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):

@@ -44,6 +44,14 @@ def test_a_foreign_record_is_refused(tmp_path, content):
         read_record(tmp_path)
 
 
+def test_the_record_of_a_newer_release_is_refused_with_advice(tmp_path):
+    write_record(tmp_path, new_record(seed=7))
+    path = tmp_path / "run.json"
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(RunError, match=r"schema_version is not 1\. If a newer .* upgrade"):
+        read_record(tmp_path)
+
+
 def test_a_missing_record_is_named(tmp_path):
     with pytest.raises(RunError, match=r"run\.json is missing"):
         read_record(tmp_path)

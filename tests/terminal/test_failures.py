@@ -10,6 +10,7 @@ import typer
 
 from vaecli.system.errors import (
     ConfigError,
+    ConfigFileError,
     DataError,
     Interrupted,
     ResourceError,
@@ -142,6 +143,18 @@ def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
         ("Cannot make runs/lr=0.1: it is there.", "Cannot make runs/lr=0.1: it is there."),
         ("Cannot make lr=0.1/seed=3/x: no.", "Cannot make lr=0.1/seed=3/x: no."),
         (r"Cannot make C:\lr=0.1\run: no.", r"Cannot make C:\lr=0.1\run: no."),
+        (
+            "The option 'warmup' is now called 'lr_warmup'.",
+            "--warmup is now called --lr-warmup.",
+        ),
+        (
+            "The option 'warmup' is the old name of 'lr_warmup': leave one out.",
+            "--warmup is the old name of --lr-warmup: leave one out.",
+        ),
+        (
+            "The elbo option 'cycle' is now called 'cycle_epochs'.",
+            "The elbo option 'cycle' is now called 'cycle_epochs'.",
+        ),
     ],
 )
 def test_options_of_the_library_are_shown_as_flags_but_not_in_specs_and_paths(message, shown):
@@ -154,9 +167,20 @@ def test_text_that_was_typed_stays_as_it_is(capsys, monkeypatch):
     assert capsys.readouterr().err == "Error: lr=0.1 is not empty, and --epochs 0 is too few.\n"
 
 
+@pytest.mark.parametrize("word", ["--run-dir=lr=0.1", "-rlr=0.1"])
+def test_a_path_that_is_typed_in_one_word_with_its_flag_stays_as_it_is(monkeypatch, word):
+    monkeypatch.setattr("sys.argv", ["vaecli", "train", word])
+    assert with_flags("lr=0.1 is not empty.") == "lr=0.1 is not empty."
+
+
 def test_what_a_file_holds_is_not_shown_as_a_flag(capsys):
     report_failure(RunError("x.safetensors has a broken header: epochs=0: should be 1 or more."))
     assert "header: epochs=0: should" in capsys.readouterr().err
+
+
+def test_a_value_of_a_config_file_is_not_shown_as_a_flag(capsys):
+    report_failure(ConfigFileError("c.json: epochs=True: should be a valid integer."))
+    assert capsys.readouterr().err == "Error: c.json: epochs=True: should be a valid integer.\n"
 
 
 def test_a_warning_is_one_line():

@@ -4,13 +4,12 @@ Every rename is one row of a table here. `run.migrate` translates names of tenso
 loss columns in old run directories.
 """
 
-import warnings
 from collections.abc import Container, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 from ..system.errors import ConfigError
-from ..system.renamed import RenamedWarning
+from ..system.renamed import warn_renamed
 
 T = TypeVar("T")
 
@@ -62,7 +61,7 @@ def current_name(
     if new is None:
         return name
     if warn:
-        warnings.warn(f"The {kind} {name!r} is now called {new!r}.", RenamedWarning, stacklevel=2)
+        warn_renamed(f"The {kind} {name!r} is now called {new!r}.")
     return new
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from textwrap import indent, wrap
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+from . import aliases
 from .build import TABLES
 from .glossary import GLOSSARY
 from .presets import PRESETS, Preset
@@ -35,11 +36,16 @@ def overview() -> str:
 def explanation(name: str) -> str:
     """The explanation of the preset and of every part with this name; or the glossary.
 
+    An old name warns (`RenamedWarning`).
+
     Raises:
         ConfigError: Nothing has this name.
     """
     if name == "glossary":
         return glossary()
+    name = aliases.current_name(name, PRESETS, aliases.PRESETS, "preset")
+    for kind, table in TABLES.items():
+        name = aliases.current_name(name, table, aliases.PARTS.get(kind, {}), kind)
     found = []
     if name in PRESETS:
         found.append(_explain_preset(name))

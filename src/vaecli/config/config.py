@@ -240,7 +240,7 @@ def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: A newer vaecli wrote them, or a spec is malformed.
     """
     version = values.get("schema_version", SCHEMA_VERSION)
-    if version not in range(1, SCHEMA_VERSION + 1):
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         raise ConfigError(
             f"schema_version={version!r}: this vaecli reads versions 1 to {SCHEMA_VERSION}. "
             "If a newer vaecli wrote the configuration, upgrade."
@@ -255,6 +255,17 @@ def file_values(values: Mapping[str, Any]) -> dict[str, Any]:
         if kind in current:
             current[kind] = parse_spec(kind, current[kind], from_file=True)
     return current
+
+
+def check_file_values(values: Mapping[str, Any]) -> None:
+    """Raise a `ConfigError` if a key is unknown, or a value is wrong by itself.
+
+    Args:
+        values: Under the names in use. `beta`, which becomes an option of the objective, is known.
+    """
+    fields_only = {name: value for name, value in values.items() if name != "beta"}
+    for name, value in known_keys(fields_only).items():
+        _validated(name, value)
 
 
 @cache

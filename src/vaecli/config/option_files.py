@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..system.errors import ConfigError
-from .config import file_values
+from ..system.errors import ConfigError, ConfigFileError
+from .config import check_file_values, file_values
 
 MAX_CONFIG_BYTES = 1_000_000
 
@@ -15,6 +15,7 @@ def read_options_file(path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: The file cannot be read, or holds no JSON object.
+        ConfigFileError: A key is unknown, or a value is wrong.
     """
     try:
         if not path.is_file():
@@ -30,4 +31,9 @@ def read_options_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not JSON: {error}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object of options, like a run's config.json.")
-    return file_values(values)
+    try:
+        current = file_values(values)
+        check_file_values(current)
+    except ConfigError as error:
+        raise ConfigFileError(f"{path}: {error}") from None
+    return current

@@ -84,7 +84,7 @@ class Spec:
         name = aliases.current_name(self.name, table, aliases.PARTS.get(kind, {}), kind, warn)
         known = part_options(lookup(table, name, kind))
         given = aliases.current_names(
-            self.options, known, aliases.OPTIONS.get((kind, name), {}), f"option of {name}", warn
+            self.options, known, aliases.OPTIONS.get((kind, name), {}), f"{name} option", warn
         )
         options = {option: parameter.default for option, parameter in known.items()}
         for option, value in given.items():

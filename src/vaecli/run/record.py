@@ -69,7 +69,16 @@ def read_record(folder: Path) -> Record:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
+        if isinstance(error, ValidationError) and _has_other_schema(error):
+            raise RunError(
+                f"{path} is not written by vaecli, or by a newer one: its schema_version is not 1. "
+                "If a newer vaecli wrote it, upgrade."
+            ) from error
         raise RunError(f"{path} is missing or not written by vaecli.") from error
+
+
+def _has_other_schema(error: ValidationError) -> bool:
+    return any(mistake["loc"] == ("schema_version",) for mistake in error.errors())
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -18,6 +18,10 @@ class ConfigError(VaecliError):
     status = 2
 
 
+class ConfigFileError(ConfigError):
+    """A value in a file of options that cannot be used; the message names the file."""
+
+
 class DataError(VaecliError):
     """Images or labels that are missing or cannot be read."""
 

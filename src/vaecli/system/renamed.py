@@ -1,11 +1,21 @@
 """Old names that still work, with a warning."""
 
+import sys
 import warnings
 from typing import Any
 
 
 class RenamedWarning(FutureWarning):
     """An old name was used; it still works."""
+
+
+def warn_renamed(text: str) -> None:
+    """Warn with a `RenamedWarning` that points to the line outside this package that caused it."""
+    package = __name__.partition(".")[0]
+    depth = 1
+    while sys._getframe(depth).f_globals.get("__name__", "").partition(".")[0] == package:
+        depth += 1
+    warnings.warn(text, RenamedWarning, stacklevel=depth + 1)
 
 
 class Renamed:

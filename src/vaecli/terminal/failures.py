@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import Interrupted, RunError, VaecliError
+from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
 from .output import print_stderr
 
 UNEXPECTED = 1
@@ -75,7 +75,7 @@ def _describe_defect(error: Exception) -> str:
 
 def error_text(error: VaecliError) -> str:
     """What an error says on the command line."""
-    if isinstance(error, RunError):
+    if isinstance(error, RunError | ConfigFileError):
         return str(error)  # what a file holds was not typed as an option
     return with_flags(str(error))
 
@@ -85,12 +85,12 @@ def with_flags(message: str) -> str:
 
     Text that the user typed, such as a folder that is called `lr=0.1`, stays as it is.
     """
-    typed = " ".join(word for word in sys.argv if not word.startswith("-"))
+    typed = " ".join(map(_typed_value, sys.argv[1:]))
 
     def flag(match: re.Match[str]) -> str:
         if match[0] in typed:
             return match[0]
-        option = f"--{match[1].replace('_', '-')}"
+        option = _flag(match[1])
         value = match[2]
         if value == "True":
             return option
@@ -102,7 +102,25 @@ def with_flags(message: str) -> str:
     value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
     # Neither in a spec, as in adversarial:labels=true, nor in a path, as in runs/seed=1/run.json.
     pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\])"
-    return re.sub(pattern, flag, message)
+    message = re.sub(pattern, flag, message)
+    return re.sub(
+        r"The option '(\w+)' is (now called|the old name of) '(\w+)'",
+        lambda match: f"{_flag(match[1])} is {match[2]} {_flag(match[3])}",
+        message,
+    )
+
+
+def _typed_value(word: str) -> str:
+    """The value in a word of the command line: `a` of `a`, `--run-dir=a` and `-ra`."""
+    if word.startswith("--"):
+        return word.partition("=")[2]
+    if word.startswith("-"):
+        return word[2:]
+    return word
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def format_warning(
@@ -113,4 +131,4 @@ def format_warning(
     line: str | None = None,
 ) -> str:
     """A Python warning, such as that of an old name, as one line without its place in the code."""
-    return f"Warning: {message}\n"
+    return f"Warning: {with_flags(str(message))}\n"

@@ -83,4 +83,4 @@ def test_missing_files_are_named_with_the_fix(tmp_path):
     with pytest.raises(DataError) as caught:
         read_split(tmp_path, "train")
     assert f"{tmp_path} has no file {IMAGES} or {IMAGES}.gz" in str(caught.value)
-    assert "leave out data_dir to use the bundled MNIST" in str(caught.value)
+    assert "choose no folder to use the bundled MNIST" in str(caught.value)

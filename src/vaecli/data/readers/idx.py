@@ -63,7 +63,7 @@ def find(folder: Path, name: str) -> Path:
         raise DataError(f"Cannot read {folder}: {error.strerror}.") from error
     raise DataError(
         f"{folder} has no file {name} or {name}.gz, nor has its subfolder raw or MNIST/raw. "
-        "Put the four MNIST-format files there, or leave out data_dir to use the bundled MNIST."
+        "Put the four MNIST-format files there, or choose no folder to use the bundled MNIST."
     )
 
 
