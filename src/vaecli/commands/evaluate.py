@@ -30,9 +30,9 @@ def evaluate(
     """Print distortion, rate and negative ELBO, optionally NLL.
 
     The result is one line of JSON, in nats per image. Besides split, images, seed and protocol it
-    has distortion, rate and loss. The loss is distortion + rate, the negative ELBO, whatever the
-    training objective was; that of a model with a codebook includes vq_loss. With --samples the
-    line also has samples; nll, the estimate of -log p(x) by importance sampling; and
+    has distortion, rate and loss. Whatever the training objective was, the loss is distortion +
+    rate, the negative ELBO; a model with a codebook adds vq_loss to it. With --samples the line
+    also has samples; nll, the estimate of -log p(x) by importance sampling; and
     standard_error, that of nll over the images. A deterministic model has distortion only.
     """
     from ..data.splits import load_split

@@ -48,7 +48,9 @@ OPTIONS: Mapping[tuple[str, str], Renamed] = {
 def current_name(
     name: str, known: Container[str], renamed: Renamed, kind: str, warn: bool = True
 ) -> str:
-    """The current name for `name`: its new name, unless `known` has the old one.
+    """The new name of `name` if it is an old one, else `name` itself.
+
+    A name in `known` is never an old one.
 
     Args:
         name: Old or new name.

@@ -134,8 +134,9 @@ class VonMisesFisher(UnvalidatedDistribution):
         shape = (*sample_shape, *self.direction.shape)
         direction = self.direction
         noise = torch.randn(shape, dtype=direction.dtype, device=direction.device)
-        # If the direction turns, parallel transport turns the tangent. This gradient is as exact as
-        # that of projecting the noise, and bounded even if the projection is short.
+        # The gradient of the tangent is that of parallel transport along the sphere as the
+        # direction changes. The gradient of the projected noise would be as exact, but is unbounded
+        # where the projection is short.
         fixed = direction.detach()
         tangent = F.normalize(noise - (noise * fixed).sum(-1, keepdim=True) * fixed, dim=-1)
         tangent = tangent - (tangent * direction).sum(-1, keepdim=True) * fixed

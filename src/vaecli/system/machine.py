@@ -25,7 +25,11 @@ def _require(size: int, left: int | None, who: str, of: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes of memory that this process can still allocate; None if unknown (not Linux)."""
+    """An upper limit of the memory that this process can still allocate, in bytes.
+
+    It is what the machine has available, and at most the total limit of the batch job or container.
+    None if it is unknown (not Linux).
+    """
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         available = int(lines["MemAvailable"].split()[0]) * 1024

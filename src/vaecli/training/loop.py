@@ -110,7 +110,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     config = state.config
     model = state.model
     reads_labels = state.objective.reads_labels
-    needs_labels = model.context > 0 or reads_labels
+    needs_labels = reads_labels or model.context > 0  # length of the context, 0 without labels
     labelled = train.labelled_indices if reads_labels else None
     order = torch.randperm(len(train), generator=stream_generator(config.seed, "order", number))
     batches = order.to(model.device).split(config.batch_size)

@@ -26,8 +26,8 @@ class MultiLevelPosterior(Posterior):
         width: Hidden units of the top-down network.
 
     Attributes:
-        features_per_dim: Outputs of the head per latent dimension that the top-down network reads
-            besides the upper levels; 0 for none.
+        features_per_dim: How many outputs of the head the top-down network reads for each latent
+            dimension, in addition to the upper levels; with 0 it reads only those.
         sizes: Latent dimensions of each level.
     """
 
