@@ -52,9 +52,9 @@ def test_a_device_that_is_missing_is_answered_with_those_there_are(
     ("content", "reason"),
     [
         (b'{"epoch": 3}', "Unknown configuration key 'epoch'. Did you mean 'epochs'?"),
-        (b'{"epochs": "many"}', "--epochs many: should be a valid integer"),
+        (b'{"epochs": "many"}', "epochs='many': should be a valid integer"),
         (b'{"epochs": 3,\n "lr": 0.1,\n}', "line 3 column 1"),
-        (b'\xef\xbb\xbf{"epochs": 0}', "--epochs 0: should be greater than or equal to 1"),
+        (b'\xef\xbb\xbf{"epochs": 0}', "epochs=0: should be greater than or equal to 1"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_named(cli, tmp_path, monkeypatch, content, reason):
