@@ -202,11 +202,8 @@ def test_modules_stay_within_300_lines():
 
 
 def body_lines(function: ast.FunctionDef) -> int:
-    """Lines of a function without its signature and its docstring."""
-    body = function.body
-    if ast.get_docstring(function) and len(body) > 1:
-        body = body[1:]
-    return (function.end_lineno or 0) - body[0].lineno + 1
+    """Lines of a function without its signature."""
+    return (function.end_lineno or 0) - function.body[0].lineno + 1
 
 
 def test_functions_stay_within_50_lines_and_commands_within_30():

@@ -61,5 +61,4 @@ def embed(
         path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
         points, axes = project_to_plane(latents.mean)
-        picture_bytes = latent_map.plot_latents(points, axes, latents.label, title, ending)
-        write_result(picture_bytes, path)
+        write_result(latent_map.plot_latents(points, axes, latents.label, title, ending), path)
