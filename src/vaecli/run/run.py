@@ -67,12 +67,40 @@ class Run:
 
         if not self.has_checkpoint() and self._is_run_directory():
             raise RunError(f"{self.folder} has no checkpoint yet: its first epoch has not ended.")
-        tensors, header = checkpoint.load(self.checkpoint)
-        return tensors, Header.from_values(header, self.checkpoint)
+        try:
+            tensors, header = checkpoint.load(self.checkpoint)
+            return tensors, Header.from_values(header, self.checkpoint)
+        except RunError as error:
+            raise RunError(f"{error}{self._advice()}") from error
 
     def has_checkpoint(self) -> bool:
-        """Whether the checkpoint exists."""
-        return self.checkpoint.exists()
+        """Whether the checkpoint exists; not before the first epoch ends.
+
+        Raises:
+            RunError: It is lost: it is a broken link, or run.json counts epochs.
+        """
+        try:
+            if self.checkpoint.exists():
+                return True
+        except OSError as error:
+            raise RunError(f"Cannot read {self.checkpoint}: {error.strerror}.") from error
+        if self.checkpoint.is_symlink():
+            raise RunError(f"{self.checkpoint} is a broken link.{self._advice()}")
+        done = self.record.epochs_done if self._is_run_directory() else 0
+        if done:
+            raise RunError(
+                f"{self.checkpoint} is missing, though {names.RECORD} counts {done} finished "
+                f"epochs.{self._advice()}"
+            )
+        return False
+
+    def _advice(self) -> str:
+        """What to use in place of a damaged checkpoint, if training kept one of an epoch."""
+        kept = list(self.checkpoint.parent.glob(names.EPOCH_CHECKPOINTS))
+        if self.checkpoint != self.folder / names.CHECKPOINT or not kept:
+            return ""
+        newest = max(kept, key=lambda path: (len(path.name), path.name))
+        return f" Use {newest}; --resume goes on from it in a new run directory."
 
     def history(self) -> list[Epoch]:
         """The finished epochs; none before there is a checkpoint."""

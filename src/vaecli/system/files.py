@@ -1,9 +1,12 @@
-"""Atomic file writes."""
+"""Atomic file writes, and reads of ordinary files only."""
 
 import errno
+import json
 import os
 import secrets
+import stat
 from pathlib import Path
+from typing import Any
 
 from .errors import ConfigError, ResourceError
 
@@ -57,3 +60,58 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of an ordinary file, or of a link to one.
+
+    Neither a pipe nor a device makes it wait, and of a file that is too large nothing is read.
+
+    Args:
+        path: The file.
+        limit: Most bytes that it may have.
+
+    Raises:
+        OSError: It cannot be read, is no ordinary file, or has more bytes; `strerror` says which.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
+        content = b""
+        if status.st_size <= limit:
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                content = file.read(limit + 1)  # a file of /proc has no size, and may have no end
+        if max(status.st_size, len(content)) > limit:
+            raise OSError(errno.EINVAL, f"it has more than {limit:,} bytes", str(path))
+        return content
+    finally:
+        os.close(handle)
+
+
+class RepeatedKeyError(ValueError):
+    """An object of a JSON text names a key twice."""
+
+
+def parse_json(content: bytes | str) -> Any:
+    """The value of a JSON text, with or without a byte order mark.
+
+    Raises:
+        RepeatedKeyError: An object names a key twice: readers would differ in which value counts.
+        ValueError: It is not JSON, not UTF-8, or nested too deep.
+    """
+    text = content if isinstance(content, str) else content.decode("utf-8-sig")
+    try:
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise RepeatedKeyError(f"it names {twice!r} twice")
+    return values
