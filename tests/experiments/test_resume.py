@@ -211,7 +211,7 @@ def test_auto_resumes_a_run_of_the_same_options_only(run_dir, digits):
 
 def test_auto_resumes_a_run_whose_configuration_lacks_an_option(run_dir):
     """An older release wrote it, and did not know the option."""
-    runs.set_record(run_dir, status="running")
+    runs.set_record(run_dir, status="running", epochs_done=0)
     config = resolve(vaecli.open(run_dir, "last").config)
     (run_dir / names.CHECKPOINT).unlink()
     values = {**runs.config(run_dir), "network": "mlp:width=16,depth=1"}

@@ -179,8 +179,14 @@ def restore_state(run: Run, state: State) -> None:
     if not run.has_checkpoint():
         return
     tensors, header = run.contents
-    checkpoint.check_shapes(state.tensors(), tensors, run.checkpoint, ignored="means.sums")
+    checkpoint.check_means(header.position.names, tensors, run.checkpoint)
+    expected = _without_means(state.tensors())
+    checkpoint.check_shapes(expected, _without_means(tensors), run.checkpoint)
     state.restore(tensors, header.position.model_dump(), header.history)
+
+
+def _without_means(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith("means.")}
 
 
 def best_model(run: Run, state: State) -> VAE:
