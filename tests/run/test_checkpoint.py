@@ -111,7 +111,7 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
         ({"vaecli": "10.1", "readable_by": "9.9"}, "version 9.9 or later"),
         ({"vaecli": "10.1"}, "version 10.1 or later"),  # the version that wrote it
         ({"vaecli": __version__}, "a newer version"),  # forged
-        ({"vaecli": "10.1", "readable_by": __version__}, "version 10.1 or later"),
+        ({"vaecli": "10.1", "readable_by": __version__}, "a newer version"),
         ({"readable_by": "9.9\x1b[31m"}, "a newer version"),
         ({"readable_by": [9]}, "a newer version"),
         ({}, "a newer version"),
@@ -220,13 +220,7 @@ def test_running_means_that_are_not_those_of_the_metrics_are_named(path, names, 
     checkpoint.check_means(("loss", "distortion"), whole, path)
 
 
-@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.complex64])
-def test_numbers_of_an_unusual_type_end_in_a_message(path, dtype):
-    checkpoint.save(path, {"a": torch.zeros(4).to(dtype)}, {})
-    try:
-        tensors, _ = checkpoint.load(path)
-    except RunError as error:
-        assert "is not a vaecli checkpoint" in str(error)
-    else:
-        with pytest.raises(RunError, match="found"):
-            checkpoint.check_shapes({"a": torch.zeros(4)}, tensors, path)
+def test_numbers_of_an_unusual_type_end_in_a_message(path):
+    checkpoint.save(path, {"a": torch.zeros(4).to(torch.float8_e4m3fn)}, {})
+    with pytest.raises(RunError, match=r"is not a vaecli checkpoint: .* not implemented"):
+        checkpoint.load(path)

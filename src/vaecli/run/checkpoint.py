@@ -24,6 +24,8 @@ FORMAT = 2  # incremented when older releases cannot read a new checkpoint
 READABLE_BY = "0.2.0"  # the oldest vaecli that reads this format
 KEY = "vaecli"  # the only key: with several, the bytes of the file differ between processes
 
+VERSION = r"\d{1,6}(\.\d{1,6}){1,2}"
+
 Tensors = dict[str, Tensor]
 
 
@@ -117,16 +119,14 @@ def _describe(tensor: Tensor) -> str:
 
 def _newer_version(header: dict[str, Any]) -> str | None:
     """The oldest version that reads the file, by its own account, if it is newer than this one."""
-    for key in ("readable_by", "vaecli"):
-        version = header.get(key)
-        if isinstance(version, str) and re.fullmatch(r"\d{1,6}(\.\d{1,6}){1,2}", version):
-            if _numbers(version) > _numbers(__version__):
-                return version
+    for version in (header.get("readable_by"), header.get("vaecli")):
+        if isinstance(version, str) and re.fullmatch(VERSION, version):
+            return version if _numbers(version) > _numbers(__version__) else None
     return None
 
 
 def _numbers(version: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", version)[:3]]
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:

@@ -26,9 +26,12 @@ def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
     path = Path(path)
     try:
         if path.is_file():
-            folder = path.parent.parent
-            if path.parent.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
-                return Run(folder, path)
+            inside = path.parent
+            if inside.name in ("", ".."):
+                inside = inside.resolve()
+            folder = inside.parent
+            if inside.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
+                return Run(folder, inside / path.name)
             return Run(path.parent, path)
         if (path / names.CONFIG).is_file():
             return Run(path, path / _choose_checkpoint(path, checkpoint))

@@ -229,7 +229,7 @@ def check_start(
     before = {} if record is None else record.data
     if before not in ({}, data) and not allow_data_change:
         raise ConfigError(
-            f"The data differ from those {run.folder} was trained on: restore them, start a new "
+            "The data differ from those that the run was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
     disk = required_disk(state)
