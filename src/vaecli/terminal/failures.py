@@ -13,6 +13,7 @@ import typer
 
 from ..config.config import Config
 from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
+from ..system.text import escape_controls
 from .output import print_stderr
 
 UNEXPECTED = 1
@@ -131,4 +132,4 @@ def format_warning(
     line: str | None = None,
 ) -> str:
     """A Python warning, such as that of an old name, as one line without its place in the code."""
-    return f"Warning: {with_flags(str(message))}\n"
+    return f"Warning: {escape_controls(with_flags(str(message)))}\n"

@@ -17,6 +17,7 @@ from rich.text import Text
 from ..experiments.events import Notice
 from ..objectives import METRIC_UNITS
 from ..system.errors import VaecliError
+from ..system.text import escape_controls
 from ..training.epoch import Epoch
 from ..training.loop import Step
 from .failures import error_text, with_flags
@@ -65,7 +66,7 @@ class Progress:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, VaecliError):
-            self._write_log(error_text(error))
+            self._write_log(escape_controls(error_text(error)))
         if self.bar:
             with suppress(OSError):  # the terminal is gone, and its cursor with it
                 self.bar.live.stop()
@@ -112,6 +113,7 @@ class Progress:
             self._print(line, hidden=self.mode == "none")
 
     def _print(self, text: str, even_if_quiet: bool = False, hidden: bool = False) -> None:
+        text = escape_controls(text)
         self._write_log(text)
         if hidden or (self.quiet and not even_if_quiet):
             return
