@@ -9,7 +9,8 @@ import torch
 
 from vaecli import __version__
 from vaecli.run import checkpoint
-from vaecli.system.errors import RunError
+from vaecli.system import machine
+from vaecli.system.errors import ResourceError, RunError
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7, dtype=torch.int64)}
 
@@ -223,4 +224,11 @@ def test_running_means_that_are_not_those_of_the_metrics_are_named(path, names, 
 def test_numbers_of_an_unusual_type_end_in_a_message(path):
     checkpoint.save(path, {"a": torch.zeros(4).to(torch.float8_e4m3fn)}, {})
     with pytest.raises(RunError, match=r"is not a vaecli checkpoint: .* not implemented"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_that_memory_cannot_hold_is_not_read(path, monkeypatch):
+    """As a sparse file with a forged header may be."""
+    monkeypatch.setattr(machine, "available_memory", lambda: path.stat().st_size - 1)
+    with pytest.raises(ResourceError, match=rf"The checkpoint {re.escape(str(path))} needs .* MB"):
         checkpoint.load(path)

@@ -51,18 +51,19 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
     Raises:
         RunError: The file is missing, damaged, or written by another program or a newer vaecli.
+        ResourceError: It is larger than the memory that is left.
     """
     try:
         if not path.is_file():
             raise RunError(f"There is no checkpoint file {path}.")
         path.open("rb").close()  # safe_open reports a file without read permission as missing
-        # a forged header may ask for all the zeros of a sparse file
-        machine.require_memory(path.stat().st_size, f"The checkpoint {path}")
     except OSError as error:
         raise RunError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {}, path)
+            # a forged file may be sparse, and have more zeros than the memory holds
+            machine.require_memory(path.stat().st_size, f"The checkpoint {path}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.pop("sha256", None) != _digest(tensors, header):
             raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")

@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import ConfigError, ResourceError
 
@@ -74,20 +74,37 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         OSError: It cannot be read, is no ordinary file, or has more bytes; `strerror` says which.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
+    with os.fdopen(_open_ordinary(path, os.O_RDONLY), "rb") as file:
         content = b""
-        if status.st_size <= limit:
-            with os.fdopen(handle, "rb", closefd=False) as file:
-                content = file.read(limit + 1)  # a file of /proc has no size, and may have no end
-        if max(status.st_size, len(content)) > limit:
+        size = os.fstat(file.fileno()).st_size
+        if size <= limit:
+            content = file.read(limit + 1)  # a file of /proc has no size, and may have no end
+        if max(size, len(content)) > limit:
             raise OSError(errno.EINVAL, f"it has more than {limit:,} bytes", str(path))
         return content
-    finally:
-        os.close(handle)
+
+
+def open_log(path: Path) -> IO[str]:
+    """An ordinary file, opened to append text to it; it is made if there is none.
+
+    Raises:
+        OSError: It cannot be written, or is a link or no ordinary file; `strerror` says which.
+    """
+    if path.is_symlink():  # what it leads to may be anything
+        raise OSError(errno.EINVAL, "it is a link", str(path))
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    handle = _open_ordinary(path, flags)
+    return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
+
+
+def _open_ordinary(path: Path, flags: int) -> int:
+    """The handle of an ordinary file; opening a pipe or a device does not wait for it."""
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o666)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is not an ordinary file", str(path))
 
 
 class RepeatedKeyError(ValueError):
