@@ -24,7 +24,7 @@ from vaecli.experiments.resume import (
 from vaecli.run import names
 from vaecli.run.create import make_run
 from vaecli.run.lock import run_lock
-from vaecli.system.errors import ConfigError, RunError
+from vaecli.system.errors import ConfigError, ConfigFileError, RunError
 
 # Another value of every option that a resume may change.
 CHANGED = {
@@ -55,6 +55,23 @@ def test_a_new_run_has_the_options_over_the_file_over_the_preset(digits, tmp_pat
     assert plan.config.epochs == 8  # of the preset
     assert (plan.config.lr, plan.config.seed, plan.config.batch_size) == (0.5, 6, 128)
     assert plan.complete_reason() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"preset": "nonsense"}', "Unknown preset 'nonsense'"),
+        ('{"network": "mlp:nonsense=1"}', "The network mlp has no option 'nonsense'"),
+        ('{"objective": "elbo:beta=2", "beta": 3.0}', "set beta: leave one out"),
+        ('{"lr": 0.5, "lr": 0.1}', "it names 'lr' twice: leave one out"),
+        ('{"network": "mlp:width=1,width=2"}', "sets width twice: leave one out"),
+    ],
+)
+def test_a_mistake_in_a_file_is_reported_with_its_name(tmp_path, text, reason):
+    file = tmp_path / "given.json"
+    file.write_text(text)
+    with pytest.raises(ConfigFileError, match=f"^{re.escape(str(file))}: .*{re.escape(reason)}"):
+        make_plan({"network": "conv"}, config_file=file)
 
 
 def test_a_plan_has_every_option_of_every_part(digits):
