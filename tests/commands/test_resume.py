@@ -1,6 +1,5 @@
 """`vaecli train --resume`: exact, idempotent, one process at a time."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -95,20 +94,25 @@ def test_auto_with_a_run_dir_can_be_repeated(cli, digits, tmp_path):
     assert (tmp_path / "run" / names.RECORD).read_bytes() == before
 
 
-def test_a_checkpoint_of_an_epoch_is_a_whole_state_but_is_not_resumed(cli, digits, tmp_path):
+def test_a_checkpoint_of_an_epoch_goes_on_in_a_new_run(cli, digits, tmp_path, monkeypatch):
     run = tmp_path / "run"
     cli(*arguments(digits, run, "-q", "--epochs", 3, "--save-every", 2))
     second = run / names.EPOCH_CHECKPOINT.format(2)
     assert cli("sample", "-r", second, "-o", tmp_path / "2.png").status == 0
+    monkeypatch.chdir(tmp_path)
     done = cli("train", "--resume", second)
-    assert done.status == 2
-    assert f"use --resume {run}." in done.err
-    final = runs.tensors(run)
-    shutil.copy(second, tmp_path / "copy")
-    (tmp_path / "copy").rename(run / names.CHECKPOINT)  # `final` is mapped from the old file
-    runs.set_record(run, status="interrupted")
-    assert cli("train", "-q", "--resume", run).status == 0
-    runs.assert_same_tensors(runs.tensors(run), final)
+    assert (done.status, done.out) == (0, "runs/mnist-vae-1\n")
+    assert done.err.startswith(f"Goes on from {second}, 2 finished epochs.\nTraining runs/mnist-")
+    runs.assert_same_tensors(runs.tensors(tmp_path / "runs/mnist-vae-1"), runs.tensors(run))
+    done = cli("train", "-q", "--resume", second, "--run-dir", "new", "--epochs", 4)
+    assert (done.status, done.out) == (0, "new\n")
+    assert len(runs.losses(tmp_path / "new")) == 4
+    dry = cli("train", "--resume", second, "--run-dir", "dry", "--dry-run")
+    assert " for 1 epoch of " in dry.out
+    assert not (tmp_path / "dry").exists()
+    refused = cli("train", "--resume", second, "--run-dir", run)
+    assert refused.status == 2
+    assert "is not empty" in refused.err
 
 
 def test_a_run_that_another_process_trains_is_refused(cli, run_dir):

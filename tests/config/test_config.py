@@ -193,3 +193,9 @@ def test_durations_are_in_seconds():
     for text in ("99999d", "0s", "0h0m"):
         with pytest.raises(ConfigError, match="must be above 0 and below 10 years"):
             Config(max_time=text)
+
+
+def test_with_values_takes_the_old_name_of_an_option_with_a_warning():
+    with pytest.warns(FutureWarning, match="'warmup' is now called 'lr_warmup'"):
+        changed = Config().with_values(warmup=0.5)
+    assert changed.lr_warmup == 0.5

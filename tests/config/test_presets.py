@@ -87,7 +87,11 @@ def test_beta_is_an_option_of_the_objective():
         return str(config_from_layers(options).objective)
 
     assert objective(beta=4.0) == "elbo:beta=4.0"
-    assert objective(beta=4.0, objective="elbo:free_bits=3,beta=2") == "elbo:free_bits=3,beta=4.0"
+    assert objective(beta=4.0, objective="elbo:free_bits=3") == "elbo:free_bits=3,beta=4.0"
+    with pytest.raises(ConfigError, match=r"Both objective='elbo:beta=2' and beta=4.0 set beta"):
+        objective(beta=4.0, objective="elbo:beta=2")
+    over = config_from_layers({"objective": "elbo:beta=2"}, {"beta": 4.0})  # a flag over a file
+    assert str(over.objective) == "elbo:beta=4.0"
     assert objective(beta=2.0, preset="beta-vae") == "elbo:beta=2.0"
     assert objective(beta=0.0) == "elbo:beta=0.0"
     assert objective(beta=None) == "elbo"

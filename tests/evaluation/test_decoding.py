@@ -8,7 +8,7 @@ from tests.conftest import bars
 from vaecli.evaluation import decoding
 from vaecli.evaluation.embeddings import embed
 from vaecli.evaluation.latent_density import COMPONENTS, fit_density
-from vaecli.system.errors import ConfigError
+from vaecli.system.errors import ConfigError, NotFiniteError
 from vaecli.system.seeds import random_stream
 
 CPU = torch.device("cpu")
@@ -113,3 +113,32 @@ def test_reconstructions_are_decoded_posterior_means(model):
     c = TEST.one_hot_labels(everything)
     wanted = model.decode(model.embed(originals, c), c)
     torch.testing.assert_close(found, wanted)
+
+
+def overflow(module):
+    """Make the weights so large, though finite, that what they give is NaN or infinite."""
+    with torch.no_grad():
+        for index, weight in enumerate(module.parameters()):
+            weight.copy_(torch.full_like(weight, 3e38 * (-1) ** index))
+            weight[..., ::2] *= -1
+    return module
+
+
+@pytest.mark.parametrize("part", ["posterior", "likelihood"])
+def test_finite_weights_that_overflow_give_an_error_and_no_picture(conditional, part):
+    overflow(getattr(conditional, part))
+    labels = torch.tensor([0, 1, 0])
+    what = "latents|pixels" if part == "posterior" else "pixels"
+    message = rf"The ({what}) are NaN or infinite: the weights are too large"
+    with pytest.raises(NotFiniteError, match=message):
+        decoding.reconstruct(conditional, TEST)
+    with pytest.raises(NotFiniteError, match=message):
+        decoding.sample_fitted(conditional, labels, 0, TEST, components=2)
+    with pytest.raises(NotFiniteError, match=message):
+        decoding.sample_style(conditional, labels, 0, TEST, 0)
+    if part == "likelihood":
+        with pytest.raises(NotFiniteError, match=message):
+            decoding.sample_prior(conditional, labels, 0)
+    else:
+        with pytest.raises(NotFiniteError, match=message):
+            embed(conditional, TEST)

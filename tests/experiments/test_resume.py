@@ -1,15 +1,18 @@
 """Which run is trained: a new one, or one that is resumed, and what may change about it."""
 
 import json
+import re
+import shutil
 from dataclasses import fields
 
 import pytest
 
 import vaecli
 from tests import runs
-from tests.experiments.trainings import options
+from tests.experiments.trainings import options, run_training
 from vaecli.config.build import resolve
 from vaecli.config.config import Config, to_json
+from vaecli.experiments.prepare import start_run
 from vaecli.experiments.resume import (
     CHANGEABLE_ON_RESUME,
     Plan,
@@ -21,7 +24,7 @@ from vaecli.experiments.resume import (
 from vaecli.run import names
 from vaecli.run.create import make_run
 from vaecli.run.lock import run_lock
-from vaecli.system.errors import ConfigError, RunError
+from vaecli.system.errors import ConfigError, ConfigFileError, RunError
 
 # Another value of every option that a resume may change.
 CHANGED = {
@@ -54,6 +57,23 @@ def test_a_new_run_has_the_options_over_the_file_over_the_preset(digits, tmp_pat
     assert plan.complete_reason() is None
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"preset": "nonsense"}', "Unknown preset 'nonsense'"),
+        ('{"network": "mlp:nonsense=1"}', "The network mlp has no option 'nonsense'"),
+        ('{"objective": "elbo:beta=2", "beta": 3.0}', "set beta: leave one out"),
+        ('{"lr": 0.5, "lr": 0.1}', "it names 'lr' twice: leave one out"),
+        ('{"network": "mlp:width=1,width=2"}', "sets width twice: leave one out"),
+    ],
+)
+def test_a_mistake_in_a_file_is_reported_with_its_name(tmp_path, text, reason):
+    file = tmp_path / "given.json"
+    file.write_text(text)
+    with pytest.raises(ConfigFileError, match=f"^{re.escape(str(file))}: .*{re.escape(reason)}"):
+        make_plan({"network": "conv"}, config_file=file)
+
+
 def test_a_plan_has_every_option_of_every_part(digits):
     plan = make_plan(options(digits, objective="iwae:samples=3"))
     assert "samples=3" in str(plan.config.objective)
@@ -76,13 +96,137 @@ def test_a_run_is_resumed_with_its_own_configuration(run_dir):
     assert to_json(plan.config) == to_json(vaecli.open(run_dir).config)
 
 
-def test_a_run_is_resumed_by_its_last_checkpoint_only(run_dir):
+def test_a_run_is_resumed_by_its_last_checkpoint(run_dir, monkeypatch):
     last = run_dir / names.CHECKPOINT
     assert make_plan({}, resume=str(last)).run == vaecli.open(run_dir, "last")
-    other = last.with_name("epoch-0001.safetensors")
-    other.write_bytes(last.read_bytes())
-    with pytest.raises(ConfigError, match="from the last checkpoint only: use --resume"):
-        make_plan({}, resume=str(other))
+    monkeypatch.chdir(last.parent)
+    for path in (last.name, f"../checkpoints/{last.name}"):
+        assert make_plan({}, resume=path).run.folder.samefile(run_dir)
+
+
+@pytest.fixture(scope="session")
+def kept(digits, tmp_path_factory):
+    """A run of four epochs with a checkpoint of each, and its second is the best."""
+    run = tmp_path_factory.mktemp("kept") / "run"
+    chosen = options(digits, epochs=4, save_every=1, validation=32, lr=0.1, seed=2)
+    run_training(chosen, run)
+    best = min(vaecli.open(run).history(), key=lambda epoch: epoch.valid["loss"]).number
+    assert best == 2
+    return run
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_a_checkpoint_of_an_epoch_goes_on_in_a_new_run_to_the_same_bits(kept, tmp_path, epoch):
+    source = kept / names.EPOCH_CHECKPOINT.format(epoch)
+    before = runs.contents(kept)
+    new = tmp_path / "new"
+    training = run_training({}, new, resume=str(source))
+    assert runs.contents(kept) == before
+    assert training.notices[0] == ("info", f"Goes on from {source}, {epoch} finished epochs.")
+    assert training.epochs == list(range(epoch + 1, 5))
+    for name in (names.CHECKPOINT, names.BEST, names.EPOCH_CHECKPOINT.format(4)):
+        runs.assert_same_tensors(runs.tensors(new, name), runs.tensors(kept, name))
+    found = runs.losses(new)
+    seconds = ("train_seconds", "test_seconds")
+    assert [{**row, **dict.fromkeys(seconds)} for row in found] == [
+        {**row, **dict.fromkeys(seconds)} for row in runs.losses(kept)
+    ]
+    for name in (names.SAMPLES, names.RECONSTRUCTIONS, names.EPOCH_SAMPLES.format(4)):
+        assert (new / name).read_bytes() == (kept / name).read_bytes()
+    record = runs.record(new)
+    assert (record["status"], record["epochs_done"], record["resumes"]) == ("completed", 4, 0)
+    assert record["data"] == runs.record(kept)["data"]
+
+
+def test_a_new_run_has_a_checkpoint_before_its_first_epoch(kept, tmp_path):
+    """What a kill in that epoch leaves can be resumed."""
+    plan = make_plan({"epochs": 9}, resume=str(kept / names.EPOCH_CHECKPOINT.format(3)))
+    with start_run(plan.config, None, tmp_path / "new", source=plan.source):
+        pass
+    run = vaecli.open(tmp_path / "new", "last")
+    assert len(run.history()) == run.record.epochs_done == len(runs.losses(tmp_path / "new")) == 3
+    assert run.config.epochs == 9
+    assert make_plan({}, resume=str(tmp_path / "new")).run == run
+
+
+def test_the_weights_of_a_best_epoch_that_is_lost_are_missed_with_a_word(kept, tmp_path):
+    lone = tmp_path / "copy.safetensors"
+    lone.write_bytes((kept / names.EPOCH_CHECKPOINT.format(3)).read_bytes())
+    training = run_training({}, tmp_path / "new", resume=str(lone))
+    assert training.notices[1] == (
+        "warning",
+        f"{tmp_path} no longer has the weights of the best of these epochs.",
+    )
+    runs.assert_same_tensors(runs.tensors(tmp_path / "new"), runs.tensors(kept))
+
+
+def test_a_new_run_may_change_the_same_options_as_a_resume(kept):
+    source = str(kept / names.EPOCH_CHECKPOINT.format(2))
+    assert make_plan({"epochs": 9}, resume=source).config.epochs == 9
+    with pytest.raises(ConfigError, match=r"Cannot change --lr from 0\.1 to 0\.5"):
+        make_plan({"lr": 0.5}, resume=source)
+    for more in ({"config_file": "x"}, {"overwrite": True}):
+        with pytest.raises(ConfigError, match="--resume RUN excludes --run-dir, --config and"):
+            make_plan({}, resume=source, **more)
+
+
+def test_other_images_are_refused_in_a_new_run_too(kept, tmp_path, monkeypatch):
+    run = shutil.copytree(kept, tmp_path / "run")
+    runs.set_record(run, data={"train": "0" * 64, "test": "0" * 64})
+    plan = make_plan({}, resume=str(run / names.EPOCH_CHECKPOINT.format(2)))
+    new = tmp_path / "new"
+    with (
+        pytest.raises(ConfigError, match="The data differ from those"),
+        start_run(plan.config, None, new, source=plan.source),
+    ):
+        raise AssertionError("it started")
+    assert not new.exists()
+
+
+def test_the_weights_of_the_best_epoch_alone_are_not_gone_on_from(kept):
+    with pytest.raises(ConfigError, match=r"best\.safetensors has the weights alone"):
+        make_plan({}, resume=str(kept / names.BEST))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda path: path.unlink(), "is missing, though run.json counts 4 finished epochs."),
+        (lambda path: (path.unlink(), path.symlink_to("nothing")), "is a broken link."),
+        (lambda path: path.write_bytes(bytes(1000)), "is not a vaecli checkpoint"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-4] + b"abcd"), "Checksum mismatch"),
+    ],
+    ids=["missing", "link", "zeros", "flipped"],
+)
+def test_a_lost_checkpoint_is_never_resumed_from_the_start(kept, tmp_path, harm, reason):
+    """The error names the newest checkpoint of an epoch, if there is one."""
+    run = shutil.copytree(kept, tmp_path / "run")
+    before = runs.contents(run)
+    harm(run / names.CHECKPOINT)
+    before.pop(run / names.CHECKPOINT)
+    newest = run / names.EPOCH_CHECKPOINT.format(4)
+    ways = ({"resume": str(run)}, {"resume": "auto", "run_dir": run})
+    for way in ways:
+        with pytest.raises(RunError) as caught:
+            make_plan(options_of(run) if "run_dir" in way else {}, **way)
+        assert reason in str(caught.value)
+        assert f"Use {newest}; --resume goes on from it in a new run" in str(caught.value)
+    with pytest.raises(RunError, match=re.escape(str(newest))):
+        vaecli.open(run, "last").model()
+    for path in (run / "checkpoints").glob("epoch-*"):
+        before.pop(path)
+        path.unlink()
+    with pytest.raises(RunError) as caught:
+        make_plan({}, resume=str(run))
+    assert reason in str(caught.value)
+    assert "Use " not in str(caught.value)
+    assert {p: b for p, b in runs.contents(run).items() if p.name != "last.safetensors"} == before
+
+
+def options_of(run):
+    """The options that a run was trained with."""
+    values = runs.config(run)
+    return {name: value for name, value in values.items() if name != "schema_version"}
 
 
 @pytest.mark.parametrize(
@@ -175,8 +319,6 @@ def test_a_run_whose_last_pictures_are_missing_is_not_complete(run_dir):
 
 
 def test_a_run_that_ended_early_is_extended_by_patience(digits, tmp_path):
-    from tests.experiments.trainings import run_training
-
     run = tmp_path / "run"
     run_training(options(digits, epochs=50, lr=0.2, seed=2, validation=32, patience=1), run)
     reason = make_plan({}, resume=str(run)).complete_reason()
@@ -211,7 +353,7 @@ def test_auto_resumes_a_run_of_the_same_options_only(run_dir, digits):
 
 def test_auto_resumes_a_run_whose_configuration_lacks_an_option(run_dir):
     """An older release wrote it, and did not know the option."""
-    runs.set_record(run_dir, status="running")
+    runs.set_record(run_dir, status="running", epochs_done=0)
     config = resolve(vaecli.open(run_dir, "last").config)
     (run_dir / names.CHECKPOINT).unlink()
     values = {**runs.config(run_dir), "network": "mlp:width=16,depth=1"}

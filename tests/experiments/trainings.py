@@ -55,7 +55,7 @@ def run_training(
     """Train to the end; `into` keeps what was yielded before a failure."""
     training = into or Training()
     plan = make_plan(chosen, resume=resume, run_dir=run_dir)
-    with start_run(plan.config, plan.run, run_dir) as started:
+    with start_run(plan.config, plan.run, run_dir, source=plan.source) as started:
         training.state = started.state
         stop = stop or StopRequest(plan.config)
         training.events.extend(started.notices)

@@ -9,7 +9,8 @@ import torch
 
 from vaecli import __version__
 from vaecli.run import checkpoint
-from vaecli.system.errors import RunError
+from vaecli.system import machine
+from vaecli.system.errors import ResourceError, RunError
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(7, dtype=torch.int64)}
 
@@ -110,6 +111,10 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
     [
         ({"vaecli": "10.1", "readable_by": "9.9"}, "version 9.9 or later"),
         ({"vaecli": "10.1"}, "version 10.1 or later"),  # the version that wrote it
+        ({"vaecli": __version__}, "a newer version"),  # forged
+        ({"vaecli": "10.1", "readable_by": __version__}, "a newer version"),
+        ({"readable_by": "9.9\x1b[31m"}, "a newer version"),
+        ({"readable_by": [9]}, "a newer version"),
         ({}, "a newer version"),
     ],
 )
@@ -191,9 +196,39 @@ def test_check_shapes_names_the_first_three_differences(path):
         checkpoint.check_shapes(expected, found, path)
 
 
-def test_check_shapes_leaves_the_shape_of_one_tensor_free(path):
-    checkpoint.check_shapes(TENSORS, TENSORS, path)
-    other = {**TENSORS, "a": torch.zeros(7)}
-    checkpoint.check_shapes(TENSORS, other, path, ignored="a")
-    with pytest.raises(RunError, match="a: expected"):
-        checkpoint.check_shapes(TENSORS, other, path, ignored="b")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.int32])
+def test_a_tensor_of_another_type_is_named(path, dtype):
+    other = {**TENSORS, "a": TENSORS["a"].to(dtype)}
+    name = str(dtype).removeprefix("torch.")
+    with pytest.raises(RunError, match=rf"a: expected \(2, 3\), found \(2, 3\) of {name}\)"):
+        checkpoint.check_shapes(TENSORS, other, path)
+
+
+@pytest.mark.parametrize(
+    ("names", "means"),
+    [
+        (("loss",), {"means.sums": torch.zeros(()), "means.finite": torch.zeros(())}),
+        ((), {"means.sums": torch.zeros(2), "means.finite": torch.zeros(())}),
+        ((), {"means.sums": torch.zeros(()), "means.finite": torch.zeros((), dtype=torch.int64)}),
+        ((), {"means.sums": torch.zeros(())}),
+        ((), {"means.finite": torch.zeros(())}),
+    ],
+)
+def test_running_means_that_are_not_those_of_the_metrics_are_named(path, names, means):
+    with pytest.raises(RunError, match=r"does not fit its own position \(means\.\w+: expected \("):
+        checkpoint.check_means(names, means, path)
+    whole = {"means.sums": torch.zeros(2), "means.finite": torch.zeros((), dtype=torch.bfloat16)}
+    checkpoint.check_means(("loss", "distortion"), whole, path)
+
+
+def test_numbers_of_an_unusual_type_end_in_a_message(path):
+    checkpoint.save(path, {"a": torch.zeros(4).to(torch.float8_e4m3fn)}, {})
+    with pytest.raises(RunError, match=r"is not a vaecli checkpoint: .* not implemented"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_that_memory_cannot_hold_is_not_read(path, monkeypatch):
+    """As a sparse file with a forged header may be."""
+    monkeypatch.setattr(machine, "available_memory", lambda: path.stat().st_size - 1)
+    with pytest.raises(ResourceError, match=rf"The checkpoint {re.escape(str(path))} needs .* MB"):
+        checkpoint.load(path)

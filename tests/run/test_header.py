@@ -1,11 +1,14 @@
 """Headers of checkpoints that are false: refused before anything is built from them."""
 
+from copy import deepcopy
+from dataclasses import asdict
+
 import pytest
 import torch
 
 import vaecli
 from vaecli.config import build
-from vaecli.run import checkpoint, names
+from vaecli.run import checkpoint, history, names
 from vaecli.run.header import Header
 from vaecli.system.errors import RunError
 from vaecli.training.divergence import MAX_ROLLBACKS
@@ -93,3 +96,70 @@ def test_a_checkpoint_that_does_not_fit_its_configuration_is_refused(run_dir):
     change_header(run_dir, config={**config, "latent_dim": 4})
     with pytest.raises(RunError, match=r"posterior.head.bias: expected \(8,\), found \(6,\)"):
         vaecli.open(run_dir).model()
+
+
+def places(values, at=()):
+    """Every place in a header, as the keys that lead to it."""
+    if at:
+        yield at
+    inner = values.items() if isinstance(values, dict) else enumerate(values)
+    for key, value in inner:
+        if isinstance(value, dict | list) and value:
+            yield from places(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+def changed(values, at, value):
+    """A copy of a header with another value at a place; none if the value is `KeyError`."""
+    copy = deepcopy(values)
+    inner = copy
+    for key in at[:-1]:
+        inner = inner[key]
+    if value is KeyError:
+        del inner[at[-1]]
+    else:
+        inner[at[-1]] = value
+    return copy
+
+
+WRONG = (KeyError, None, -1, 3, 10**30, 1.7e308, "x\x1b", [1], {"a": 1})
+
+
+@pytest.mark.parametrize("value", WRONG, ids=str)
+def test_a_false_value_anywhere_in_a_header_is_refused_or_can_be_used(trained, value):
+    path = trained / names.CHECKPOINT
+    header = checkpoint.load(path)[1]
+    refused = 0
+    for at in places(header):
+        try:
+            read = Header.from_values(changed(header, at, value), path)
+        except RunError:
+            refused += 1
+            continue
+        history.encode([asdict(epoch) for epoch in read.history])
+        assert all(abs(v) <= history.MAX_MEAN for e in read.history for v in e.train.values())
+        assert bool(read.position.batch) == bool(read.position.names)
+    assert refused > 20
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("history", [EPOCH | {"number": 2}]),
+        ("history", [EPOCH, EPOCH]),
+        ("history", [EPOCH | {"train": MEANS | {"rate": 1.7e308}}]),
+        ("history", [EPOCH | {"train_seconds": 1.7e308}]),
+        ("history", [EPOCH | {"test": {"loss": 1.0}}]),
+        ("position", {"batch": 3, "seconds": 0.0, "names": [], "images": 96}),
+        ("position", {"batch": 3, "seconds": 0.0, "names": ["loss"], "images": 96}),
+        ("position", {"batch": 0, "seconds": 0.0, "names": ["loss", "distortion"], "images": 0}),
+        ("position", {"batch": 0, "seconds": 1.7e308, "names": [], "images": 0}),
+        ("position", {"batch": 10**30, "seconds": 0.0, "names": [], "images": 10**30}),
+    ],
+)
+def test_a_position_or_history_that_cannot_be_is_refused(trained, key, value):
+    path = trained / names.CHECKPOINT
+    header = checkpoint.load(path)[1] | {key: value}
+    with pytest.raises(RunError, match="has a broken header"):
+        Header.from_values(header, path)

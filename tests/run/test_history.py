@@ -82,3 +82,36 @@ def test_a_file_that_is_no_table_of_losses_is_refused(trained, run_dir, content)
     (run_dir / "losses.csv").write_text(content)
     with pytest.raises(RunError, match="is not a table of losses"):
         vaecli.open(run_dir).losses()
+
+
+HEAD = "epoch,train_loss,train_distortion,train_rate,test_loss,test_distortion,test_rate\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        (HEAD + "1,1,1,1,1,1,1\n").replace(",", ";"),
+        HEAD + "1,1e308,1,1,1,1,1\n",
+        HEAD + "1e308,1,1,1,1,1,1\n",
+        HEAD + "2,1,1,1,1,1,1\n",
+        HEAD + "1,1\n",
+        HEAD + "1,1,1,1,1,1,1,1\n",
+    ],
+)
+def test_numbers_or_columns_that_training_cannot_give_are_refused(tmp_path, content):
+    path = tmp_path / "losses.csv"
+    path.write_text(content)
+    with pytest.raises(RunError, match="is not a table of losses"):
+        history.decode(path)
+
+
+def test_a_byte_order_mark_and_an_infinite_loss_are_read(tmp_path):
+    path = tmp_path / "losses.csv"
+    path.write_text("\ufeff" + HEAD + "1,inf,nan,1,2,1,1\n", encoding="utf-8")
+    columns = history.decode(path)
+    assert (columns["epoch"], columns["train_loss"], columns["test_loss"]) == ([1], [math.inf], [2])
+
+
+def test_epochs_with_other_columns_leave_cells_empty():
+    first, second = rows(history.encode([epoch(1), epoch(2, train={**MEANS, "mmd": 0.5})]))
+    assert (first["train_mmd"], second["train_mmd"]) == ("", "0.5")

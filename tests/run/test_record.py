@@ -63,3 +63,29 @@ def test_a_start_without_a_time_zone_is_foreign(trained, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(values))
     with pytest.raises(RunError, match="not written by vaecli"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started": "99999-01-01T00:00:00Z"},
+        {"ended": "2026-01-01T00:00:00"},
+        {"epochs_done": -1},
+        {"epochs_done": 10**30},
+        {"seed": 1e308},
+        {"argv": None},
+    ],
+    ids=str,
+)
+def test_a_record_with_a_false_value_names_it(trained, tmp_path, changes):
+    (tmp_path / "run.json").write_text(json.dumps({**record(trained), **changes}))
+    (name,) = changes
+    with pytest.raises(RunError, match=rf"run\.json is not written by vaecli: {name}: "):
+        read_record(tmp_path)
+
+
+def test_a_record_that_names_a_key_twice_is_refused(trained, tmp_path):
+    text = (trained / "run.json").read_text().replace('"seed": 0', '"seed": 0, "seed": 1')
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunError, match="it names 'seed' twice"):
+        read_record(tmp_path)

@@ -1,5 +1,6 @@
 """A run directory, read."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -90,13 +91,14 @@ def test_a_lone_checkpoint_never_takes_the_losses_of_a_neighbour(run_dir, traine
 
 
 @pytest.mark.parametrize(
-    ("method", "read"), [("is_file", Run.model), ("open", Run.model), ("read_text", Run.losses)]
+    ("place", "method", "read"),
+    [(Path, "is_file", Run.model), (Path, "open", Run.model), (os, "open", Run.losses)],
 )
-def test_a_file_that_may_not_be_read_is_named(run_dir, monkeypatch, method, read):
+def test_a_file_that_may_not_be_read_is_named(run_dir, monkeypatch, place, method, read):
     def denied(*arguments, **options):
         raise PermissionError(13, "Permission denied")
 
     run = vaecli.open(run_dir)
-    monkeypatch.setattr(Path, method, denied)
+    monkeypatch.setattr(place, method, denied)
     with pytest.raises(RunError, match=r"Cannot read .*: Permission denied"):
         read(run)

@@ -1,10 +1,11 @@
-"""Atomic writes."""
+"""Atomic writes, and reads of ordinary files only."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from tests.processes import posix
 from vaecli.system import files
 from vaecli.system.errors import ConfigError, ResourceError
 
@@ -52,3 +53,91 @@ def test_a_device_is_written_to_directly():
     with pytest.raises(ResourceError, match="/dev/full"):
         files.write_atomic(Path("/dev/full"), b"x")
     assert Path("/dev/full").is_char_device()
+
+
+def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 100)
+    assert files.read_file(path, 100) == b"x" * 100
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert files.read_file(link, 100) == b"x" * 100
+    with pytest.raises(OSError, match="it has more than 99 bytes"):
+        files.read_file(path, 99)
+
+
+def test_of_a_sparse_giant_nothing_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setattr(os, "fdopen", lambda *a, real=os.fdopen: Unread(real(*a)))
+    with pytest.raises(OSError, match="it has more than 1,000 bytes"):
+        files.read_file(path, 1000)
+
+
+class Unread:
+    """A file that must not be read."""
+
+    def __init__(self, file):
+        self.file = file
+        self.fileno = file.fileno
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        self.file.close()
+
+    def read(self, size):
+        raise AssertionError("it was read")
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def zeros(path):
+    path.symlink_to("/dev/zero")
+
+
+@posix
+@pytest.mark.parametrize("make", [Path.mkdir, pipe, zeros])
+@pytest.mark.parametrize("use", [lambda path: files.read_file(path, 1000), files.open_log])
+def test_what_is_no_ordinary_file_is_neither_read_nor_written(tmp_path, make, use):
+    """Nor waited for: a pipe has nobody at its other end."""
+    path = tmp_path / "a"
+    make(path)
+    with pytest.raises(OSError, match=r"it is not an ordinary file|it is a link|directory|device"):
+        use(path)
+
+
+def test_a_log_grows_at_its_end_and_leads_nowhere_else(tmp_path):
+    path = tmp_path / "log"
+    for line in ("größe", "\udcff"):
+        with files.open_log(path) as log:
+            print(line, file=log)
+    assert path.read_text(encoding="utf-8") == "größe\n\\udcff\n"
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with pytest.raises(OSError, match="it is a link"):
+        files.open_log(link)
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [(b'{"a": [1, {"b": null}]}', {"a": [1, {"b": None}]}), (b"\xef\xbb\xbf[]", []), ("2", 2)],
+)
+def test_json_is_read_with_or_without_a_byte_order_mark(content, value):
+    assert files.parse_json(content) == value
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "b": 2, "a": 1}', '[{"x": {"a": 1, "a": 2}}]'])
+def test_an_object_that_names_a_key_twice_is_refused(text):
+    with pytest.raises(files.RepeatedKeyError, match="it names 'a' twice"):
+        files.parse_json(text)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5_000])
+def test_what_is_no_json_is_a_value_error(content):
+    with pytest.raises(ValueError, match=r"."):
+        files.parse_json(content)

@@ -128,3 +128,14 @@ def test_a_closed_stderr_is_no_error(monkeypatch):
 
     monkeypatch.setattr(output.sys, "stderr", Gone())
     assert print_stderr("x") is None
+
+
+def test_control_characters_in_a_message_or_on_a_terminal_are_escaped(capsys, monkeypatch):
+    """A folder or a file may be called so."""
+    print_stderr("Cannot read \x1b]0;title\x07run\u202e:\n  denied.")
+    assert capsys.readouterr().err == "Cannot read \\x1b]0;title\\x07run\\u202e:\n  denied.\n"
+    for is_terminal, shown in ((True, rb"a\x1b[31m"), (False, b"a\x1b[31m")):
+        stream = Stream(is_terminal=is_terminal)
+        monkeypatch.setattr(sys, "stdout", stream)
+        print_path(Path("a\x1b[31m"))
+        assert stream.bytes.getvalue() == shown + os.linesep.encode()

@@ -41,7 +41,8 @@ def train(
         str | None,
         option(
             "--resume",
-            help="Resume RUN; auto: the newest unfinished run with these options, or a new one.",
+            help="Resume RUN, or go on from a checkpoint file in a new run; auto: the newest "
+            "unfinished run with these options, or a new one.",
             metavar="RUN|auto",
             rich_help_panel=MOST_USED,
             autocompletion=complete_run,
@@ -160,7 +161,7 @@ def _train(
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest(config))
         started = stack.enter_context(
-            start_run(config, plan.run, run_dir, overwrite, allow_data_change)
+            start_run(config, plan.run, run_dir, overwrite, allow_data_change, plan.source)
         )
         run = started.writer.run
         progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))

@@ -52,6 +52,17 @@ def resolve(config: Config) -> Config:
     return config.with_values(**changes) if changes else config
 
 
+def check_specs(values: Mapping[str, Any]) -> None:
+    """Raise a `ConfigError` if a spec among these values names no part, or a wrong option.
+
+    Args:
+        values: Fields of `Config` by name; the specs among them are parsed.
+    """
+    for kind, table in TABLES.items():
+        if kind in values:
+            values[kind].resolve(table, kind)
+
+
 def build(
     config: Config,
     shape: tuple[int, int, int],

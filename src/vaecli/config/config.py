@@ -201,11 +201,15 @@ class Config:
     def with_values(self, **changes: Any) -> Self:
         """A copy with these values; the other fields are not validated again.
 
+        Old names of the fields are translated, with a warning.
+
         Raises:
             ConfigError: A name is unknown, or a value is wrong.
         """
+        known = Config.__dataclass_fields__
+        current = aliases.current_names(changes, known, aliases.KEYS, "option")
         changed = copy(self)
-        for name, value in known_keys(changes).items():
+        for name, value in known_keys(current).items():
             changed._set(name, value)
         changed._check_combinations()
         return changed

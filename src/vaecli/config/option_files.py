@@ -1,9 +1,9 @@
 """JSON files of options, such as a run's config.json."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from ..system import files
 from ..system.errors import ConfigError, ConfigFileError
 from .config import check_file_values, file_values
 
@@ -18,16 +18,14 @@ def read_options_file(path: Path) -> dict[str, Any]:
         ConfigFileError: A key is unknown, or a value is wrong.
     """
     try:
-        if not path.is_file():
-            raise ConfigError(f"Cannot read the configuration {path}: there is no such file.")
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(
-                f"{path} is no configuration: it has more than {MAX_CONFIG_BYTES:,} bytes."
-            )
-        values = json.loads(path.read_text(encoding="utf-8-sig"))
+        values = files.parse_json(files.read_file(path, MAX_CONFIG_BYTES))
+    except FileNotFoundError:
+        raise ConfigError(f"Cannot read the configuration {path}: there is no such file.") from None
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # also not UTF-8, or a number of 5,000 digits
+    except files.RepeatedKeyError as error:
+        raise ConfigFileError(f"{path}: {error}: leave one out.") from None
+    except ValueError as error:  # also not UTF-8, or a number of 5,000 digits
         raise ConfigError(f"{path} is not JSON: {error}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold one JSON object of options, like a run's config.json.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..system.errors import ConfigError
 from . import aliases
 from .config import Config, known_keys
 from .papers import PAPERS, Paper
@@ -138,16 +139,33 @@ def config_from_layers(*layers: Mapping[str, Any]) -> Config:
     return Config(**known_keys(with_beta({**changes, **given}, Config.objective)))
 
 
+def check_layer(values: Mapping[str, Any]) -> None:
+    """Raise the errors of `config_from_layers` that are of one layer alone.
+
+    Args:
+        values: Options by name, as `option_files.read_options_file` returns them.
+    """
+    current = typed_options(values)
+    lookup(PRESETS, str(current.get("preset", Config.preset)), "preset")
+
+
 def typed_options(values: Mapping[str, Any]) -> dict[str, Any]:
     """Options that a user gave, under the names in use; an old name warns (`RenamedWarning`).
 
     Raises:
-        ConfigError: An option is given under its old and its new name.
+        ConfigError: An option is given under its old and its new name, or beta twice.
     """
     known = Config.__dataclass_fields__
     current = aliases.current_names(values, known, aliases.KEYS, "option")
     if isinstance(preset := current.get("preset"), str):
         current["preset"] = aliases.current_name(preset, PRESETS, aliases.PRESETS, "preset")
+    beta = current.get("beta")
+    if beta is not None and "objective" in current:
+        objective = parse_spec("objective", current["objective"])
+        if "beta" in objective.options:
+            raise ConfigError(
+                f"Both objective='{objective}' and beta={beta} set beta: leave one out."
+            )
     return current
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..data.images import Images
 from ..model import VAE
 from ..objectives.objective import EVALUATION_BATCH_SIZE
+from ..system.errors import NotFiniteError
 
 
 def batches(
@@ -35,3 +36,15 @@ def evaluation_mode(model: VAE) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
+
+
+def require_finite(values: Tensor, what: str) -> Tensor:
+    """The same values; a `NotFiniteError` if one of them is NaN or infinite.
+
+    Args:
+        values: A result of a model; finite weights may be so large that it overflows.
+        what: Names them in the message, such as "samples".
+    """
+    if not values.isfinite().all():
+        raise NotFiniteError(f"The {what} are NaN or infinite: the weights are too large.")
+    return values

@@ -12,7 +12,7 @@ from ..data.splits import load_split
 from ..model import VAE
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
-from .batches import batches, evaluation_mode
+from .batches import batches, evaluation_mode, require_finite
 from .embeddings import embed
 from .latent_density import COMPONENTS, fit_density
 
@@ -74,6 +74,7 @@ def sample_images(
 
     Raises:
         ConfigError: The options contradict each other or the model.
+        NotFiniteError: The model overflows.
     """
     if style_of is not None and fit is not None:
         raise ConfigError("style_of keeps the latent of an image, fit samples new ones: use one.")
@@ -96,8 +97,8 @@ def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
     """
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         c = _context(model, labels)
-        z = model.sample_latent(len(labels), c)
-        return model.decode(z, c)
+        z = require_finite(model.sample_latent(len(labels), c), "latents of the prior")
+        return require_finite(model.decode(z, c), "pixels")
 
 
 def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, components: int) -> Tensor:
@@ -116,7 +117,7 @@ def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, componen
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         density = fit_density(embed(model, train).mean, components)
         z = density.sample((len(labels),)).to(model.device)
-        return model.decode(z, _context(model, labels))
+        return require_finite(model.decode(z, _context(model, labels)), "pixels")
 
 
 def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: int) -> Tensor:
@@ -141,8 +142,8 @@ def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: i
         raise ConfigError(f"style_of={index}: there are {len(images):,} images, numbered from 0.")
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         [(x, c)] = batches(images.subset(slice(index, index + 1)), model.device)
-        z = model.embed(x, c).expand(len(labels), -1)
-        return model.decode(z, _context(model, labels))
+        z = require_finite(model.embed(x, c), "latents").expand(len(labels), -1)
+        return require_finite(model.decode(z, _context(model, labels)), "pixels")
 
 
 def _context(model: VAE, labels: Tensor) -> Tensor | None:
@@ -154,11 +155,15 @@ def reconstruct(model: VAE, images: Images) -> tuple[Tensor, Tensor]:
     """The images and their reconstructions, both of shape `(N, C, H, W)`, on the CPU.
 
     A conditional model reads the labels of the images.
+
+    Raises:
+        NotFiniteError: The model overflows.
     """
     originals = []
     reconstructions = []
     with random_stream(model.device, "reconstructions"), evaluation_mode(model):
         for x, c in batches(images, model.device):
             originals.append(x.cpu())
-            reconstructions.append(model.reconstruct(x, c).cpu())
+            z = require_finite(model.embed(x, c), "latents")
+            reconstructions.append(require_finite(model.decode(z, c), "pixels").cpu())
     return torch.cat(originals), torch.cat(reconstructions)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from ..data.images import Images
 from ..model import VAE
 from ..system.seeds import random_stream
-from .batches import batches, evaluation_mode
+from .batches import batches, evaluation_mode, require_finite
 
 ENDINGS = (".npz", ".csv", ".npy")
+MIN_LOG_VAR = -1e9  # a deterministic code has -inf
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,20 @@ class Embeddings:
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
-    """The posteriors of all images; a conditional model reads their labels."""
+    """The posteriors of all images; a conditional model reads their labels.
+
+    Raises:
+        NotFiniteError: The model overflows.
+    """
     means = []
     log_vars = []
     with random_stream(model.device, "embeddings"), evaluation_mode(model):
         for x, c in batches(images, model.device):
             q = model.encode(x, c)
-            means.append(q.mean.cpu())
-            log_vars.append(q.variance.log().cpu())
+            means.append(require_finite(q.mean, "latents").cpu())
+            log_var = q.variance.log()
+            require_finite(log_var.clamp(min=MIN_LOG_VAR), "variances of latents")
+            log_vars.append(log_var.cpu())
     return Embeddings(
         label=images.labels.cpu().numpy(),
         mean=torch.cat(means).numpy(),

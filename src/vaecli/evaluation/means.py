@@ -3,6 +3,7 @@
 import torch
 
 from ..objectives import LossTerms
+from ..system.errors import RunError
 
 
 class RunningMeans:
@@ -26,13 +27,22 @@ class RunningMeans:
         self.batches = 0
 
     def add(self, terms: LossTerms, images: int) -> None:
-        """Add the metrics of a batch with this number of images. Does not wait for the device."""
+        """Add the metrics of a batch with this number of images. Does not wait for the device.
+
+        Raises:
+            RunError: They are not the metrics of the batches before, which a checkpoint gave.
+        """
         values = torch.stack(tuple(terms.metrics.values()))
         if not self.batches:
             self.names = tuple(terms.metrics)
             self.finite = values.new_zeros(())
             self.last = torch.zeros_like(values)
             self.sums = torch.zeros_like(values)
+        elif tuple(terms.metrics) != self.names:
+            raise RunError(
+                f"The checkpoint is of an epoch with the metrics {', '.join(self.names)}, but the "
+                f"objective gives {', '.join(terms.metrics)}: train anew."
+            )
         self.last = torch.where(self.finite == self.batches, values, self.last)
         self.sums = self.sums.add(values, alpha=images)
         self.finite = self.finite + self.sums.isfinite().all()  # a NaN or infinite sum stays so

@@ -59,8 +59,8 @@ def estimate(
         VaecliError: A check failed.
     """
     run = plan.run or planned_run(run_dir, overwrite)
-    record = plan.run.record if plan.run else None
-    prepared, _ = prepare_run(plan.config, run, record, allow_data_change)
+    source = plan.run or plan.source
+    prepared, _ = prepare_run(plan.config, run, source, allow_data_change)
     state = prepared.state
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)

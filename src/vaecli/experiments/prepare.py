@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..config.config import Config
 from ..data.splits import Splits, load
+from ..run.branch import branch
 from ..run.create import new_run
-from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
 from ..system import devices
@@ -71,24 +71,37 @@ def prepare(config: Config) -> Prepared:
 
 
 def prepare_run(
-    config: Config, run: Run, record: Record | None, allow_data_change: bool
+    config: Config, run: Run, source: Run | None, allow_data_change: bool
 ) -> tuple[Prepared, dict[str, str]]:
-    """What `prepare` gives, where the run left training, and the SHA-256 of each split.
+    """What `prepare` gives, where the source left training, and the SHA-256 of each split.
 
     Args:
         config: With every option of every part.
-        run: The run to train.
-        record: What its run.json says; None before the run is made.
-        allow_data_change: Whether the images may differ from those of the run so far.
+        run: The run to train; it need not exist yet.
+        source: The run or the checkpoint from which training goes on; None at its start.
+        allow_data_change: Whether the images may differ from those of the source.
 
     Raises:
         VaecliError: Training cannot start.
     """
     prepared = prepare(config)
-    if record is not None:
-        restore_state(run, prepared.state)
+    record = None
+    if source is not None:
+        restore_state(source, prepared.state)
+        record = source.record if source.is_run_directory() else None
     data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
     return prepared, data
+
+
+def _branch(source: Run, writer: RunWriter, state: State) -> list[Notice]:
+    """Write what a new run has of the checkpoint from which it goes on; notices about it."""
+    has_best = branch(source, writer, state)
+    done = len(state.history)
+    notices = [Notice(f"Goes on from {source.checkpoint}, {done} finished epochs.")]
+    if not has_best:
+        text = f"{source.folder} no longer has the weights of the best of these epochs."
+        notices.append(Notice(text, "warning"))
+    return notices
 
 
 @contextmanager
@@ -98,6 +111,7 @@ def start_run(
     run_dir: Path | None = None,
     overwrite: bool = False,
     allow_data_change: bool = False,
+    source: Run | None = None,
 ) -> Iterator[StartedRun]:
     """A new or resumed run, locked inside the `with` block.
 
@@ -109,6 +123,7 @@ def start_run(
         run_dir: Directory of a new run; by default the next free one under runs/.
         overwrite: Whether a new run replaces the one in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
+        source: A checkpoint of another run, from which the new run goes on.
 
     Raises:
         VaecliError: Training cannot start.
@@ -117,7 +132,9 @@ def start_run(
         opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
         with opened as run, ExitStack() as start_up:
             writer = start_up.enter_context(RunWriter(run))
-            prepared, data = prepare_run(config, run, writer.record, allow_data_change)
+            prepared, data = prepare_run(config, run, existing or source, allow_data_change)
             writer.begin(prepared.state, data, resumed=existing is not None)
+            if source is not None:
+                prepared.notices += _branch(source, writer, prepared.state)
             stack.enter_context(start_up.pop_all())  # the lock is kept after the start
         yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

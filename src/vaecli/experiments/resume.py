@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from ..config import presets
-from ..config.build import monitor_of, resolve
+from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
 from ..config.option_files import read_options_file
+from ..run import names
 from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
 from ..run.run import Run
-from ..system.errors import ConfigError, RunError
+from ..system.errors import ConfigError, ConfigFileError, RunError
 from ..training.early_stopping import stop_reason
 
 # Options that a resume may change; `on_nan`, so that a diverged run can continue with rollbacks.
@@ -28,6 +29,11 @@ CHANGEABLE_ON_RESUME = (
     "on_nan",
 )
 
+NOT_WITH_RUN = (
+    "--resume RUN excludes --run-dir, --config and --overwrite: leave them out. Only the file of "
+    "another checkpoint than the last goes on in a new run, where --run-dir says."
+)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -36,10 +42,12 @@ class Plan:
     Attributes:
         config: The resolved configuration.
         run: The run to resume; None for a new one.
+        source: The checkpoint from which a new run goes on; None for one from the start.
     """
 
     config: Config
     run: Run | None = None
+    source: Run | None = None
 
     def complete_reason(self) -> str | None:
         """Why nothing is left to train in the run to resume; None if something is."""
@@ -65,8 +73,9 @@ def make_plan(
     Args:
         options: Values of fields of `Config`, and `beta`, that the user gave.
         config_file: JSON file of options, which `options` override.
-        resume: Path of a run to resume, or "auto" for the newest run with the same options that is
-            neither completed nor diverged; if there is none, a new run.
+        resume: Path of a run to resume, or of a checkpoint to go on from in a new run; "auto" for
+            the newest run with the same options that is neither completed nor diverged, and if
+            there is none, a new run.
         run_dir: Directory of a new run, or with "auto" of the run to resume.
         overwrite: Whether a new run replaces the one in `run_dir`.
 
@@ -75,12 +84,10 @@ def make_plan(
         RunError: The run to resume is missing or damaged.
     """
     if resume not in (None, "auto"):
-        if run_dir or config_file or overwrite:
-            raise ConfigError(
-                "--resume RUN excludes --run-dir, --config and --overwrite: leave them out."
-            )
-        return _resume(_open_last(resume), options)
-    layers = [] if config_file is None else [read_options_file(config_file)]
+        if config_file or overwrite:
+            raise ConfigError(NOT_WITH_RUN)
+        return _resume_path(resume, options, run_dir)
+    layers = [] if config_file is None else [_read_layer(config_file)]
     config = resolve(presets.config_from_layers(*layers, options))
     run = _find_run(run_dir, config) if resume else None
     if run is None:
@@ -88,18 +95,35 @@ def make_plan(
     return _resume(run, options)
 
 
-def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
-    return Plan(config_for_resume(run, options), run)
+def _read_layer(path: Path) -> dict[str, Any]:
+    """The options in a file, each checked by itself; the errors name the file."""
+    values = read_options_file(path)
+    try:
+        presets.check_layer(values)
+        check_specs(values)
+    except ConfigError as error:
+        raise ConfigFileError(f"{path}: {error}") from None
+    return values
 
 
-def _open_last(path: str) -> Run:
-    """The run to resume; `ConfigError` if `path` is a checkpoint other than its last."""
+def _resume_path(path: str, options: Mapping[str, Any], run_dir: Path | None) -> Plan:
+    """The plan that resumes a run, or goes on from a checkpoint that is not the last of a run."""
     run = open_run(path, "last")
-    if run != open_run(run.folder, "last"):
-        raise ConfigError(
-            f"--resume continues from the last checkpoint only: use --resume {run.folder}."
-        )
-    return run
+    if run.checkpoint.is_file() and run.checkpoint != run.folder / names.CHECKPOINT:
+        if not run.holds_training_state():
+            raise ConfigError(
+                f"{path} has the weights alone: --resume needs a checkpoint of the whole training, "
+                f"such as {names.CHECKPOINT} or one that --save-every kept."
+            )
+        return Plan(config_for_resume(run, options), source=run)
+    if run_dir:
+        raise ConfigError(NOT_WITH_RUN)
+    return _resume(run, options)
+
+
+def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
+    run.has_checkpoint()  # raises if it is lost: training would begin again
+    return Plan(config_for_resume(run, options), run)
 
 
 def _find_run(run_dir: Path | None, config: Config) -> Run | None:

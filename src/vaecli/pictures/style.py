@@ -7,6 +7,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..system.text import escape_controls
+
 ENDINGS = (".png", ".pdf", ".svg")
 
 # Ten colours that people with a colour vision deficiency can distinguish too:
@@ -26,8 +28,11 @@ COLORS = [
 
 
 def printable(text: str) -> str:
-    """The text with a question mark for each byte that is not UTF-8, as in a folder's name."""
-    return text.encode(errors="replace").decode()
+    """The text with a question mark for each byte that is not UTF-8, as in a folder's name.
+
+    Control characters, which an SVG must not hold, are escaped.
+    """
+    return escape_controls(text.encode(errors="replace").decode())
 
 
 def style_axes(axes: Axes) -> None:

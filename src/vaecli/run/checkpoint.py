@@ -6,6 +6,7 @@ a SHA-256 of itself and every tensor.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from ..system import files
+from ..system import files, machine
 from ..system.errors import RunError
+from ..system.version import __version__
 from . import migrate
 
 FORMAT = 2  # incremented when older releases cannot read a new checkpoint
 READABLE_BY = "0.2.0"  # the oldest vaecli that reads this format
 KEY = "vaecli"  # the only key: with several, the bytes of the file differ between processes
+
+VERSION = r"\d{1,6}(\.\d{1,6}){1,2}"
 
 Tensors = dict[str, Tensor]
 
@@ -47,6 +51,7 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
 
     Raises:
         RunError: The file is missing, damaged, or written by another program or a newer vaecli.
+        ResourceError: It is larger than the memory that is left.
     """
     try:
         if not path.is_file():
@@ -57,28 +62,29 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = _header(file.metadata() or {}, path)
+            # a forged file may be sparse, and have more zeros than the memory holds
+            machine.require_memory(path.stat().st_size, f"The checkpoint {path}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, RuntimeError) as error:
+        if header.pop("sha256", None) != _digest(tensors, header):
+            raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")
+        for name, tensor in tensors.items():
+            if not tensor.isfinite().all():
+                raise RunError(f"{path} holds NaN or infinite numbers, in {name}.")
+    except (SafetensorError, OSError, RuntimeError) as error:  # also an unusual type of numbers
         raise RunError(f"{path} is not a vaecli checkpoint: {error}.") from error
-    if header.pop("sha256", None) != _digest(tensors, header):
-        raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise RunError(f"{path} holds NaN or infinite numbers, in {name}.")
     return migrate.upgrade(tensors, header)
 
 
-def check_shapes(expected: Tensors, tensors: Tensors, path: Path, ignored: str = "") -> None:
-    """Raise `RunError` unless the tensors have the expected names and shapes.
+def check_shapes(expected: Tensors, tensors: Tensors, path: Path) -> None:
+    """Raise `RunError` unless the tensors have the expected names, shapes and types.
 
     Args:
-        expected: Tensors of a model made from the checkpoint's own configuration.
+        expected: Tensors made from the checkpoint's own configuration.
         tensors: Tensors in the checkpoint.
         path: Path of the checkpoint, for the message.
-        ignored: Name of a tensor that is not checked.
     """
-    wanted = {name: tuple(t.shape) for name, t in expected.items() if name != ignored}
-    found = {name: tuple(t.shape) for name, t in tensors.items() if name != ignored}
+    wanted = {name: _describe(tensor) for name, tensor in expected.items()}
+    found = {name: _describe(tensor) for name, tensor in tensors.items()}
     if wanted == found:
         return
     names = sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
@@ -87,6 +93,41 @@ def check_shapes(expected: Tensors, tensors: Tensors, path: Path, ignored: str =
         for n in names[:3]
     )
     raise RunError(f"{path} does not fit its own configuration ({first}).")
+
+
+def check_means(names: tuple[str, ...], tensors: Tensors, path: Path) -> None:
+    """Raise `RunError` unless the running means in a checkpoint are numbers of these metrics.
+
+    Their type is not checked: it depends on the precision of training.
+    """
+    expected = {"means.sums": (len(names),) if names else (), "means.finite": ()}
+    for name, shape in expected.items():
+        tensor = tensors.get(name)
+        if tensor is None or tuple(tensor.shape) != shape or not tensor.is_floating_point():
+            found = "nothing" if tensor is None else _describe(tensor)
+            raise RunError(
+                f"{path} does not fit its own position ({name}: expected {shape}, found {found})."
+            )
+
+
+def _describe(tensor: Tensor) -> str:
+    """The shape, and the type of the numbers where it is not the usual one."""
+    shape = str(tuple(tensor.shape))
+    if tensor.dtype == torch.float32:
+        return shape
+    return f"{shape} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _newer_version(header: dict[str, Any]) -> str | None:
+    """The oldest version that reads the file, by its own account, if it is newer than this one."""
+    for version in (header.get("readable_by"), header.get("vaecli")):
+        if isinstance(version, str) and re.fullmatch(VERSION, version):
+            return version if _numbers(version) > _numbers(__version__) else None
+    return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
@@ -100,8 +141,8 @@ def _header(metadata: dict[str, str], path: Path) -> dict[str, Any]:
         raise RunError(f"{path} is not a vaecli checkpoint: its format is {version!r}.")
     if version > FORMAT:
         needed = "a newer version"
-        if writer := header.get("readable_by") or header.get("vaecli"):
-            needed = f"version {writer} or later"
+        if named := _newer_version(header):
+            needed = f"version {named} or later"
         raise RunError(
             f"{path} has format {version}, which this vaecli does not read: it needs {needed}."
         )

@@ -1,6 +1,5 @@
 """Find runs on the disk: by path, the newest, or all."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -27,9 +26,12 @@ def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
     path = Path(path)
     try:
         if path.is_file():
-            folder = path.parent.parent
-            if path.parent.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
-                return Run(folder, path)
+            inside = path.parent
+            if inside.name in ("", ".."):
+                inside = inside.resolve()
+            folder = inside.parent
+            if inside.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
+                return Run(folder, inside / path.name)
             return Run(path.parent, path)
         if (path / names.CONFIG).is_file():
             return Run(path, path / _choose_checkpoint(path, checkpoint))
@@ -72,10 +74,20 @@ def find_latest_run(root: Path = Path(defaults.RUNS)) -> Run | None:
 
 def runs_newest_first(root: Path = Path(defaults.RUNS)) -> list[Run]:
     """The runs under `root`, by the start that run.json says, the newest first."""
+    return scan_runs(root)[0]
+
+
+def scan_runs(root: Path = Path(defaults.RUNS)) -> tuple[list[Run], list[str]]:
+    """The runs under `root`, the newest first, and why each of the others cannot be read."""
     started = []
-    for path in root.glob(f"*/{names.RECORD}"):
+    problems = []
+    for path in sorted(root.glob(f"*/{names.RECORD}")):
         folder = path.parent
-        if (folder / names.CONFIG).is_file():
-            with suppress(RunError):
+        try:
+            if (folder / names.CONFIG).is_file():
                 started.append((read_record(folder).started, folder))
-    return [open_run(folder, "last") for _, folder in sorted(started, reverse=True)]
+        except RunError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"Cannot read {folder}: {error.strerror}.")
+    return [open_run(folder, "last") for _, folder in sorted(started, reverse=True)], problems

@@ -1,5 +1,6 @@
 """The JSON header of a checkpoint, validated before a model is built from it."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -8,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from ..config.config import Config
 from ..system.errors import ConfigError, RunError
 from ..training.epoch import Epoch
+from .history import MAX_MEAN
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+MAX_SECONDS = 1e10  # 300 years
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
 Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: products fit into int64
 
 
@@ -63,10 +66,9 @@ class Header(BaseModel):
         """
         try:
             header = cls.model_validate(values)
-            for epoch in header.history:
-                for means in (epoch.train, epoch.test, epoch.valid or epoch.train):
-                    if "loss" not in means:
-                        raise ConfigError("an epoch of its history has no loss.")
+            _check_position(header.position)
+            for number, epoch in enumerate(header.history, 1):
+                _check_epoch(epoch, number)
         except ConfigError as error:
             raise RunError(f"{path} has a broken header: {error}") from None
         except ValidationError as error:
@@ -74,3 +76,30 @@ class Header(BaseModel):
             where = ".".join(map(str, first["loc"]))
             raise RunError(f"{path} has a broken header: {where}: {first['msg']}.") from None
         return header
+
+
+def _check_position(position: Position) -> None:
+    """Raise `ConfigError` unless the parts of a position agree."""
+    if not bool(position.batch) == bool(position.images) == bool(position.names):
+        raise ConfigError("its position has some of batch, images and names, but not all.")
+    if position.names:
+        _require_terms(position.names, "its position")
+
+
+def _check_epoch(epoch: Epoch, number: int) -> None:
+    """Raise `ConfigError` unless an epoch of the history can be the one with this number."""
+    if epoch.number != number:
+        raise ConfigError(f"epoch {number} of its history has the number {epoch.number}.")
+    if max(epoch.train_seconds, epoch.test_seconds) > MAX_SECONDS:
+        raise ConfigError(f"epoch {number} of its history took more than 300 years.")
+    for means in (epoch.train, epoch.test, epoch.valid or epoch.train):
+        _require_terms(means, f"epoch {number} of its history")
+        for name, mean in means.items():
+            if abs(mean) > MAX_MEAN:
+                raise ConfigError(f"epoch {number} of its history has a {name} of {mean}.")
+
+
+def _require_terms(names: Collection[str], where: str) -> None:
+    for term in ("loss", "distortion"):
+        if term not in names:
+            raise ConfigError(f"{where} has no {term}.")

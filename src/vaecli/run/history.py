@@ -2,12 +2,16 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..system import files
 from ..system.errors import RunError
 
+MAX_BYTES = 200_000_000
+MAX_MEAN = 3.5e38  # the largest float32 and a little more
 SPLITS = ("train", "valid", "test")
 SECONDS = ("train_seconds", "test_seconds")
 TERMS = ("loss", "distortion", "rate")
@@ -20,8 +24,9 @@ def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
         history: The fields of each epoch.
     """
     rows = [_row(epoch) for epoch in history]
+    names = dict.fromkeys(name for row in rows for name in row)
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
@@ -31,13 +36,27 @@ def decode(path: Path) -> dict[str, list[float]]:
     """The columns to plot, by name; an empty cell is NaN.
 
     Raises:
+        OSError: It cannot be read.
         RunError: The file is not a table of losses.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
     try:
-        return _curves(list(csv.DictReader(io.StringIO(text))))
+        text = files.read_file(path, MAX_BYTES).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        if any(None in row or None in row.values() for row in rows):
+            raise ValueError("a row has more or fewer cells than the head")
+        return _checked(_curves(rows))
     except (csv.Error, LookupError, TypeError, ValueError):
         raise RunError(f"{path} is not a table of losses as vaecli writes it.") from None
+
+
+def _checked(curves: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The same columns; a `ValueError` if a number is none that training can give."""
+    if curves["epoch"] != [float(n + 1) for n in range(len(curves["epoch"]))]:
+        raise ValueError("the epochs are not 1, 2, 3, ...")
+    values = [value for column in curves.values() for value in column]
+    if any(abs(value) > MAX_MEAN for value in values if math.isfinite(value)):
+        raise ValueError("a loss is out of range")
+    return curves
 
 
 def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:

@@ -10,6 +10,7 @@ CHECKPOINTS = "checkpoints"  # a folder
 CHECKPOINT = f"{CHECKPOINTS}/last.safetensors"
 BEST = f"{CHECKPOINTS}/best.safetensors"
 EPOCH_CHECKPOINT = "checkpoints/epoch-{:04d}.safetensors"
+EPOCH_CHECKPOINTS = "epoch-*.safetensors"  # in the folder of checkpoints
 
 EPOCHS = "samples"  # a folder
 EPOCH_SAMPLES = "samples/epoch-{:04d}.png"

@@ -4,9 +4,9 @@ import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ..system import files
 from ..system.errors import RunError
@@ -14,6 +14,8 @@ from ..system.version import __version__
 from . import names
 
 Status = Literal["running", "completed", "interrupted", "diverged", "failed"]
+Number = Annotated[int, Field(ge=0, lt=2**64)]
+MAX_BYTES = 1_000_000
 
 
 class Record(BaseModel):
@@ -35,15 +37,15 @@ class Record(BaseModel):
     argv: list[str]
     versions: dict[str, str]
     device: str | None = None
-    threads: int | None = None
-    seed: int
+    threads: Number | None = None
+    seed: Number
     data: dict[str, str] = {}
-    parameters: int | None = None
-    pid: int | None = None
+    parameters: Number | None = None
+    pid: Number | None = None
     host: str | None = None
-    resumes: int = 0
-    rollbacks: int = 0
-    epochs_done: int = 0
+    resumes: Number = 0
+    rollbacks: Number = 0
+    epochs_done: Number = 0
     started: AwareDatetime
     ended: AwareDatetime | None = None
 
@@ -67,14 +69,23 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / names.RECORD
     try:
-        return Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        if isinstance(error, ValidationError) and _has_other_schema(error):
+        return Record.model_validate(files.parse_json(files.read_file(path, MAX_BYTES)))
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing.") from None
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValidationError as error:
+        if _has_other_schema(error):
             raise RunError(
                 f"{path} is not written by vaecli, or by a newer one: its schema_version is not 1. "
                 "If a newer vaecli wrote it, upgrade."
             ) from error
-        raise RunError(f"{path} is missing or not written by vaecli.") from error
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its content"
+        reason = f"{where}: {first['msg']}"
+    except ValueError as error:
+        reason = str(error)
+    raise RunError(f"{path} is not written by vaecli: {reason}.")
 
 
 def _has_other_schema(error: ValidationError) -> bool:

@@ -52,7 +52,7 @@ class Run:
     @cached_property
     def config(self) -> Config:
         """The configuration of the checkpoint, or of config.json before there is one."""
-        if not self.has_checkpoint() and self._is_run_directory():
+        if not self.has_checkpoint() and self.is_run_directory():
             return Config.from_values(read_options_file(self.folder / names.CONFIG))
         return self.contents[1].config
 
@@ -65,14 +65,50 @@ class Run:
         """
         from . import checkpoint  # imports torch
 
-        if not self.has_checkpoint() and self._is_run_directory():
+        if not self.has_checkpoint() and self.is_run_directory():
             raise RunError(f"{self.folder} has no checkpoint yet: its first epoch has not ended.")
-        tensors, header = checkpoint.load(self.checkpoint)
-        return tensors, Header.from_values(header, self.checkpoint)
+        try:
+            tensors, header = checkpoint.load(self.checkpoint)
+            return tensors, Header.from_values(header, self.checkpoint)
+        except RunError as error:
+            raise RunError(f"{error}{self._advice()}") from error
 
     def has_checkpoint(self) -> bool:
-        """Whether the checkpoint exists."""
-        return self.checkpoint.exists()
+        """Whether the checkpoint exists; not before the first epoch ends.
+
+        Raises:
+            RunError: It is lost: it is a broken link, or run.json counts epochs.
+        """
+        try:
+            if self.checkpoint.exists():
+                return True
+        except OSError as error:
+            raise RunError(f"Cannot read {self.checkpoint}: {error.strerror}.") from error
+        if self.checkpoint.is_symlink():
+            raise RunError(f"{self.checkpoint} is a broken link.{self._advice()}")
+        done = self.record.epochs_done if self.is_run_directory() else 0
+        if done:
+            raise RunError(
+                f"{self.checkpoint} is missing, though {names.RECORD} counts {done} finished "
+                f"epochs.{self._advice()}"
+            )
+        return False
+
+    def _advice(self) -> str:
+        """What to use in place of a damaged checkpoint, if training kept one of an epoch."""
+        kept = list(self.checkpoint.parent.glob(names.EPOCH_CHECKPOINTS))
+        if self.checkpoint != self.folder / names.CHECKPOINT or not kept:
+            return ""
+        newest = max(kept, key=lambda path: (len(path.name), path.name))
+        return f" Use {newest}; --resume goes on from it in a new run directory."
+
+    def holds_training_state(self) -> bool:
+        """Whether training can go on from the checkpoint; not from the weights of the best epoch.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        return not all(name.startswith("model.") for name in self.contents[0])
 
     def history(self) -> list[Epoch]:
         """The finished epochs; none before there is a checkpoint."""
@@ -88,7 +124,7 @@ class Run:
         """
         path = self.folder / names.LOSSES
         try:
-            if self._is_run_directory() and path.exists():
+            if self.is_run_directory() and path.exists():
                 return history.decode(path)
         except OSError as error:
             raise RunError(f"Cannot read {path}: {error.strerror}.") from error
@@ -126,6 +162,6 @@ class Run:
         model.load_state_dict(weights)
         return model.eval()
 
-    def _is_run_directory(self) -> bool:
+    def is_run_directory(self) -> bool:
         """Whether this is a run directory, and not a checkpoint file outside of one."""
         return self.checkpoint.parent == self.folder / names.CHECKPOINTS

@@ -179,8 +179,14 @@ def restore_state(run: Run, state: State) -> None:
     if not run.has_checkpoint():
         return
     tensors, header = run.contents
-    checkpoint.check_shapes(state.tensors(), tensors, run.checkpoint, ignored="means.sums")
+    checkpoint.check_means(header.position.names, tensors, run.checkpoint)
+    expected = _without_means(state.tensors())
+    checkpoint.check_shapes(expected, _without_means(tensors), run.checkpoint)
     state.restore(tensors, header.position.model_dump(), header.history)
+
+
+def _without_means(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith("means.")}
 
 
 def best_model(run: Run, state: State) -> VAE:
@@ -223,7 +229,7 @@ def check_start(
     before = {} if record is None else record.data
     if before not in ({}, data) and not allow_data_change:
         raise ConfigError(
-            f"The data differ from those {run.folder} was trained on: restore them, start a new "
+            "The data differ from those that the run was trained on: restore them, start a new "
             "run, or add --allow-data-change."
         )
     disk = required_disk(state)

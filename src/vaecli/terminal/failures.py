@@ -13,13 +13,14 @@ import typer
 
 from ..config.config import Config
 from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
+from ..system.text import escape_controls
 from .output import print_stderr
 
 UNEXPECTED = 1
 RESOURCES = 6
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
 # Options of commands that the library names in its messages, beside the fields of Config.
-COMMAND_OPTIONS = ("count", "label", "style_of")
+COMMAND_OPTIONS = ("beta", "count", "label", "style_of")
 DISK_FULL = "No space left to write to."
 
 
@@ -131,4 +132,4 @@ def format_warning(
     line: str | None = None,
 ) -> str:
     """A Python warning, such as that of an old name, as one line without its place in the code."""
-    return f"Warning: {with_flags(str(message))}\n"
+    return f"Warning: {escape_controls(with_flags(str(message)))}\n"

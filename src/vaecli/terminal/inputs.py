@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from ..run.find import latest_run, open_run
+from ..run.find import latest_run, open_run, scan_runs
 from ..run.run import Run
 from ..system.errors import ConfigError
 from .output import print_stderr
@@ -17,6 +17,8 @@ def read_run(run_dir: Path | None, checkpoint: Literal["last", "best"] | None = 
         RunError: There is no such run.
     """
     if run_dir is None:
+        for problem in scan_runs()[1]:
+            print_stderr(f"Warning: a run is skipped. {problem}")
         run = latest_run(checkpoint=checkpoint)
         print_stderr(f"Reading {run.folder}, the newest run; -r chooses another.")
         return run

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..system import files
 from ..system.errors import ConfigError, ResourceError
+from ..system.text import escape_controls
 
 if TYPE_CHECKING:
     from ..run.run import Run  # its import takes pydantic, which --help must not wait for
@@ -55,9 +56,13 @@ def write_result(content: bytes, path: Path) -> None:
 
 
 def print_path(path: Path) -> None:
-    """Print a path as its bytes are, whatever the encoding of the terminal."""
-    if sys.stdout is not None:
-        _write_stdout(os.fsencode(path) + os.linesep.encode())
+    """Print a path as its bytes are, whatever the encoding; on a terminal without controls."""
+    if sys.stdout is None:
+        return
+    text = str(path)
+    if sys.stdout.isatty():
+        text = escape_controls(text)
+    _write_stdout(os.fsencode(text) + os.linesep.encode())
 
 
 def print_result(text: str) -> None:
@@ -77,6 +82,9 @@ def _write_stdout(content: bytes) -> None:
 
 
 def print_stderr(line: str) -> None:
-    """Print a line on stderr as it is, without markup or wrapping. A closed stderr is no error."""
+    """Print a line on stderr without markup or wrapping, its control characters escaped.
+
+    A closed stderr is no error.
+    """
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(escape_controls(line), file=sys.stderr, flush=True)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import Literal, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +16,9 @@ from rich.text import Text
 
 from ..experiments.events import Notice
 from ..objectives import METRIC_UNITS
-from ..system.errors import VaecliError
+from ..system import files
+from ..system.errors import RunError, VaecliError
+from ..system.text import escape_controls
 from ..training.epoch import Epoch
 from ..training.loop import Step
 from .failures import error_text, with_flags
@@ -49,13 +51,19 @@ class Progress:
         quiet: Print nothing but warnings.
         log: File that gets every line, even those that are not printed.
         epochs: Epochs of the whole run.
+
+    Raises:
+        RunError: The log cannot be written.
     """
 
     def __init__(self, mode: Mode, quiet: bool, log: Path, epochs: int) -> None:
         self.quiet = quiet
         self.epochs = epochs
         self.mode = "none" if quiet else choose_mode(mode)
-        self.log: IO[str] = log.open("a", encoding="utf-8", errors="backslashreplace")
+        try:
+            self.log = files.open_log(log)
+        except OSError as error:
+            raise RunError(f"Cannot write {log}: {error.strerror}.") from error
         self.bar = Bar(epochs) if self.mode == "bar" else None
         self.last_read = time.monotonic()
         self.has_header = False
@@ -65,7 +73,7 @@ class Progress:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if isinstance(error, VaecliError):
-            self._write_log(error_text(error))
+            self._write_log(escape_controls(error_text(error)))
         if self.bar:
             with suppress(OSError):  # the terminal is gone, and its cursor with it
                 self.bar.live.stop()
@@ -112,6 +120,7 @@ class Progress:
             self._print(line, hidden=self.mode == "none")
 
     def _print(self, text: str, even_if_quiet: bool = False, hidden: bool = False) -> None:
+        text = escape_controls(text)
         self._write_log(text)
         if hidden or (self.quiet and not even_if_quiet):
             return

@@ -1,0 +1,23 @@
+"""Text from files, made safe to show."""
+
+import unicodedata
+
+JOINERS = "\u200c\u200d"  # inside words of some scripts, and inside emoji
+
+
+def escape_controls(text: str) -> str:
+    r"""The text with its control characters written as in Python, such as `\x1b`.
+
+    A name of a file or a value in one could otherwise move the cursor, hide text or turn its
+    direction. Newlines and tabs are kept.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def _escape(character: str) -> str:
+    is_control = unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp")
+    if not is_control or character in "\n\t" or character in JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
