@@ -131,6 +131,7 @@ def check_compatible(
             f"The objective {config.objective.name} needs a posterior with a density, but {name} "
             "is deterministic: use posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
         )
+    objective.check_parts(posterior, prior)
     if config.labels and not objective.reads_labels:
         raise ConfigError(
             f"labels={config.labels} needs a semi-supervised objective: "

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from ..model import VAE, Draw
 from ..parts.posteriors import GaussianPosterior, Posterior
+from ..parts.priors import Prior
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
@@ -81,6 +82,9 @@ class Objective(nn.Module, abc.ABC):
         self.reads_labels = False
         self.compiles = True
         self.evaluation_batch_size = EVALUATION_BATCH_SIZE
+
+    def check_parts(self, posterior: Posterior, prior: Prior) -> None:
+        """Raise a `ConfigError` if it cannot work with these parts; most objectives always can."""
 
     @abc.abstractmethod
     def forward(
