@@ -114,6 +114,14 @@ def test_a_file_of_the_first_release_is_read_silently(tmp_path, silent):
         assert list(resolved.network.options.values()) == [400, 2, "relu", "none", "data"]
 
 
+def test_a_preset_under_its_old_name_in_a_file_is_read_silently(tmp_path, silent):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"preset": "hvae"}))
+    config = config_from_layers(read_options_file(path))
+    assert config == config_from_layers({"preset": "hierarchical"})
+    assert Config.from_values({"preset": "hvae"}).preset == "hierarchical"
+
+
 def test_the_old_flag_works_and_is_not_shown(cli, digits, tmp_path):
     assert " --warmup" not in cli("train", "--help").out
     options = ("--data-dir", digits, "--network", "mlp:width=4", "--dry-run")

@@ -9,8 +9,6 @@ from torch.distributions import kl_divergence
 
 from ..model import VAE, Draw
 from ..parts.distributions import DiagonalNormal
-from ..parts.posteriors import Posterior
-from ..parts.priors import ConditionalPrior, Prior, StandardNormalPrior
 from ..parts.ranges import Epochs, Nats, Weight
 from ..system.errors import ConfigError
 from .objective import (
@@ -20,7 +18,6 @@ from .objective import (
     Objective,
     detached_prior_nll,
     loss_terms,
-    require_gaussian,
 )
 
 Groups = Annotated[int, Ge(0)]  # of latents; 0 for as many as there are latents
@@ -95,25 +92,10 @@ class ELBO(Objective):
         self.annealing_epochs = annealing_epochs
         self.cycle_epochs = cycle_epochs
         self.free_bits = free_bits
-        self.free_bits_groups = free_bits_groups
+        self.latent_groups = free_bits_groups
         self.capacity = capacity
         self.capacity_epochs = capacity_epochs
         self.capacity_weight = capacity_weight
-
-    def check_parts(self, posterior: Posterior, prior: Prior) -> None:
-        if self.free_bits_groups == 1:
-            return
-        option = f"elbo:free_bits_groups={self.free_bits_groups}"
-        require_gaussian(option, posterior)
-        if not isinstance(prior, StandardNormalPrior | ConditionalPrior):
-            raise ConfigError(
-                f"{option} needs a prior with independent dimensions: use prior='normal'."
-            )
-        if self.free_bits_groups and posterior.latent_dim % self.free_bits_groups:
-            raise ConfigError(
-                f"{option} does not divide latent_dim={posterior.latent_dim}: use a number of "
-                "groups that does, or 0 for every latent by itself."
-            )
 
     def forward(
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
@@ -121,10 +103,7 @@ class ELBO(Objective):
         draw = model.draw(x, c)
         if self.beta == 0:
             return loss_terms(draw, draw.distortion + detached_prior_nll(model, draw, c))
-        if self.free_bits_groups == 1:
-            rates = draw.rate
-        else:
-            rates = group_rates(draw, self.free_bits_groups)
+        rates = draw.rate if self.latent_groups == 1 else group_rates(draw, self.latent_groups)
         return loss_terms(draw, draw.distortion + self.kl_term(rates, epoch))
 
     def kl_term(self, rates: Tensor, epoch: float) -> Tensor:

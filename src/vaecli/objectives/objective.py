@@ -13,7 +13,6 @@ from torch.func import functional_call
 
 from ..model import VAE, Draw
 from ..parts.posteriors import GaussianPosterior, Posterior
-from ..parts.priors import Prior
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
@@ -72,6 +71,9 @@ class Objective(nn.Module, abc.ABC):
         compiles: Whether `torch.compile` can compile it: not with a gradient penalty, since
             torch.compile does not support double backward.
         evaluation_batch_size: Images in a batch of evaluation.
+        latent_groups: Equal groups of adjacent latents whose rates it reads; 1 for the whole rate,
+            0 for every latent by itself. With any but 1, posterior and prior must be diagonal
+            Gaussians.
     """
 
     monitor: ClassVar[str] = "loss"
@@ -82,9 +84,7 @@ class Objective(nn.Module, abc.ABC):
         self.reads_labels = False
         self.compiles = True
         self.evaluation_batch_size = EVALUATION_BATCH_SIZE
-
-    def check_parts(self, posterior: Posterior, prior: Prior) -> None:
-        """Raise a `ConfigError` if it cannot work with these parts; most objectives always can."""
+        self.latent_groups = 1
 
     @abc.abstractmethod
     def forward(
