@@ -195,7 +195,8 @@ PRESETS = {
     "swae": Preset(
         PAPERS["kolouri-2019"],
         {"posterior": "dirac", "objective": "swae"},
-        "The distortion is a cross entropy, where the paper has a squared error.",
+        "The distortion is a cross entropy, where the paper has a distance between images, such as "
+        "the squared error.",
     ),
     "beta-tc-vae": Preset(
         PAPERS["chen-2018"],
