@@ -38,7 +38,8 @@ from tests.test_layers import count_code  # noqa: E402
 from tests.tools import classifier  # noqa: E402
 from tests.tools.two_samples import energy_distance  # noqa: E402
 from vaecli.config.build import TABLES  # noqa: E402
-from vaecli.config.presets import PRESETS, config_from_layers  # noqa: E402
+from vaecli.config.preset_table import PRESETS, Preset  # noqa: E402
+from vaecli.config.presets import config_from_layers  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
 
 COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")
@@ -73,7 +74,7 @@ def parts(name: str) -> set[type]:
 
 
 def row_lines(name: str) -> int:
-    tree = ast.parse(Path(inspect.getfile(config_from_layers)).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(inspect.getfile(Preset)).read_text(encoding="utf-8"))
     rows = {
         key.value: row.end_lineno - key.lineno + 1
         for node in ast.walk(tree)

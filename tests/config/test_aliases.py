@@ -108,8 +108,18 @@ def test_a_file_of_the_first_release_is_read_silently(tmp_path, silent):
     for config in (Config.from_values(old), config_from_layers(read_options_file(path))):
         resolved = resolve(config)
         assert (resolved.preset, resolved.lr_warmup) == ("annealing", 0.05)
-        assert list(resolved.objective.options.values()) == [1.0, 10.0, 0.0, 0.0, 0.0, 0.0, 1000.0]
+        old_options = {**resolved.objective.options}
+        assert old_options.pop("free_bits_groups") == 1  # of a later release: as it was without
+        assert list(old_options.values()) == [1.0, 10.0, 0.0, 0.0, 0.0, 0.0, 1000.0]
         assert list(resolved.network.options.values()) == [400, 2, "relu", "none", "data"]
+
+
+def test_a_preset_under_its_old_name_in_a_file_is_read_silently(tmp_path, silent):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"preset": "hvae"}))
+    config = config_from_layers(read_options_file(path))
+    assert config == config_from_layers({"preset": "hierarchical"})
+    assert Config.from_values({"preset": "hvae"}).preset == "hierarchical"
 
 
 def test_the_old_flag_works_and_is_not_shown(cli, digits, tmp_path):

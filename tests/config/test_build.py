@@ -119,6 +119,32 @@ def test_a_prior_of_another_space_is_answered_with_what_fits(posterior, prior, a
         build(Config(posterior=posterior, prior=prior), (1, 8, 8))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"posterior": "flow"}, "groups of latents, a posterior with .*: use posterior='gaussian'"),
+        ({"posterior": "vmf", "prior": "sphere"}, "a posterior with .*: use posterior='gaussian'"),
+        ({"prior": "mixture"}, "groups of latents, a prior with .*: use prior='normal'"),
+        ({"prior": "vamp"}, "groups of latents, a prior with .*: use prior='normal'"),
+        ({"latent_dim": 7}, "latent_dim=7 is not divisible by 3 groups"),
+    ],
+)
+def test_groups_of_latents_are_refused_before_training_where_they_have_no_rate(changes, message):
+    options = {"latent_dim": 6, "network": "mlp:width=8", **changes}
+    for groups in (3,) if "latent_dim" in changes else (0, 3):
+        objective = f"elbo:free_bits=1,free_bits_groups={groups}"
+        with pytest.raises(ConfigError, match=message):
+            build(Config(objective=objective, **options), SHAPE)
+    build(Config(objective="elbo:free_bits=1", **options), SHAPE)
+
+
+def test_groups_of_latents_work_where_they_divide_them_and_for_a_prior_of_each_label():
+    objective = "elbo:free_bits=1,free_bits_groups=3"
+    config = Config(objective=objective, latent_dim=6, prior="conditional", conditional=True)
+    _, built = build(config, SHAPE, classes=2)
+    assert built.latent_groups == 3
+
+
 def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
     with pytest.raises(ConfigError) as refused:
         build(Config(posterior="dirac"), SHAPE)

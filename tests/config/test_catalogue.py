@@ -44,7 +44,18 @@ def test_the_command_prints_lists_and_explanations(cli):
     assert "Did you mean 'gaussian'?" in wrong.err
 
 
-@pytest.mark.parametrize(("old", "new"), [("warmup", "annealing"), ("betatc", "beta-tc")])
+def test_a_long_departure_is_wrapped_in_indented_lines():
+    shown = explanation("ladder").partition("\n\n")[0].splitlines()
+    start = next(i for i, line in enumerate(shown) if line.startswith("  Differs from"))
+    assert max(map(len, shown)) <= 100
+    assert all(line.startswith("    ") for line in shown[start + 1 :])
+    text = " ".join(line.strip() for line in shown[start:])
+    assert text == f"Differs from the paper: {PRESETS['ladder'].departures}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("warmup", "annealing"), ("hvae", "hierarchical"), ("betatc", "beta-tc")]
+)
 def test_an_old_name_is_explained_with_a_warning(old, new):
     with pytest.warns(RenamedWarning, match=f"{old!r} is now called {new!r}"):
         assert explanation(old) == explanation(new)
@@ -63,6 +74,8 @@ def test_a_preset_is_explained_by_its_options_and_its_paper():
         "  Auto-Encoding Variational Bayes (Kingma & Welling, 2014)\n"
         "  https://arxiv.org/abs/1312.6114"
     )
+    iwae = explanation("iwae").partition("\n\n")[0].splitlines()
+    assert iwae[-1] == f"  Differs from the paper: {PRESETS['iwae'].departures}"
     without_paper = explanation("laplace").partition("\n\n")[0]
     assert without_paper == "preset laplace\n  --likelihood laplace"
     shown = explanation("m2")

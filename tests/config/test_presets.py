@@ -52,6 +52,71 @@ def test_every_preset_is_its_changes_over_the_defaults():
         assert preset.paper is None or preset.paper.url.startswith("http")
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_where_a_preset_departs_from_its_paper_is_said_in_sentences(name):
+    departures = PRESETS[name].departures
+    if PRESETS[name].paper is None:
+        assert not departures
+    if departures:
+        assert departures.endswith(".")
+        assert re.fullmatch(r"[\w(),.;:'=| -]+", departures)
+        assert len(departures) <= 250
+
+
+def test_only_presets_that_are_their_papers_say_nothing_of_departures():
+    """Whoever adds a preset compares it with its paper, and then adds it here or says how."""
+    silent = {name for name, preset in PRESETS.items() if preset.paper and not preset.departures}
+    assert silent == {"vae", "beta-vae", "dip-vae", "continuous-bernoulli"}
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "said"),
+    [
+        ("iwae", r"samples=(\d+)", "{} samples"),
+        ("miwae", r"bounds=(\d+)", "{} bounds of 4 samples"),
+        ("ciwae", r"samples=(\d+)", "{} samples"),
+        ("piwae", r"samples=(\d+)", "4 bounds of {} samples"),
+        ("renyi", r"samples=(\d+)", "{} samples"),
+        ("dreg", r"samples=(\d+)", "{} samples"),
+        ("capacity", r"weight=(\d+)", "The weight is {}, not 1000"),
+        ("annealing", r"annealing_epochs=(\d+)", "rises over {} epochs"),
+        ("cyclical", r"cycle_epochs=(\d+)", "takes {} epochs"),
+        ("wae-mmd", r"weight=(\d+)", "with weight {} for the MMD"),
+        ("factor-vae", r"depth=(\d+)", "has {} layers"),
+        ("factor-vae", r"width=(\d+)", "of {} units"),
+        ("m2", r"alpha=(\d+)", "counts {} times"),
+    ],
+)
+def test_numbers_that_a_departure_names_are_those_of_the_objective(name, option, said):
+    objective = str(resolve(config_from_layers({"preset": name})).objective)
+    assert said.format(re.search(option, objective)[1]) in PRESETS[name].departures
+
+
+def test_other_numbers_that_a_departure_names_are_those_of_the_parts():
+    def options(name, kind):
+        return getattr(resolve(config_from_layers({"preset": name})), kind).options
+
+    vamp = options("vamp", "prior")
+    assert PRESETS["vamp"].departures.startswith(f"{vamp['components']} pseudo-inputs")
+    for name, kind in (("flow-prior", "prior"), ("flow-posterior", "posterior")):
+        assert f"{options(name, kind)['depth']} couplings" in PRESETS[name].departures
+    assert f"couplings of {options('flow-prior', 'prior')['width']} " in (
+        PRESETS["flow-prior"].departures
+    )
+    planar = options("planar-flow", "posterior")
+    assert PRESETS["planar-flow"].departures.startswith(f"{planar['depth']} planar flows")
+    iaf = options("iaf", "posterior")
+    said = f"{iaf['depth']} steps of {iaf['width']} hidden units"
+    assert PRESETS["iaf"].departures.startswith(said)
+    codes = options("vq-vae", "posterior")
+    said = f"A latent is {Config.latent_dim // codes['dim']} codes of a book of {codes['codes']}"
+    assert PRESETS["vq-vae"].departures.startswith(said)
+    info = resolve(config_from_layers({"preset": "info-vae"})).objective.options
+    total = info["weight"] + info["kl_weight"]
+    said = f"alpha is {1 - info['kl_weight']} and lambda {total}"
+    assert PRESETS["info-vae"].departures.startswith(said)
+
+
 def test_a_recipe_whose_results_are_published_keeps_its_numbers():
     fast = config_from_layers({"preset": "vae-fast"})
     assert (fast.epochs, fast.lr, fast.lr_schedule, fast.lr_warmup) == (8, 5e-3, "linear", 0.05)
@@ -61,7 +126,7 @@ def test_a_recipe_whose_results_are_published_keeps_its_numbers():
         "annealing": "elbo:annealing_epochs=10",
         "cyclical": "elbo:cycle_epochs=5",
         "capacity": "elbo:capacity=25,capacity_epochs=25,capacity_weight=10",
-        "free-bits": "elbo:free_bits=8",
+        "free-bits": "elbo:free_bits=1,free_bits_groups=0",
         "iwae": "iwae:samples=8",
         "miwae": "iwae:samples=4,bounds=4",
         "ciwae": "iwae:samples=8,beta=0.05",

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.objectives.made import Learned, Shared, draw, gradients, make, seeded_terms
-from vaecli.objectives.elbo import ELBO
+from tests.objectives.made import Learned, Shared, X, draw, gradients, make, seeded_terms
+from vaecli.objectives.elbo import ELBO, group_rates
+from vaecli.system.errors import ConfigError
 
 
 def test_the_loss_is_the_textbook_formula():
@@ -62,6 +63,67 @@ def test_rate_within_the_free_bits_costs_nothing_and_rate_above_them_counts():
         assert kl_term == max(5, sum(rates) / 2)
         (gradient,) = torch.autograd.grad(kl_term, rate)
         assert gradient.tolist() == ([0.5, 0.5] if sum(rates) / 2 > 5 else [0, 0])
+
+
+def rates_of_latents(model):
+    """KL(q || N(0, 1)) of every image and latent, by the formula of the paper's appendix B."""
+    mean, log_var = model.posterior.head(model.posterior.encoder(X)).chunk(2, dim=-1)
+    return -0.5 * (1 + log_var - mean.square() - log_var.exp())
+
+
+@pytest.mark.parametrize("groups", [0, 1, 2, 3, 6])
+def test_free_bits_clamp_the_mean_over_the_batch_of_each_group(groups):
+    """The sum over groups j of max(lambda, mean over the batch of KL_j), in nats."""
+    model = make(latent_dim=6)
+    mean_rates = rates_of_latents(model).mean(0).tolist()
+    size = 6 // (groups or 6)
+    each = [sum(mean_rates[start : start + size]) for start in range(0, 6, size)]
+    free = sum(sorted(each)[:2]) / 2 if len(each) > 1 else each[0] / 2
+    assert len(each) == 1 or min(each) < free < max(each)
+    terms = seeded_terms(ELBO(free_bits=free, free_bits_groups=groups), model)
+    wanted = terms.metrics["distortion"].item() + sum(max(free, rate) for rate in each)
+    assert terms.loss.item() == pytest.approx(wanted, rel=1e-5)
+    assert terms.metrics["rate"].item() == pytest.approx(sum(mean_rates), rel=1e-5)
+
+
+def test_a_group_within_its_free_bits_has_no_gradient_and_another_has():
+    rates = torch.tensor([[0.5, 3.0], [1.1, 5.0]], requires_grad=True)
+    kl_term = ELBO(free_bits=1, free_bits_groups=0, beta=2).kl_term(rates, math.inf)
+    assert kl_term == 2 * (1 + 4)  # an image of the first group is above 1, its mean is not
+    (gradient,) = torch.autograd.grad(kl_term, rates)
+    assert gradient.tolist() == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize("groups", [0, 2])
+def test_the_rates_of_the_groups_sum_to_the_rate_under_any_gaussian_prior(groups):
+    class Apart(Learned):
+        def __init__(self, latent_dim, posterior):
+            super().__init__(latent_dim, posterior)
+            self.loc.data = torch.arange(4.0)
+            self.log_var.data = torch.tensor([0.0, 1.0, -1.0, 0.5])
+
+    drawn = draw(make(prior=Apart, latent_dim=4))
+    rates = group_rates(drawn, groups)
+    assert rates.shape == (6, groups or 4)
+    torch.testing.assert_close(rates.sum(-1), drawn.rate)
+
+
+def test_groups_without_free_bits_are_refused():
+    with pytest.raises(ConfigError, match="free_bits_groups=3 needs free_bits: add free_bits=NATS"):
+        ELBO(free_bits_groups=3)
+
+
+def test_the_weight_of_capacity_is_nats_of_loss_for_a_nat_of_each_image():
+    """The paper's gamma |KL - C|, averaged over the images: not |mean KL - C|."""
+    model = make(latent_dim=3)
+    rates = rates_of_latents(model).sum(-1)
+    capacity = rates.median().item() * 1.01
+    assert (rates < capacity).any()
+    assert (rates > capacity).any()
+    terms = seeded_terms(ELBO(capacity=capacity, capacity_weight=7), model)
+    wanted = terms.metrics["distortion"] + 7 * (rates - capacity).abs().mean()
+    torch.testing.assert_close(terms.loss, wanted)
+    assert ELBO().capacity_weight == 1000  # the paper's gamma
 
 
 def test_schedules_at_their_limit_give_the_elbo():

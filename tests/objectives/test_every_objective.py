@@ -33,6 +33,7 @@ SPECS = [
     "elbo:cycle_epochs=4",
     "elbo:capacity=3,capacity_epochs=5",
     "elbo:free_bits=100",
+    "elbo:free_bits=1,free_bits_groups=0",
     "iwae:bounds=2,beta=0.5",
     "wae:kl_weight=0.5",
     "dip:variant=I",
@@ -67,7 +68,7 @@ def works(spec, posterior, prior):
     """Whether the three are meant to go together."""
     if spec in NEW:
         return True
-    if spec == "adversarial" and prior != "normal":
+    if (spec == "adversarial" or "groups" in spec) and prior != "normal":
         return False
     if posterior == "dirac":
         return spec in WITHOUT_DENSITY

@@ -10,6 +10,7 @@ from torch.distributions import Normal, kl_divergence
 
 from tests.builders import build
 from tests.conftest import bars
+from tests.objectives.made import NETWORK
 from vaecli.config.config import Config
 from vaecli.evaluation.bounds import evaluate
 from vaecli.objectives.semisupervised import M2
@@ -102,6 +103,39 @@ def test_the_loss_of_a_mixed_batch_is_the_mean_over_its_images():
     bound = torch.where(known, (c * table).sum(-1), (q.exp() * (table + q)).sum(-1))
     wanted = bound.mean() - 0.7 * (c * q).sum() / 3
     torch.testing.assert_close(objective(model, x, c).loss, wanted, rtol=1e-4, atol=0)
+
+
+def test_an_alpha_of_a_tenth_is_that_of_the_paper():
+    """The paper's sum of L and U over N images plus 0.1 N times the mean of -log q(y|x) is N J."""
+    model, objective, x = parts()
+    c = one_hot(None, 1, None, 2, 0, None)
+    with torch.no_grad():  # almost no noise, so that its order does not matter
+        model.posterior.head.bias[3:] = -20
+        model.posterior.head.weight[3:] = 0
+    log_q = objective.classifier(x)[0].log_softmax(-1)
+    table = costs(model, x, torch.zeros(6, CLASSES, 3))
+    labelled = sum(table[i, y] for i, y in ((1, 1), (3, 2), (4, 0)))
+    unlabelled = sum((log_q[i].exp() * (table[i] + log_q[i])).sum() for i in (0, 2, 5))
+    cross_entropy = -(log_q[1, 1] + log_q[3, 2] + log_q[4, 0]) / 3
+    objective.alpha = 0.1
+    wanted = labelled + unlabelled + 0.1 * 6 * cross_entropy
+    torch.testing.assert_close(6 * objective(model, x, c).loss, wanted, rtol=1e-4, atol=0)
+
+
+def test_half_labelled_the_default_weighs_the_cross_entropy_1000_times_as_much(monkeypatch):
+    """Its weight, divided by that of the unlabelled images in the bound: the paper has 0.1 / 1."""
+    model, _, x = parts()
+    default = M2(NETWORK, SHAPE, CLASSES, CLASSES)
+    bounds = torch.rand(6, requires_grad=True)
+    monkeypatch.setattr(default, "bound", lambda *_: {"distortion": bounds, "rate": bounds * 0})
+    c = one_hot(None, 1, None, 2, 0, None)
+    loss = default(model, x, c).loss
+    logits = default.classifier(x)[0]
+    cross_entropy = F.cross_entropy(logits[c.any(-1)], c[c.any(-1)])
+    of_cross_entropy = (loss - bounds.mean()) / cross_entropy
+    (of_each,) = torch.autograd.grad(loss, bounds)
+    of_unlabelled = of_each[~c.any(-1)].sum()
+    assert (of_cross_entropy / of_unlabelled).item() == pytest.approx(1000 * 0.1, rel=1e-4)
 
 
 def test_the_unlabelled_bound_is_tight_at_the_true_posterior_of_the_label_only():

@@ -25,7 +25,7 @@ PRESETS_TEXT = """\
 `vaecli train --preset NAME` trains a published model. A preset is a row of this table: a posterior,
 a prior, a likelihood, an objective, and other options where it needs them. An option given with
 `--preset` replaces that of the preset. `vaecli parts` lists all parts, and `vaecli parts NAME`
-explains one.
+explains one. Where a preset differs from its paper stands [below](#departures-from-the-papers).
 
 The numbers are losses of the 10,000 MNIST test images after training with `--epochs 10` and seed 0,
 so that the 8 epochs of vae-fast do not apply (m2: 3 epochs, 100 labels). They are rounded to four
@@ -44,6 +44,16 @@ one machine, with the same versions and threads; of the same options, these diff
   follow: for these, `vaecli sample --fit mixture` gives better samples. With a density of learned
   scale (gaussian, laplace) samples keep grey noise.
 - `-`: does not exist, or has not been measured.
+"""
+
+DEPARTURES_TEXT = """\
+## Departures from the papers
+
+All presets have the network, the 20 latents, the optimizer and the batch size of the defaults, if
+their row does not say otherwise; their papers have others, and train longer. All are trained on
+grey MNIST: where a paper scores pixels by a Bernoulli, it mostly draws them black or white first,
+as `--binarize dynamic` does. `laplace` has no paper. A preset that is not listed differs in nothing
+else.
 """
 
 
@@ -68,7 +78,13 @@ def presets_page(measured: Mapping[str, Mapping[str, str]]) -> str:
         paper = f"[{preset.paper}]({preset.paper.url})" if preset.paper else "-"
         results = _results(measured.get(name, {}))
         lines.append(_row([name, *parts, _other_options(name), *results, paper]))
-    return "\n".join(["# Presets", "", MADE, "", PRESETS_TEXT, *lines, ""])
+    departures = [
+        f"- **{name}**: {preset.departures}"
+        for name, preset in PRESETS.items()
+        if preset.departures
+    ]
+    text = ["# Presets", "", MADE, "", PRESETS_TEXT, *lines, "", DEPARTURES_TEXT, *departures]
+    return "\n".join([*text, ""])
 
 
 def read_measured(path: Path = MEASURED) -> dict[str, dict[str, str]]:

@@ -20,5 +20,11 @@ def test_the_table_of_presets_has_a_row_for_each_and_needs_no_measurement():
     assert re.search(r"(?m)^\| iwae \| .* \| - \| - \| - \| - \| - \| \[Importance W", page)
 
 
+def test_the_page_of_presets_lists_every_departure_once():
+    _, _, below = presets_page({}).partition("## Departures from the papers\n")
+    listed = re.findall(r"(?m)^- \*\*([\w-]+)\*\*: (.*)$", below)
+    assert listed == [(name, p.departures) for name, p in PRESETS.items() if p.departures]
+
+
 def test_what_was_measured_is_a_preset():
     assert set(read_measured()) <= set(PRESETS)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 Renamed = Mapping[str, str]  # old name to new name
 
-PRESETS: Renamed = {"warmup": "annealing"}
+PRESETS: Renamed = {"warmup": "annealing", "hvae": "hierarchical"}
 
 KEYS: Renamed = {"warmup": "lr_warmup"}  # fields of Config
 

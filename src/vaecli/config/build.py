@@ -16,8 +16,8 @@ from ..objectives import OBJECTIVES, Objective
 from ..parts.likelihoods import LIKELIHOODS
 from ..parts.networks import NETWORKS
 from ..parts.optimizers import OPTIMIZERS, Optimizer
-from ..parts.posteriors import POSTERIORS, Posterior
-from ..parts.priors import PRIORS, Prior
+from ..parts.posteriors import POSTERIORS, GaussianPosterior, Posterior
+from ..parts.priors import PRIORS, ConditionalPrior, Prior, StandardNormalPrior
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .config import Config
@@ -142,10 +142,35 @@ def check_compatible(
             f"The objective {config.objective.name} needs a posterior with a density, but {name} "
             "is deterministic: use posterior='gaussian', or objective='elbo:beta=0' (autoencoder)."
         )
+    if objective.latent_groups != 1:
+        check_latent_groups(config, posterior, prior, objective.latent_groups)
     if config.labels and not objective.reads_labels:
         raise ConfigError(
             f"labels={config.labels} needs a semi-supervised objective: "
             "use objective='m2' and conditional=True."
+        )
+
+
+def check_latent_groups(config: Config, posterior: Posterior, prior: Prior, groups: int) -> None:
+    """Raise a `ConfigError` unless the rate is a sum over this many groups of latents.
+
+    Args:
+        config: Names the objective, and has the number of latents.
+        posterior: Must be a diagonal Gaussian.
+        prior: Must be one too.
+        groups: Must divide the number of latents; 0 is every latent by itself.
+    """
+    needs = f"The {config.objective.name} objective needs, for groups of latents,"
+    if not isinstance(posterior, GaussianPosterior):
+        raise ConfigError(
+            f"{needs} a posterior with independent dimensions: use posterior='gaussian'."
+        )
+    if not isinstance(prior, StandardNormalPrior | ConditionalPrior):
+        raise ConfigError(f"{needs} a prior with independent dimensions: use prior='normal'.")
+    if groups and config.latent_dim % groups:
+        raise ConfigError(
+            f"latent_dim={config.latent_dim} is not divisible by {groups} groups: use a number of "
+            "groups that divides it, or 0 for every latent by itself."
         )
 
 

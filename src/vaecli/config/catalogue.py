@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from . import aliases
 from .build import TABLES
 from .glossary import GLOSSARY
-from .presets import PRESETS, Preset
+from .preset_table import PRESETS, Preset
 from .spec import Spec, lookup, part_options
 
 Part = Callable[..., Any]
@@ -129,6 +129,9 @@ def _explain_preset(name: str) -> str:
         lines.append("the defaults")
     if preset.paper is not None:
         lines += [str(preset.paper), preset.paper.url]
+    if preset.departures:
+        departures = f"Differs from the paper: {preset.departures}"
+        lines += wrap(departures, WIDTH - 2, subsequent_indent="  ", break_on_hyphens=False)
     return "\n  ".join(lines)
 
 

@@ -36,7 +36,7 @@ PAPERS = {
         "https://arxiv.org/abs/1312.6114",
     ),
     "higgins-2017": Paper(
-        "beta-VAE: Learning Basic Visual Concepts",
+        "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework",
         "Higgins et al.",
         2017,
         "https://openreview.net/forum?id=Sy2fzU9gl",
@@ -48,13 +48,13 @@ PAPERS = {
         "https://arxiv.org/abs/1602.02282",
     ),
     "fu-2019": Paper(
-        "Cyclical Annealing Schedule",
+        "Cyclical Annealing Schedule: A Simple Approach to Mitigating KL Vanishing",
         "Fu et al.",
         2019,
         "https://arxiv.org/abs/1903.10145",
     ),
     "burgess-2018": Paper(
-        "Understanding disentangling in beta-VAE",
+        "Understanding disentangling in β-VAE",
         "Burgess et al.",
         2018,
         "https://arxiv.org/abs/1804.03599",
@@ -95,23 +95,17 @@ PAPERS = {
         2018,
         "https://arxiv.org/abs/1705.07120",
     ),
-    "dilokthanakul-2016": Paper(
-        "Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders",
-        "Dilokthanakul et al.",
-        2016,
-        "https://arxiv.org/abs/1611.02648",
-    ),
-    "chen-2017": Paper(
-        "Variational Lossy Autoencoder",
-        "Chen et al.",
+    "jiang-2017": Paper(
+        "Variational Deep Embedding: An Unsupervised and Generative Approach to Clustering",
+        "Jiang et al.",
         2017,
-        "https://arxiv.org/abs/1611.02731",
+        "https://arxiv.org/abs/1611.05148",
     ),
-    "dinh-2017": Paper(
-        "Density estimation using Real NVP",
-        "Dinh et al.",
-        2017,
-        "https://arxiv.org/abs/1605.08803",
+    "xu-2019": Paper(
+        "On the Necessity and Effectiveness of Learning the Prior of Variational Auto-Encoder",
+        "Xu et al.",
+        2019,
+        "https://arxiv.org/abs/1905.13452",
     ),
     "rezende-2015": Paper(
         "Variational Inference with Normalizing Flows",
@@ -123,7 +117,7 @@ PAPERS = {
         "Learning Structured Output Representation using Deep Conditional Generative Models",
         "Sohn et al.",
         2015,
-        "https://papers.nips.cc/paper/5775",
+        "https://papers.nips.cc/paper/2015/hash/8d55a249e6baa5c06772297520da2051-Abstract.html",
     ),
     "hinton-2006": Paper(
         "Reducing the Dimensionality of Data with Neural Networks",
@@ -159,10 +153,10 @@ PAPERS = {
         "Sliced Wasserstein Auto-Encoders",
         "Kolouri et al.",
         2019,
-        "https://arxiv.org/abs/1804.01947",
+        "https://openreview.net/forum?id=H1xaJn05FQ",
     ),
     "chen-2018": Paper(
-        "Isolating Sources of Disentanglement in VAEs",
+        "Isolating Sources of Disentanglement in Variational Autoencoders",
         "Chen et al.",
         2018,
         "https://arxiv.org/abs/1802.04942",
@@ -174,7 +168,7 @@ PAPERS = {
         "https://arxiv.org/abs/1802.05983",
     ),
     "kumar-2018": Paper(
-        "Variational Inference of Disentangled Latent Concepts",
+        "Variational Inference of Disentangled Latent Concepts from Unlabeled Observations",
         "Kumar et al.",
         2018,
         "https://arxiv.org/abs/1711.00848",
@@ -186,7 +180,7 @@ PAPERS = {
         "https://arxiv.org/abs/1711.00937",
     ),
     "zeghidour-2021": Paper(
-        "SoundStream",
+        "SoundStream: An End-to-End Neural Audio Codec",
         "Zeghidour et al.",
         2021,
         "https://arxiv.org/abs/2107.03312",

@@ -32,8 +32,8 @@ def aggregate_posterior_log_density(
     paper gives the last of them another weight; the expectation is the same.
 
     References:
-        Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), appendix C.2,
-            https://arxiv.org/abs/1802.04942
+        Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018),
+            appendix C.2, https://arxiv.org/abs/1802.04942
 
     Args:
         q: The posteriors of the batch, batch shape `(B,)`.
@@ -55,7 +55,7 @@ class BetaTCVAE(Objective):
     """Distortion plus rate, with weight beta for the total correlation within the rate.
 
     References:
-        Isolating Sources of Disentanglement in VAEs (Chen et al., 2018),
+        Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018),
             https://arxiv.org/abs/1802.04942
 
     Args:
@@ -144,8 +144,8 @@ class DIPVAE(Objective):
     Logs dip_penalty, the weighted penalty.
 
     References:
-        Variational Inference of Disentangled Latent Concepts (Kumar et al., 2018),
-            https://arxiv.org/abs/1711.00848
+        Variational Inference of Disentangled Latent Concepts from Unlabeled Observations (Kumar
+            et al., 2018), https://arxiv.org/abs/1711.00848
 
     Args:
         variant: DIP-VAE-I or DIP-VAE-II.

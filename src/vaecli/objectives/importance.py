@@ -138,7 +138,8 @@ class DReG(Objective):
     References:
         Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives
             (Tucker et al., 2019), https://arxiv.org/abs/1810.04152
-        Sticking the Landing (Roeder et al., 2017), https://arxiv.org/abs/1703.09194
+        Sticking the Landing: Simple, Lower-Variance Gradient Estimators for Variational Inference
+            (Roeder et al., 2017), https://arxiv.org/abs/1703.09194
 
     Args:
         samples: Samples K in the bound.

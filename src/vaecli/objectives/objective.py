@@ -71,6 +71,9 @@ class Objective(nn.Module, abc.ABC):
         compiles: Whether `torch.compile` can compile it: not with a gradient penalty, since
             torch.compile does not support double backward.
         evaluation_batch_size: Images in a batch of evaluation.
+        latent_groups: Equal groups of adjacent latents whose rates it reads; 1 for the whole rate,
+            0 for every latent by itself. With any but 1, posterior and prior must be diagonal
+            Gaussians.
     """
 
     monitor: ClassVar[str] = "loss"
@@ -81,6 +84,7 @@ class Objective(nn.Module, abc.ABC):
         self.reads_labels = False
         self.compiles = True
         self.evaluation_batch_size = EVALUATION_BATCH_SIZE
+        self.latent_groups = 1
 
     @abc.abstractmethod
     def forward(

@@ -31,8 +31,12 @@ class M2(Objective):
             https://arxiv.org/abs/1406.5298
 
     Args:
-        alpha: Weight of the cross entropy, a mean over the labelled images of a batch; the bound
-            is a mean over all images. The paper uses 0.1 and far more epochs.
+        alpha: Weight of the cross entropy, a mean over the labelled images of a batch, against the
+            bound, a mean over all images. The paper's weight is 0.1 in these terms (its bound is a
+            sum over all N images, its mean cross entropy has the factor 0.1 N), with far more
+            epochs. Where labels are hidden, up to as many labelled images are added to a batch as
+            it has: then the unlabelled half of the bound counts half, and 50 is 1000 times the
+            paper's ratio.
     """
 
     def __init__(

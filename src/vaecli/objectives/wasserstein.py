@@ -52,7 +52,8 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int) -> Tensor:
     """Squared 2-Wasserstein distance, averaged over random projections to a line, shape `()`.
 
     References:
-        Sliced Wasserstein Auto-Encoders (Kolouri et al., 2019), https://arxiv.org/abs/1804.01947
+        Sliced Wasserstein Auto-Encoders (Kolouri et al., 2019),
+            https://openreview.net/forum?id=H1xaJn05FQ
 
     Args:
         a: First sample, shape `(N, D)`.
@@ -109,7 +110,8 @@ class SWAE(Objective):
     A learned prior is fitted by a term -log p(z) of detached latents.
 
     References:
-        Sliced Wasserstein Auto-Encoders (Kolouri et al., 2019), https://arxiv.org/abs/1804.01947
+        Sliced Wasserstein Auto-Encoders (Kolouri et al., 2019),
+            https://openreview.net/forum?id=H1xaJn05FQ
 
     Args:
         weight: Weight of the squared distance.

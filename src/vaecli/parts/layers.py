@@ -36,8 +36,10 @@ class LayerBuilder:
     gives the gains of tanh and softplus. SiLU and GELU use that of ReLU, see `ACTIVATIONS`.
 
     References:
-        Delving Deep into Rectifiers (He et al., 2015), https://arxiv.org/abs/1502.01852
-        Batch Normalization (Ioffe & Szegedy, 2015), https://arxiv.org/abs/1502.03167
+        Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification
+            (He et al., 2015), https://arxiv.org/abs/1502.01852
+        Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift
+            (Ioffe & Szegedy, 2015), https://arxiv.org/abs/1502.03167
         Layer Normalization (Ba et al., 2016), https://arxiv.org/abs/1607.06450
     """
 

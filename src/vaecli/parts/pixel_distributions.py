@@ -77,7 +77,8 @@ class DiscretizedLogistic(UnvalidatedDistribution):
     References:
         Improved Variational Inference with Inverse Autoregressive Flow (Kingma et al., 2016),
             https://arxiv.org/abs/1606.04934
-        PixelCNN++ (Salimans et al., 2017), https://arxiv.org/abs/1701.05517
+        PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other
+            Modifications (Salimans et al., 2017), https://arxiv.org/abs/1701.05517
 
     Args:
         loc: Location, any shape.

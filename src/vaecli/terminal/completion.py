@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..config import defaults
-from ..config.presets import PRESETS
+from ..config.preset_table import PRESETS
 
 # Where the tables of each kind of part are written, and what they are called.
 TABLES = {

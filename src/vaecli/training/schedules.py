@@ -9,8 +9,8 @@ def lr_multiplier(schedule: str, warmup: float, progress: float) -> float:
     References:
         SGDR: Stochastic Gradient Descent with Warm Restarts (Loshchilov & Hutter, 2017),
             https://arxiv.org/abs/1608.03983, for the cosine
-        Accurate, Large Minibatch SGD (Goyal et al., 2017), https://arxiv.org/abs/1706.02677, for
-            the warm-up
+        Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour (Goyal et al., 2017),
+            https://arxiv.org/abs/1706.02677, for the warm-up
 
     Args:
         schedule: constant, linear or cosine; linear and cosine end at 0.

@@ -28,9 +28,10 @@ class RealNVPPosterior(FlowPosterior):
     """Diagonal Gaussian transformed by Real NVP couplings, conditioned on the image.
 
     References:
-        Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
         Variational Inference with Normalizing Flows (Rezende & Mohamed, 2015),
-            https://arxiv.org/abs/1505.05770
+            https://arxiv.org/abs/1505.05770, for flows of a posterior
+        Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803, for
+            the couplings
 
     Args:
         depth: Number of couplings.

@@ -21,7 +21,8 @@ class QuantizedPosterior(Posterior):
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
             https://arxiv.org/abs/1711.00937
-        SoundStream (Zeghidour et al., 2021), https://arxiv.org/abs/2107.03312, for levels > 1
+        SoundStream: An End-to-End Neural Audio Codec (Zeghidour et al., 2021),
+            https://arxiv.org/abs/2107.03312, for levels > 1
 
     Args:
         codes: Number of vectors in a codebook.

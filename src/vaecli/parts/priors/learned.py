@@ -18,9 +18,8 @@ class MixturePrior(Prior):
     """A learned mixture of diagonal Gaussians.
 
     References:
-        Deep Unsupervised Clustering with Gaussian Mixture Variational Autoencoders
-            (Dilokthanakul et al., 2016), https://arxiv.org/abs/1611.02648
-        Variational Deep Embedding (Jiang et al., 2017), https://arxiv.org/abs/1611.05148
+        Variational Deep Embedding: An Unsupervised and Generative Approach to Clustering (Jiang
+            et al., 2017), https://arxiv.org/abs/1611.05148
 
     Args:
         components: Number of Gaussians.
@@ -78,7 +77,8 @@ class FlowPrior(Prior):
     """`N(0, I)` transformed by Real NVP couplings, conditioned on the label if the model is.
 
     References:
-        Variational Lossy Autoencoder (Chen et al., 2017), https://arxiv.org/abs/1611.02731
+        On the Necessity and Effectiveness of Learning the Prior of Variational Auto-Encoder (Xu
+            et al., 2019), https://arxiv.org/abs/1905.13452
         Density estimation using Real NVP (Dinh et al., 2017), https://arxiv.org/abs/1605.08803
 
     Args:
@@ -105,7 +105,7 @@ class ConditionalPrior(Prior):
 
     References:
         Learning Structured Output Representation using Deep Conditional Generative Models (Sohn
-            et al., 2015), https://papers.nips.cc/paper/5775
+            et al., 2015), https://papers.nips.cc/paper/2015/hash/8d55a249e6baa5c06772297520da2051-Abstract.html
     """
 
     def __init__(self, latent_dim: int, context_dim: int) -> None:
