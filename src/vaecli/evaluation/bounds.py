@@ -27,7 +27,7 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
         seed: Seed of the noise: two evaluations with the same seed agree.
     """
     means = RunningMeans()
-    with random_stream(model.device, seed, "evaluation"), evaluation_mode(model):
+    with random_stream(model.device, seed, "evaluation"), evaluation_mode(model, objective):
         for x, c in batches(images, model.device, objective.evaluation_batch_size):
             means.add(objective(model, x, c), len(x))
     return means.read()
