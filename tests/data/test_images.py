@@ -118,6 +118,15 @@ def test_fixed_pixels_follow_the_brightness_and_stay():
         assert same.fix_pixels(0) is same
 
 
+def test_a_black_pixel_stays_black_whatever_is_drawn(monkeypatch):
+    images = Images(torch.tensor([[[[0, 255]]]]).byte(), torch.zeros(1), binarize="dynamic")
+    for drawn in (0.0, 1 - 2**-24):  # the ends of the interval
+        monkeypatch.setattr(
+            torch, "rand", lambda shape, generator, drawn=drawn: torch.full(shape, drawn)
+        )
+        assert images.fix_pixels(0).x.flatten().tolist() == [0, 255]
+
+
 @pytest.mark.parametrize("at_a_time", [1000, 7, 1])
 def test_a_fixed_pixel_depends_on_seed_and_position_only(monkeypatch, at_a_time):
     """On nothing else: not on the other images, their number, or the state of any generator."""
