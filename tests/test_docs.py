@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -14,12 +15,15 @@ import pytest
 import typer
 from safetensors.torch import save_file
 
+from tests.builders import build
 from tests.conftest import bars, write_idx
 from tests.test_layers import ROWS
 from vaecli.commands.app import COMMANDS, app
 from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
+from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, config_from_layers
+from vaecli.evaluation.bounds import evaluate_bound
 from vaecli.run import migrate, names
 from vaecli.system.errors import Interrupted, VaecliError
 
@@ -224,6 +228,19 @@ def test_the_exit_statuses_are_those_of_the_code():
     shown = {int(status) for row in table(RUNS, "status") for status in row[0].split(", ")}
     kinds = [kind for kind in VaecliError.__subclasses__() if kind is not Interrupted]
     assert shown == {kind.status for kind in kinds} | {0, 1, 129, 130, 143}
+
+
+def test_the_keys_of_evaluate_are_those_of_its_page(cli, trained):
+    found = set(json.loads(cli("evaluate", "-r", trained).out))
+    m2 = {"objective": "m2", "conditional": True, "labels": 2}
+    for changes in ({}, m2, {"posterior": "quantized", "prior": "codes"}):
+        parts = build(Config(latent_dim=4, network="mlp:width=4", **changes), (1, 8, 8), 2)
+        samples = None if "prior" in changes else 2
+        for binarize in ("none", "threshold"):
+            found |= evaluate_bound(*parts, bars(4), samples, 0, binarize).keys()
+    shown = [key for row in table(RUNS, "key") for key in re.findall(r"`(\w+)`", row[0])]
+    assert len(shown) == len(set(shown))
+    assert set(shown) == found
 
 
 def test_the_table_of_results_adds_up():

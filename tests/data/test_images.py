@@ -9,6 +9,7 @@ from tests.conftest import bars
 from vaecli.config.config import Config
 from vaecli.data.images import Images
 from vaecli.system.errors import ConfigError
+from vaecli.system.seeds import derive_seed
 from vaecli.training.loop import fit
 from vaecli.training.state import start
 
@@ -86,3 +87,76 @@ def test_labels_cannot_be_kept_where_there_are_none_or_a_class_has_too_few():
         ConfigError, match=r"labels=2: must be a multiple of 2 \(the number of classes\), at most 0"
     ):
         one_class_is_missing.hide_labels(2, seed=0)
+
+
+def grey(count: int, binarize: str = "dynamic") -> Images:
+    x = torch.randint(0, 256, (count, 1, 4, 4), generator=torch.manual_seed(5)).byte()
+    return Images(x, torch.arange(count) % 2, binarize=binarize)
+
+
+def test_pixels_are_drawn_anew_at_every_read_from_the_generator_of_training():
+    images, index = grey(20), torch.tensor([3, 1, 7])
+    torch.manual_seed(8)
+    found = images.pixels(index)
+    torch.manual_seed(8)
+    assert torch.equal(found, (images.x[index] / 255).bernoulli())
+
+
+def test_fixed_pixels_follow_the_brightness_and_stay():
+    levels = torch.tensor([0, 64, 191, 255]).byte().view(1, 1, 2, 2)
+    images = Images(levels.expand(4000, 1, 2, 2), torch.zeros(4000), binarize="dynamic")
+    fixed = images.fix_pixels(0)
+    assert fixed.x.dtype == torch.uint8
+    pixels = fixed.pixels(slice(None))
+    assert torch.equal(pixels, fixed.pixels(slice(None)))
+    assert set(pixels.unique().tolist()) == {0.0, 1.0}
+    shares = pixels.mean(0).flatten().tolist()
+    assert (shares[0], shares[3]) == (0.0, 1.0)  # a black pixel is never white
+    assert shares[1:3] == pytest.approx([64 / 255, 191 / 255], abs=0.025)
+    assert torch.equal(fixed.x, fixed.fix_pixels(1).x)
+    for same in (grey(4, "none"), grey(4, "threshold")):
+        assert same.fix_pixels(0) is same
+
+
+def test_a_black_pixel_stays_black_whatever_is_drawn(monkeypatch):
+    images = Images(torch.tensor([[[[0, 255]]]]).byte(), torch.zeros(1), binarize="dynamic")
+    for drawn in (0.0, 1 - 2**-24):  # the ends of the interval
+        monkeypatch.setattr(
+            torch, "rand", lambda shape, generator, drawn=drawn: torch.full(shape, drawn)
+        )
+        assert images.fix_pixels(0).x.flatten().tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("at_a_time", [1000, 7, 1])
+def test_a_fixed_pixel_depends_on_seed_and_position_only(monkeypatch, at_a_time):
+    """On nothing else: not on the other images, their number, or the state of any generator."""
+    images = grey(40)
+    random = torch.Generator().manual_seed(derive_seed(3, "pixels"))
+    wanted = (torch.rand(40, 1, 4, 4, generator=random) < images.x / 255).float()
+    monkeypatch.setattr("vaecli.data.images.BINARIZED_AT_A_TIME", at_a_time)
+    state = torch.get_rng_state()
+    assert torch.equal(images.fix_pixels(3).pixels(slice(None)), wanted)
+    assert torch.equal(images.first(11).fix_pixels(3).pixels(slice(None)), wanted[:11])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(images.fix_pixels(4).x, images.fix_pixels(3).x)
+
+
+def test_a_random_part_is_a_choice_without_repeats_in_the_order_of_the_split():
+    images = Images(torch.arange(50).byte().view(50, 1, 1, 1), torch.arange(50))
+    part = images.random_part(20, seed=0)
+    chosen = part.labels.tolist()
+    assert chosen == sorted(set(chosen))
+    assert part.x.flatten().tolist() == chosen
+    assert chosen != list(range(20))
+    assert images.random_part(20, seed=0).labels.tolist() == chosen
+    assert images.random_part(20, seed=1).labels.tolist() != chosen
+    assert set(images.random_part(10, seed=0).labels.tolist()) < set(chosen)
+    assert images.random_part(50, seed=0).labels.tolist() == list(range(50))
+    with pytest.raises(ConfigError, match="count=51: the split has only 50 images"):
+        images.random_part(51, seed=0)
+
+
+def test_every_image_is_in_a_random_part_equally_often():
+    images = Images(torch.zeros(10, 1, 1, 1).byte(), torch.arange(10))
+    chosen = torch.cat([images.random_part(3, seed).labels for seed in range(500)])
+    assert torch.bincount(chosen, minlength=10).tolist() == pytest.approx([150] * 10, abs=40)

@@ -1,5 +1,6 @@
 """Passes over images without gradients."""
 
+import pytest
 import torch
 
 from tests.conftest import bars
@@ -12,6 +13,22 @@ def test_evaluation_mode_disables_training_behaviour_and_restores_it(parts):
         assert not model.training
         assert torch.is_inference_mode_enabled()
     assert model.training
+
+
+@pytest.mark.parametrize("was_training", [(True, False), (False, True)])
+def test_evaluation_mode_restores_each_module_also_after_an_error(parts, was_training):
+    for module, mode in zip(parts, was_training, strict=True):
+        module.train(mode)
+
+    def fail():
+        with evaluation_mode(*parts):
+            assert [module.training for module in parts] == [False, False]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert tuple(module.training for module in parts) == was_training
+    assert not torch.is_inference_mode_enabled()
 
 
 def test_batches_hold_all_images_in_order():

@@ -1,14 +1,18 @@
 """Mean loss terms, and the likelihood that the bound is a bound of."""
 
 import math
+import statistics
 
 import pytest
 import torch
 
 import vaecli
+from tests.builders import build
 from tests.conftest import bars
 from vaecli.evaluation import bounds
 from vaecli.evaluation.bounds import evaluate, evaluate_bound, log_likelihood
+from vaecli.parts.likelihoods import LIKELIHOODS
+from vaecli.system.errors import ConfigError
 
 TRAIN = bars(64)
 
@@ -81,12 +85,129 @@ def test_few_latents_are_decoded_at_a_time(model, monkeypatch, rows, images):
     assert (sum(sizes), done, found.shape) == (100, images, (5,))  # as many at a time as fit
 
 
-@pytest.mark.parametrize(
-    ("scores", "nll", "error"), [([3.0, 7.0, 3.0, 7.0], 5.0, 1.0), ([4.0], 4.0, 0.0)]
-)
-def test_the_standard_error_is_the_spread_of_the_images_over_the_root_of_their_number(
-    parts, monkeypatch, scores, nll, error
+def draws(model, monkeypatch):
+    """The latents of every draw, as they come."""
+    found, draw = [], model.draw
+
+    def watched(*arguments):
+        drawn = draw(*arguments)
+        found.append(drawn.z)
+        return drawn
+
+    monkeypatch.setattr(model, "draw", watched)
+    return found
+
+
+def test_chunks_of_samples_and_labels_use_different_noise(model, monkeypatch):
+    monkeypatch.setattr(bounds, "MAX_DECODED_LATENTS", 4)
+    found = draws(model, monkeypatch)
+    log_likelihood(model, TRAIN.first(2), 10, 0)
+    latents = torch.cat([z.flatten(1) for z in found])
+    assert [len(z) for z in found] == [4, 4, 2] * 2
+    assert len(latents.unique()) == latents.numel()
+
+
+def test_every_label_has_its_own_noise_and_all_samples(monkeypatch):
+    config = vaecli.Config(latent_dim=2, network="mlp:width=8", conditional=True)
+    conditional, _ = build(config, (1, 8, 8), 2)
+    found = draws(conditional, monkeypatch)
+    log_likelihood(conditional, TRAIN.first(3), 10, 0, sum_labels=True)
+    assert [len(z) for z in found] == [10, 10]
+    log_likelihood(conditional, TRAIN.first(3), 10, 0)
+    assert [len(z) for z in found[2:]] == [10]
+    with torch.no_grad():  # the noise, if means and variances do not depend on the label
+        for p in conditional.posterior.parameters():
+            p.zero_()
+    found.clear()
+    log_likelihood(conditional, TRAIN.first(3), 10, 0, sum_labels=True)
+    assert not torch.isclose(*found).any()
+
+
+def test_chunk_sizes_change_the_noise_and_not_the_estimate(model, monkeypatch):
+    images = TRAIN.first(16)
+    exact = quadrature(model, images)
+    found = {}
+    for decoded in (10_000, 150, 7):
+        monkeypatch.setattr(bounds, "MAX_DECODED_LATENTS", decoded)
+        found[decoded] = log_likelihood(model, images, 600, seed=0)
+        assert (found[decoded] - exact).mean().abs() < 0.05
+    assert not torch.equal(found[10_000], found[150])
+    assert not torch.equal(found[150], found[7])
+
+
+def test_the_seed_decides_the_estimate(model):
+    images = TRAIN.first(4)
+    first = log_likelihood(model, images, 10, seed=0)
+    assert torch.equal(log_likelihood(model, images, 10, seed=0), first)
+    assert not torch.isclose(log_likelihood(model, images, 10, seed=1), first).any()
+
+
+@pytest.mark.parametrize("scores", [[3.0, 7.0, 3.0, 7.0], [1.0, 2.0, 4.0], [-5.5, 0.25]])
+def test_the_standard_error_is_the_sample_deviation_over_the_root_of_the_number(
+    parts, monkeypatch, scores
 ):
     monkeypatch.setattr(bounds, "log_likelihood", lambda *arguments: -torch.tensor(scores))
-    found = evaluate_bound(parts[0], bars(4), 9, seed=0)
-    assert (found["samples"], found["nll"], found["standard_error"]) == (9, nll, error)
+    found = evaluate_bound(*parts, bars(4), 9, 0, "threshold")
+    assert (found["samples"], found["nll"]) == (9, pytest.approx(statistics.mean(scores)))
+    wanted = statistics.stdev(scores) / math.sqrt(len(scores))
+    assert found["standard_error"] == pytest.approx(wanted)
+
+
+def test_one_image_has_no_standard_error(parts):
+    found = evaluate_bound(*parts, bars(1), 9, 0)
+    assert found["standard_error"] is None
+
+
+NUMBERS = ["protocol", "quantity", "distortion", "rate", "negative_elbo", "loss"]
+
+
+@pytest.mark.parametrize("binarize", ["none", "dynamic", "threshold"])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_only_what_is_a_likelihood_is_called_one(likelihood, binarize):
+    config = vaecli.Config(latent_dim=2, network="mlp:width=4", likelihood=likelihood)
+    found = evaluate_bound(*build(config, (1, 8, 8)), bars(5), 3, 0, binarize)
+    is_loss = likelihood == "bernoulli" and binarize == "none"
+    name = "negative_bound" if is_loss else "nll"
+    assert list(found) == [*NUMBERS, "samples", name, "standard_error"]
+    words = f"{list(found)} {found['protocol']}"
+    if is_loss:
+        assert "likelihood" not in words
+        assert "nll" not in words
+    is_density = likelihood in ("gaussian", "laplace", "continuous-bernoulli")
+    assert ("density, not dequantized" in words) == is_density
+
+
+POINTS = {
+    "quantized": {"posterior": "quantized:codes=8", "prior": "codes", "latent_dim": 4},
+    "dirac": {"posterior": "dirac", "objective": "elbo:beta=0"},
+}
+
+
+@pytest.mark.parametrize("posterior", POINTS)
+def test_samples_of_a_single_point_are_refused(posterior):
+    parts = build(vaecli.Config(network="mlp:width=8", **POINTS[posterior]), (1, 8, 8))
+    with pytest.raises(ConfigError, match=r"samples=5: the posterior of this model is a single"):
+        evaluate_bound(*parts, bars(4), 5, 0)
+    x = bars(4).pixels(slice(None))
+    with torch.no_grad():
+        z = parts[0].draw(x, samples=3).z
+    assert torch.equal(z[0], z[1])
+
+
+def test_the_loss_of_a_codebook_is_beside_the_bound():
+    model, objective = build(vaecli.Config(network="mlp:width=8", **POINTS["quantized"]), (1, 8, 8))
+    found = evaluate_bound(model, objective, bars(20), None, 0)
+    assert list(found) == [*NUMBERS[:5], "vq_loss", "loss"]
+    with torch.no_grad():
+        draw = model.draw(bars(20).pixels(slice(None)))
+    assert found["vq_loss"] == pytest.approx(draw.vq_loss.mean().item(), rel=1e-5)
+    assert found["vq_loss"] > 0.1
+    assert found["rate"] == pytest.approx(2 * math.log(8), rel=1e-5)  # two codes of eight
+    assert found["negative_elbo"] == pytest.approx(
+        -draw.log_px.mean().item() + 2 * math.log(8), rel=1e-5
+    )
+
+
+def test_a_deterministic_code_has_a_distortion_only():
+    parts = build(vaecli.Config(network="mlp:width=8", **POINTS["dirac"]), (1, 8, 8))
+    assert list(evaluate_bound(*parts, bars(4), None, 0)) == NUMBERS[:3]

@@ -213,6 +213,34 @@ def test_labels_change_only_the_classification_error_of_an_evaluation():
     assert first["loss"] == pytest.approx(first["distortion"] + first["rate"], rel=1e-5)
 
 
+def test_evaluation_neither_reads_nor_changes_the_statistics_of_its_batches():
+    """The classifier has running averages of its own, which are those of training images."""
+    state = start(replace(CONFIG, network="mlp:width=16,depth=1,norm=batch"), TRAIN)
+    list(fit(state, TRAIN, TEST))
+    before = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    whole = evaluate(state.model, state.objective, TEST, 0)["classification_error"]
+    state.objective.evaluation_batch_size = 3
+    parts = evaluate(state.model, state.objective, TEST, 0)["classification_error"]
+    assert parts == pytest.approx(whole, rel=1e-5)
+    for name, tensor in state.tensors().items():
+        assert torch.equal(tensor, before[name]), name
+    assert state.objective.training
+
+
+def test_images_of_fewer_classes_than_the_model_has_are_evaluated():
+    model, objective, x = parts()
+    wide, narrow = one_hot(0, 1, 0, 1, 1, 0), one_hot(0, 1, 0, 1, 1, 0)[:, :2]
+    for training in (True, False):
+        model.train(training)
+        found = []
+        for c in (wide, narrow):
+            torch.manual_seed(3)
+            found.append(objective(model, x, c).metrics)
+        assert found[0] == found[1]
+    with pytest.raises(ConfigError, match="4 classes, and the model has 3"):
+        objective(model, x, torch.zeros(6, 4))
+
+
 @pytest.mark.parametrize("count", [4, 50])
 def test_labelled_images_join_every_batch_and_every_decoded_image_has_a_label(count, monkeypatch):
     train, seen, given = bars(100).hide_labels(count, 0), [], []

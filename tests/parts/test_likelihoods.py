@@ -275,7 +275,7 @@ def test_every_parameter_gets_a_gradient(spec):
 
 def test_the_protocol_says_density_probability_or_loss():
     assert make("bernoulli")[0].protocol("none") == (
-        "grey pixels under a Bernoulli: a loss, not a likelihood"
+        "grey pixels under a Bernoulli: a loss, not a probability"
     )
     for spec in SPECS:
         likelihood, _ = make(spec)
@@ -285,9 +285,19 @@ def test_the_protocol_says_density_probability_or_loss():
         assert words["dynamic"].startswith("a probability" if discrete else "a density")
         if not discrete:
             assert words["none"] == (
-                "a density of grey pixels in [0, 1], so that the loss can be negative"
+                "a density, not dequantized, of grey pixels in [0, 1]: the loss can be negative"
             )
-            assert words["dynamic"].endswith(": the loss can be negative")
+            for text in words.values():
+                assert text.startswith("a density, not dequantized, of ")
+                assert text.endswith(": the loss can be negative")
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_only_grey_pixels_of_a_bernoulli_are_not_normalized(spec):
+    likelihood, _ = make(spec)
+    assert likelihood.is_normalized("none") == (spec != "bernoulli")
+    assert likelihood.is_normalized("dynamic")
+    assert likelihood.is_normalized("threshold")
 
 
 def test_an_unknown_scale_is_refused_with_the_list_of_scales():

@@ -5,14 +5,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import vaecli
 from tests import runs
+from tests.conftest import bars
 from vaecli.config.config import Config, to_json
 from vaecli.run import checkpoint, names
 from vaecli.run.create import make_run
 from vaecli.run.run import Run
+from vaecli.run.writer import RunWriter
 from vaecli.system.errors import RunError
+from vaecli.training.loop import fit
+from vaecli.training.state import start
 
 
 def test_a_trained_run_holds_these_files(trained):
@@ -102,3 +107,33 @@ def test_a_file_that_may_not_be_read_is_named(run_dir, monkeypatch, place, metho
     monkeypatch.setattr(place, method, denied)
     with pytest.raises(RunError, match=r"Cannot read .*: Permission denied"):
         read(run)
+
+
+def test_the_parts_of_a_run_are_those_that_were_trained(tmp_path):
+    train = bars(40).hide_labels(20, 0)
+    config = Config(
+        latent_dim=2,
+        network="mlp:width=4,depth=1,norm=batch",
+        objective="m2",
+        conditional=True,
+        labels=20,
+        epochs=1,
+    )
+    state = start(config, train)
+    list(fit(state, train, train))
+    with RunWriter(make_run(config, tmp_path / "run")) as writer:
+        writer.save(state)
+    model, objective = vaecli.open(tmp_path / "run").parts()
+    assert (model.training, objective.training) == (False, False)
+    runs.assert_same_tensors(model.state_dict(), state.model.state_dict())
+    runs.assert_same_tensors(objective.state_dict(), state.objective.state_dict())
+
+
+def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(run_dir):
+    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
+    tensors["objective.classifier"] = torch.zeros(2)
+    checkpoint.save(run_dir / names.CHECKPOINT, tensors, header)
+    run = vaecli.open(run_dir)
+    assert not run.model().training
+    with pytest.raises(RunError, match=r"classifier: expected nothing, found \(2,\)"):
+        run.parts()

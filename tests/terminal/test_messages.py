@@ -40,7 +40,7 @@ def test_the_summary_says_what_is_trained_on_what(digits, tmp_path):
         f"Training {tmp_path}/run on cpu (1 thread): 1,234 parameters, 2,000 training and 40 test "
         "images, 32 in a batch."
     )
-    assert second == "Protocol: grey pixels under a Bernoulli: a loss, not a likelihood."
+    assert second == "Protocol: grey pixels under a Bernoulli: a loss, not a probability."
 
 
 def test_the_summary_counts_validation_images_and_threads(digits, tmp_path):

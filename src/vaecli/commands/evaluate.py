@@ -17,41 +17,45 @@ def evaluate(
     split: Split = "test",
     count: Annotated[
         int | None,
-        typer.Option("--count", "-n", help="Use only the first N images.", metavar="N", min=1),
+        typer.Option(
+            "--count", "-n", help="Use only N images, chosen at random.", metavar="N", min=1
+        ),
     ] = None,
     samples: Annotated[
         int | None,
         typer.Option(
-            help="Also estimate the NLL, with N posterior samples per image.", metavar="N", min=1
+            help="Add a tighter bound, by importance sampling with N latents per image: an "
+            "estimate of the NLL, unless pixels are grey and scored by the Bernoulli formula.",
+            metavar="N",
+            min=1,
         ),
     ] = None,
     seed: Seed = defaults.SEED,
 ) -> None:
     """Print distortion, rate and negative ELBO, optionally NLL.
 
-    The result is one line of JSON, in nats per image. Besides split, images, seed and protocol it
-    has distortion, rate and loss. Whatever the training objective was, the loss is distortion +
-    rate, the negative ELBO; a model with a codebook adds vq_loss to it. With --samples the line
-    also has samples; nll, the estimate of -log p(x) by importance sampling; and
-    standard_error, that of nll over the images. A deterministic model has distortion only.
+    The result is one line of JSON, in nats per image: distortion, rate and their sum negative_elbo,
+    whatever the objective of the training was. Protocol says how pixels are scored; quantity is
+    p(x), or p(x|y) for a model that was given the true labels. With --samples, nll estimates the
+    negative logarithm of the quantity, and standard_error is that over the images; where pixels
+    have only a loss, nll is called negative_bound. The key loss, the old name of negative_elbo,
+    will be removed.
     """
-    from ..data.splits import load_split
+    from ..data.splits import load_part
     from ..evaluation.bounds import evaluate_bound
+    from ..terminal.failures import with_flags
     from ..terminal.inputs import read_run
-    from ..terminal.output import print_result
+    from ..terminal.output import print_result, print_stderr
     from ..terminal.progress import image_progress
 
     run = read_run(run_dir, checkpoint)
-    model = run.model()
-    images = load_split(run.config, split)
-    if count is not None:
-        images = images.first(count)
-    result: dict[str, Any] = {
-        "split": split,
-        "images": len(images),
-        "seed": seed,
-        "protocol": model.likelihood.protocol(run.config.binarize),
-    }
-    with image_progress("log p(x)", len(images)) as on_progress:
-        result |= evaluate_bound(model, images, samples, seed, on_progress)
+    model, objective = run.parts()
+    images, of, warnings = load_part(run.config, split, count, seed)
+    for text in warnings:
+        print_stderr(f"Warning: {with_flags(text)}")
+    result: dict[str, Any] = {"split": split, "images": len(images), "of": of, "seed": seed}
+    with image_progress("importance sampling", len(images)) as on_progress:
+        result |= evaluate_bound(
+            model, objective, images, samples, seed, run.config.binarize, on_progress
+        )
     print_result(json.dumps(result, allow_nan=False))

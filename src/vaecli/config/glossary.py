@@ -12,7 +12,8 @@ GLOSSARY = {
     "rate": "KL(q(z|x,c) || p(z|c)); its mean bounds the information in the latent from above.",
     "nat": "unit of information, 1.44 bits.",
     "bound (ELBO)": "-(distortion + rate), at most log p(x).",
-    "NLL": "-log p(x), estimated by importance sampling; the estimate is too high on average.",
+    "NLL": "-log p(x), or -log p(x|y) given the label, estimated by importance sampling; the "
+    "estimate is too high on average.",
     "beta": "weight of the rate in elbo; other objectives say what their beta weights.",
     "annealing": "raising the weight of the rate from 0.",
     "free bits": "nats of rate that cost nothing.",

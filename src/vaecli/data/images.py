@@ -11,6 +11,8 @@ from ..system.errors import ConfigError
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
 
+BINARIZED_AT_A_TIME = 1000  # images: a float takes four times the memory of a pixel
+
 
 def count_classes(labels: Tensor) -> int:
     """The highest of the labels, shape `(N,)`, plus one; 0 if there are no labels."""
@@ -26,8 +28,8 @@ class Images:
         labels: Classes from 0, shape `(N,)`; a hidden label has the value `classes`.
         classes: Number of classes; by default the highest label plus one.
         binarize: How grey pixels become 0 or 1: "none" keeps them grey; "dynamic" samples each
-            pixel at every read, with its brightness as the probability of 1; "threshold" makes it 1
-            if its brightness is above 0.5.
+            pixel at every read, with its brightness as the probability of 1, unless `fix_pixels`
+            was called; "threshold" makes it 1 if its brightness is above 0.5.
     """
 
     x: Tensor
@@ -59,6 +61,27 @@ class Images:
         if self.binarize == "threshold":
             return (x > 0.5).float()
         return x
+
+    def fix_pixels(self, seed: int) -> "Images":
+        """The same images, with pixels that no longer change from one read to the next.
+
+        Under dynamic binarization every pixel becomes black or white once, by a stream of its own:
+        it depends on the seed and on the position of the image here, and on nothing else. Take
+        parts of the images afterwards, so that an image keeps its pixels in each of them.
+
+        Args:
+            seed: Seed of the pixels.
+        """
+        if self.binarize != "dynamic":
+            return self
+        random = stream_generator(seed, "pixels")
+        x = torch.empty_like(self.x)
+        for part, grey in zip(
+            x.split(BINARIZED_AT_A_TIME), self.x.split(BINARIZED_AT_A_TIME), strict=True
+        ):
+            drawn = torch.rand(grey.shape, generator=random).to(grey.device)
+            part.copy_((drawn < grey.float().div_(255)).byte().mul_(255))
+        return replace(self, x=x, binarize="none")
 
     def one_hot_labels(self, index: Tensor | slice) -> Tensor:
         """The labels at `index`, shape `(B, classes)`; a hidden label is a row of zeros."""
@@ -102,9 +125,28 @@ class Images:
         Raises:
             ConfigError: There are fewer images.
         """
+        self._require(count)
+        return self.subset(slice(count))
+
+    def _require(self, count: int) -> None:
         if count > len(self):
             raise ConfigError(f"count={count}: the split has only {len(self):,} images.")
-        return self.subset(slice(count))
+
+    def random_part(self, count: int, seed: int) -> "Images":
+        """Some of the images, chosen at random without replacement, in the order they have here.
+
+        A smaller part is contained in a larger one of the same seed.
+
+        Args:
+            count: Number of images.
+            seed: Seed of the choice.
+
+        Raises:
+            ConfigError: There are fewer images.
+        """
+        self._require(count)
+        order = torch.randperm(len(self), generator=stream_generator(seed, "part"))
+        return self.subset(order[:count].sort().values.to(self.x.device))
 
     def subset(self, index: Tensor | slice) -> "Images":
         """The images at `index`."""

@@ -65,6 +65,56 @@ def load_split(config: Config, split: str) -> Images:
     return _select(config, split, pixels, labels, _count_classes(config, file, labels))
 
 
+class Part(NamedTuple):
+    """Images to evaluate, and what to know about the choice.
+
+    Attributes:
+        images: The images, with pixels that no longer change.
+        of: Number of images in the whole split.
+        warnings: Why they may differ from the whole split.
+    """
+
+    images: Images
+    of: int
+    warnings: list[str]
+
+
+def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
+    """A split, or a random part of it, to be evaluated.
+
+    Args:
+        config: Names the data set; it may limit the split to its first images.
+        split: train, validation or test.
+        count: Number of images; None for all that the configuration uses.
+        seed: Seed of the choice and of binarized pixels.
+
+    Raises:
+        DataError: A file is missing or damaged.
+        ConfigError: There are fewer images, or the run has no validation images.
+    """
+    used = load_split(config, split).fix_pixels(seed)
+    images = used
+    of = len(used)
+    warnings = []
+    limit = getattr(config, f"{split}_images", None)
+    if limit is not None:
+        whole = config.with_values(train_images=None, test_images=None)
+        of = len(load_split(whole, split))
+    if len(used) < of:
+        warnings.append(
+            f"These are the first {len(used):,} of {of:,} {split} images, because the run has "
+            f"{split}_images={limit}. The first images of MNIST are easier than the rest: do not "
+            "compare their numbers with those of all."
+        )
+    if count is not None and count != len(used):
+        images = used.random_part(count, seed)
+        warnings.append(
+            f"These are {count:,} of {len(used):,} {split} images, chosen at random by the seed: "
+            "their numbers differ a little from those of all."
+        )
+    return Part(images, of, warnings)
+
+
 def _read(config: Config, file: str) -> tuple[Tensor, Tensor]:
     """All pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of the training or test file."""
     directory = None if config.data_dir is None else Path(config.data_dir)

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.images import Images
-from ..model import VAE
 from ..objectives.objective import EVALUATION_BATCH_SIZE
 from ..system.errors import NotFiniteError
 
@@ -27,15 +26,21 @@ def batches(
 
 
 @contextmanager
-def evaluation_mode(model: VAE) -> Iterator[None]:
-    """Disable gradients and training behaviour (dropout, batch statistics); then restore both."""
-    was_training = model.training
-    model.eval()
+def evaluation_mode(*modules: nn.Module) -> Iterator[None]:
+    """Disable gradients and training behaviour (dropout, batch statistics); then restore both.
+
+    Args:
+        modules: Everything that computes: the model, and an objective that has networks.
+    """
+    were_training = [module.training for module in modules]
+    for module in modules:
+        module.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(was_training)
+        for module, was_training in zip(modules, were_training, strict=True):
+            module.train(was_training)
 
 
 def require_finite(values: Tensor, what: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,10 +25,12 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
         model: The model to evaluate.
         objective: Computes the metrics.
         images: Images to average over.
-        seed: Seed of the noise: two evaluations with the same seed agree.
+        seed: Seed of the noise, and of pixels that are not fixed yet: two evaluations with the same
+            seed agree.
     """
+    images = images.fix_pixels(seed)
     means = RunningMeans()
-    with random_stream(model.device, seed, "evaluation"), evaluation_mode(model):
+    with random_stream(model.device, seed, "evaluation"), evaluation_mode(model, objective):
         for x, c in batches(images, model.device, objective.evaluation_batch_size):
             means.add(objective(model, x, c), len(x))
     return means.read()
@@ -39,11 +42,15 @@ def log_likelihood(
     samples: int,
     seed: int,
     on_progress: Callable[[int], object] | None = None,
+    sum_labels: bool = False,
 ) -> Tensor:
     """An estimate of `log p(x)` by importance sampling, shape `(N,)`, in nats per image.
 
     In expectation it is a lower bound, and it approaches `log p(x)` with more samples. Memory does
     not grow with their number, because at most `MAX_DECODED_LATENTS` are decoded at a time.
+
+    For a conditional model it is `log p(x | y)` of the true label y, or with `sum_labels` the
+    logarithm of the mean of `p(x | y)` over all labels.
 
     References:
         Importance Weighted Autoencoders (Burda et al., 2016), https://arxiv.org/abs/1509.00519
@@ -51,18 +58,24 @@ def log_likelihood(
     Args:
         model: A model whose posterior has a density.
         images: Images to score.
-        samples: Latents per image.
-        seed: Seed of the latents.
+        samples: Latents per image, and per label if labels are summed.
+        seed: Seed of the latents, and of pixels that are not fixed yet.
         on_progress: Called after every batch with its number of images.
+        sum_labels: Sum over the labels of a conditional model, all with the same prior probability.
     """
+    images = images.fix_pixels(seed)
     passes = math.ceil(samples / MAX_DECODED_LATENTS)
     pass_size = math.ceil(samples / passes)
     sizes = [min(pass_size, samples - done) for done in range(0, samples, pass_size)]
     found = []
     with random_stream(model.device, seed, "likelihood"), evaluation_mode(model):
         for x, c in batches(images, model.device, max(1, MAX_DECODED_LATENTS // samples)):
-            weights = torch.cat([model.draw(x, c, size).log_weights for size in sizes])
-            found.append(log_mean_exp(weights).cpu())
+            labels = [model.one_hot(torch.full((len(x),), y)) for y in range(model.context)]
+            estimates = []
+            for given in labels if sum_labels else [c]:
+                weights = torch.cat([model.draw(x, given, size).log_weights for size in sizes])
+                estimates.append(log_mean_exp(weights))
+            found.append(log_mean_exp(torch.stack(estimates)).cpu())
             if on_progress is not None:
                 on_progress(len(x))
     return torch.cat(found)
@@ -70,44 +83,83 @@ def log_likelihood(
 
 def evaluate_bound(
     model: VAE,
+    objective: Objective,
     images: Images,
     samples: int | None,
     seed: int,
+    binarize: str = "none",
     on_progress: Callable[[int], object] | None = None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """The results of `vaecli evaluate`, in nats per image.
 
     Args:
         model: The model to evaluate.
+        objective: The objective that it was trained with. It decides whether the label is summed
+            out, and then gives the bound; the bound of all others is the ELBO.
         images: Images to average over.
-        samples: Latents per image for an estimate of the NLL; None for no estimate.
+        samples: Latents per image for an estimate by importance sampling; None for no estimate.
         seed: Seed of the noise: two evaluations with the same seed agree.
+        binarize: Value of `Config.binarize`, which decides what a pixel's score is.
         on_progress: As for `log_likelihood`.
 
     Returns:
-        `distortion`, `rate` and `loss`, the negative ELBO; if the posterior has a codebook,
-        `vq_loss` is added to the loss. With `samples` also `samples`, `nll`, which estimates
-        `-log p(x)`, and `standard_error`, that of nll over the images. For a deterministic
-        posterior, `distortion` only.
+        `protocol`; `quantity`, which is "p(x)", or "p(x|y)" given the true label; `distortion`,
+        `rate` and their sum `negative_elbo`, a bound on the negative logarithm of the quantity;
+        `vq_loss`, if the posterior has a codebook, which is no part of the bound;
+        `classification_error`, a fraction, if the label was summed out; `loss`, the old name of
+        negative_elbo. For a deterministic posterior, distortion is the only number.
+
+        With `samples` also `samples`; `nll`, the estimate, or `negative_bound` where pixels have
+        only a loss; and `standard_error`, that of the estimate over the images, None for one image.
 
     Raises:
-        ConfigError: `samples` is given, but the posterior has no density.
+        ConfigError: `samples` is given, but all samples of the posterior are the same.
         NotFiniteError: A result is NaN or infinite.
     """
-    has_density = bool(model.posterior.has_density)
-    if samples is not None and not has_density:
+    if samples is not None and model.posterior.is_point:
         raise ConfigError(
-            "samples needs a posterior with a density, but this model is deterministic."
+            f"samples={samples}: the posterior of this model is a single point, so that all its "
+            "samples are the same: leave this out."
         )
-    terms = evaluate(model, ELBO(beta=float(has_density)), images, seed)
-    names = ("distortion", "rate", "loss") if has_density else ("distortion",)
-    results = {name: terms[name] for name in names}
+    is_conditional = bool(model.context) and not objective.infers_label
+    results: dict[str, Any] = {
+        "protocol": model.likelihood.protocol(binarize),
+        "quantity": "p(x|y)" if is_conditional else "p(x)",
+    }
+    results |= _bound(model, objective, images, seed)
     if samples is not None:
-        scores = -log_likelihood(model, images, samples, seed, on_progress)
-        results["samples"] = samples
-        results["nll"] = scores.mean().item()
-        results["standard_error"] = scores.std(correction=0).item() / len(scores) ** 0.5
+        scores = -log_likelihood(model, images, samples, seed, on_progress, objective.infers_label)
+        name = "nll" if model.likelihood.is_normalized(binarize) else "negative_bound"
+        results |= {"samples": samples, name: scores.double().mean().item()}
+        results["standard_error"] = standard_error(scores)
     for name, value in results.items():
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise NotFiniteError(f"The {name} of these images is {value}: the model overflows.")
     return results
+
+
+def _bound(model: VAE, objective: Objective, images: Images, seed: int) -> dict[str, float]:
+    """The negative ELBO and its terms, or the distortion alone without a density."""
+    has_density = bool(model.posterior.has_density)
+    bound = objective if objective.infers_label else ELBO(beta=float(has_density))
+    terms = evaluate(model, bound, images, seed)
+    results = {"distortion": terms["distortion"]}
+    if has_density:
+        results["rate"] = terms["rate"]
+        results["negative_elbo"] = terms["distortion"] + terms["rate"]
+    for name in ("vq_loss", "classification_error"):
+        if name in terms:
+            results[name] = terms[name]
+    if has_density:
+        results["loss"] = results["negative_elbo"]  # its name in version 0.1
+    return results
+
+
+def standard_error(scores: Tensor) -> float | None:
+    """The standard error of the mean of scores, shape `(N,)`; None if there is only one.
+
+    The standard deviation has N - 1 in its denominator.
+    """
+    if len(scores) < 2:
+        return None
+    return scores.double().std(correction=1).item() / math.sqrt(len(scores))

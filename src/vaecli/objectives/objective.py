@@ -68,6 +68,8 @@ class Objective(nn.Module, abc.ABC):
         needs_density: Whether it reads `log q(z | x)` or the rate, which a deterministic posterior
             lacks.
         reads_labels: Whether it reads labels even if the model is not conditional.
+        infers_label: Whether the label is a latent with a uniform prior, over which evaluation
+            sums; else a conditional model is evaluated given the true label.
         compiles: Whether `torch.compile` can compile it: not with a gradient penalty, since
             torch.compile does not support double backward.
         evaluation_batch_size: Images in a batch of evaluation.
@@ -82,6 +84,7 @@ class Objective(nn.Module, abc.ABC):
         super().__init__()
         self.needs_density = True
         self.reads_labels = False
+        self.infers_label = False
         self.compiles = True
         self.evaluation_batch_size = EVALUATION_BATCH_SIZE
         self.latent_groups = 1

@@ -20,7 +20,7 @@ MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # smallest scale of a density: 
 MIN_LOGISTIC_SCALE = 1 / 4096
 
 BINARIZED_PIXELS = {  # by the value of --binarize
-    "dynamic": "pixels drawn black or white by their brightness, anew at every reading",
+    "dynamic": "pixels drawn black or white by their brightness, in evaluation once for each seed",
     "threshold": "pixels that are white if brighter than half, else black",
 }
 
@@ -34,7 +34,13 @@ class Likelihood(nn.Module, abc.ABC):
         make_decoder: Makes the decoder, given the number of parameters per pixel. The decoder maps
             z, shape `(N, D)`, and c to parameters, shape `(N, params_per_pixel * C, H, W)`.
         params_per_pixel: Number of parameters of the distribution of one pixel and channel.
+
+    Attributes:
+        normalizes_grey: Whether grey pixels have a probability or a density, which sums or
+            integrates to one over all pixels.
     """
+
+    normalizes_grey: ClassVar[bool] = True
 
     def __init__(self, make_decoder: MakeDecoder, params_per_pixel: int) -> None:
         super().__init__()
@@ -73,6 +79,14 @@ class Likelihood(nn.Module, abc.ABC):
             binarize: Value of `Config.binarize`.
         """
 
+    def is_normalized(self, binarize: str) -> bool:
+        """Whether pixels have a probability or a density, and not only a loss.
+
+        Args:
+            binarize: Value of `Config.binarize`.
+        """
+        return self.normalizes_grey or binarize != "none"
+
     def initialize_to_mean(self, mean: Tensor) -> None:
         """Make the untrained decoder give about this image, shape `(C, H, W)`, in [0, 1]."""
         params = self.params_for_mean(mean)
@@ -81,10 +95,8 @@ class Likelihood(nn.Module, abc.ABC):
 
 def density_protocol(binarize: str) -> str:
     """The protocol of a likelihood with a density, whose distortion can be negative."""
-    if binarize == "none":
-        return "a density of grey pixels in [0, 1], so that the loss can be negative"
-    pixels = BINARIZED_PIXELS[binarize]
-    return f"a density, not a probability, of {pixels}: the loss can be negative"
+    pixels = {"none": "grey pixels in [0, 1]", **BINARIZED_PIXELS}[binarize]
+    return f"a density, not dequantized, of {pixels}: the loss can be negative"
 
 
 class BernoulliLikelihood(Likelihood):
@@ -98,6 +110,8 @@ class BernoulliLikelihood(Likelihood):
         Auto-Encoding Variational Bayes (Kingma & Welling, 2014), https://arxiv.org/abs/1312.6114
     """
 
+    normalizes_grey = False
+
     def __init__(self, make_decoder: MakeDecoder) -> None:
         super().__init__(make_decoder, params_per_pixel=1)
 
@@ -110,7 +124,7 @@ class BernoulliLikelihood(Likelihood):
 
     def protocol(self, binarize: str) -> str:
         if binarize == "none":
-            return "grey pixels under a Bernoulli: a loss, not a likelihood"
+            return "grey pixels under a Bernoulli: a loss, not a probability"
         return f"a probability of {BINARIZED_PIXELS[binarize]}"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..model import VAE
+    from ..objectives import Objective
 
 
 @dataclass(frozen=True)
@@ -139,29 +140,49 @@ class Run:
         Raises:
             RunError: The checkpoint is missing or damaged, or does not fit its own header.
         """
+        return self._restore("model")[0]
+
+    def parts(self) -> tuple["VAE", "Objective"]:
+        """The trained model and its objective, as `model`: an objective may have a classifier.
+
+        Raises:
+            RunError: As for `model`.
+        """
+        return self._restore("model", "objective")
+
+    def _restore(self, *groups: str) -> tuple["VAE", "Objective"]:
+        """The model and the objective; those that `groups` names have their trained weights."""
         import torch
 
         from ..config.build import build, resolve
         from .checkpoint import check_shapes
 
         tensors, header = self.contents
-        weights = {
-            name.removeprefix("model."): tensor
-            for name, tensor in tensors.items()
-            if name.startswith("model.")
-        }
         try:
             config = resolve(self.config)
             # Shapes only, so that a wrong header cannot allocate memory.
             with torch.device("meta"):
-                outline, _ = build(config, header.shape, header.classes)
+                outlines = build(config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
-        check_shapes(outline.state_dict(), weights, self.checkpoint)
-        model, _ = build(config, header.shape, header.classes)
-        model.load_state_dict(weights)
-        return model.eval()
+        weights = {group: _named(tensors, group) for group in groups}
+        for group, outline in zip(groups, outlines, strict=False):
+            check_shapes(outline.state_dict(), weights[group], self.checkpoint)
+        model, objective = build(config, header.shape, header.classes)
+        for group, part in zip(groups, (model, objective), strict=False):
+            part.load_state_dict(weights[group])
+        return model.eval(), objective.eval()
 
     def is_run_directory(self) -> bool:
         """Whether this is a run directory, and not a checkpoint file outside of one."""
         return self.checkpoint.parent == self.folder / names.CHECKPOINTS
+
+
+def _named(tensors: "dict[str, Tensor]", group: str) -> "dict[str, Tensor]":
+    """The tensors of a group of `State.tensors`, by their names in the module."""
+    prefix = f"{group}."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

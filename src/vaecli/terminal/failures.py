@@ -20,7 +20,7 @@ UNEXPECTED = 1
 RESOURCES = 6
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
 # Options of commands that the library names in its messages, beside the fields of Config.
-COMMAND_OPTIONS = ("beta", "count", "label", "style_of")
+COMMAND_OPTIONS = ("beta", "count", "label", "samples", "style_of")
 DISK_FULL = "No space left to write to."
 
 

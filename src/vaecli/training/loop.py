@@ -67,9 +67,9 @@ def fit(
     """
     device = state.model.device
     train = train.to(device)
-    test = test.to(device)
+    test = test.fix_pixels(state.config.seed).to(device)
     if validation is not None:
-        validation = validation.to(device)
+        validation = validation.fix_pixels(state.config.seed).to(device)
     while not stop_reason(state.config, state.history, state.objective.monitor):
         number = len(state.history) + 1
         started = time.perf_counter() - state.seconds

@@ -35,6 +35,7 @@ class DiracPosterior(Posterior):
 
     params_per_dim = 1
     has_density = False
+    is_point = True
 
     def distribution(self, *params: Tensor) -> Distribution:
         (code,) = params

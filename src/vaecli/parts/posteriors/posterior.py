@@ -22,11 +22,13 @@ class Posterior(nn.Module, abc.ABC):
         params_per_dim: Parameters of the distribution per latent dimension.
         space: The space of the latents; the prior must have the same.
         has_density: Whether it has a density or probability; a deterministic code has none.
+        is_point: Whether it is a single point, so that all samples of an image are the same.
     """
 
     params_per_dim: ClassVar[int]
     space: ClassVar[Space] = "real"
     has_density: ClassVar[bool] = True
+    is_point: ClassVar[bool] = False
 
     def __init__(self, encoder: Encoder, latent_dim: int) -> None:
         super().__init__()

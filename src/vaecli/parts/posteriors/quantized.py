@@ -33,6 +33,7 @@ class QuantizedPosterior(Posterior):
 
     params_per_dim = 1
     space = "codes"
+    is_point = True
 
     def __init__(
         self,
