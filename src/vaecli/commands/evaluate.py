@@ -22,7 +22,10 @@ def evaluate(
     samples: Annotated[
         int | None,
         typer.Option(
-            help="Also estimate the NLL, with N posterior samples per image.", metavar="N", min=1
+            help="Also estimate the NLL, with N posterior samples per image, at most 1,000,000.",
+            metavar="N",
+            min=1,
+            max=1_000_000,
         ),
     ] = None,
     seed: Seed = defaults.SEED,
