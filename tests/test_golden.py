@@ -35,6 +35,8 @@ REPEATED = (
     "warmup",
 )
 TOLERANCE = 2e-3
+# Columns by objective: 0.1.0 counted pixel biases in, by mistake.
+SMALLER = {"rae": ("train_decoder_penalty", "test_decoder_penalty")}
 SECONDS = ("train_seconds", "test_seconds")
 Row = dict[str, str]
 
@@ -77,7 +79,9 @@ def assert_same_row(row: Row, expected: Row, objective: str) -> None:
     theirs = renamed.row(without_seconds(expected), objective)
     assert list(ours) == list(theirs)
     for name, text in theirs.items():
-        if text:
+        if text and name in SMALLER.get(objective, ()):
+            assert 0 < float(ours[name]) <= float(text), name
+        elif text:
             assert float(ours[name]) == close(float(text)), name
         else:
             assert ours[name] == "", name
