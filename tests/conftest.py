@@ -1,7 +1,9 @@
 """Small images, and a run trained on them through the command line."""
 
 import gzip
+import os
 import shutil
+import stat
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +90,18 @@ def cli(capsys):
         return Outcome(status, out, err)
 
     return run
+
+
+@pytest.fixture
+def full_device(tmp_path) -> Path:
+    """A device that is always full, as /dev/full; of our own, since root could replace that one."""
+    path = tmp_path / "full"
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+        path.open("wb").close()
+    except (AttributeError, OSError) as error:  # not Linux, not root, or a disk without devices
+        pytest.skip(f"needs a device of its own: {error}")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,8 @@ REPEATED = (
 # summed out: what was trained is the same, how it is evaluated is not.
 REDRAWN = ("m2",)
 TOLERANCE = 2e-3
+# Columns by objective: 0.1.0 counted pixel biases in, by mistake.
+SMALLER = {"rae": ("train_decoder_penalty", "test_decoder_penalty")}
 SECONDS = ("train_seconds", "test_seconds")
 Row = dict[str, str]
 
@@ -88,7 +90,9 @@ def assert_same_row(row: Row, expected: Row, objective: str) -> None:
     theirs = renamed.row(without_seconds(expected), objective)
     assert list(ours) == list(theirs)
     for name, text in theirs.items():
-        if text:
+        if text and name in SMALLER.get(objective, ()):
+            assert 0 < float(ours[name]) <= float(text), name
+        elif text:
             assert float(ours[name]) == close(float(text)), name
         else:
             assert ours[name] == "", name

@@ -42,7 +42,6 @@ LATE_IMPORTS = {
     "evaluation/projection.py": (1, "scikit-learn takes a second, and two latents need none"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
     "run/run.py": (4, "torch: plot-loss reads a run without it"),
-    "system/machine.py": (1, "Windows has no such module"),
     "training/state.py": (1, "torch's compiler is slow to import and rarely needed"),
 }
 

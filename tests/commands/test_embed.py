@@ -53,6 +53,13 @@ def test_a_plot_and_a_table_are_both_written(cli, run_dir, tmp_path):
     assert len(table.read_text().splitlines()) == 41
 
 
+def test_a_table_and_a_plot_do_not_go_to_one_place(cli, trained, tmp_path):
+    for place in ("-", tmp_path / "x"):
+        done = cli("embed", "-r", trained, "-o", place, "--plot", place)
+        assert (done.status, done.out) == (2, "")
+        assert f"-o and --plot both name {place}: name another file" in done.err
+
+
 def test_a_conditional_model_is_given_the_labels(cli, conditional, tmp_path):
     cli("embed", "-r", conditional, "-o", tmp_path / "e.npy")
     test = bars(40, seed=1)

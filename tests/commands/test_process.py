@@ -8,7 +8,7 @@ import pytest
 
 import vaecli
 from tests import runs
-from tests.processes import Terminal, assert_cursor_is_back, begin, plain, posix, wait_for
+from tests.processes import Terminal, assert_cursor_is_back, begin, end, plain, posix, wait_for
 from tests.runs import arguments
 from vaecli.run import names
 
@@ -22,8 +22,8 @@ def test_a_signal_stops_after_the_batch_and_keeps_the_last_epoch(digits, tmp_pat
     process = begin(*arguments(digits, run, "--epochs", "100000"))
     wait_for(run / names.EPOCH_SAMPLES.format(3))
     process.send_signal(getattr(signal, name))
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (status, "")
+    ended, out, err = end(process)
+    assert (ended, out) == (status, "")
     assert err.splitlines()[-1] == f"Stopped by {name}. Resume with: vaecli train --resume {run}"
     record = runs.record(run)
     assert record["status"] == "interrupted"

@@ -23,8 +23,11 @@ def nothing_is_removed(monkeypatch):
     def refuse(*arguments, **options):
         raise AssertionError(f"{arguments} would be gone")
 
-    for owner, name in ((shutil, "rmtree"), (Path, "rename"), (Path, "rmdir"), (os, "rename")):
-        monkeypatch.setattr(owner, name, refuse)
+    calls = {Path: ("rename", "replace", "rmdir", "unlink", "mkdir", "touch"), shutil: ("rmtree",)}
+    calls[os] = ("rename", "replace", "rmdir", "unlink", "mkdir", "makedirs")
+    for owner, names in calls.items():
+        for name in names:
+            monkeypatch.setattr(owner, name, refuse)
 
 
 @pytest.mark.parametrize("place", ["/", ".", "~", "..", "~/.."])

@@ -1,4 +1,4 @@
-"""Signals in a batch, before the first batch, in evaluation, and on a terminal."""
+"""Signals in an import, in a batch, before the first batch, in evaluation, on a terminal."""
 
 import os
 import shlex
@@ -15,12 +15,14 @@ from tests.processes import (
     begin,
     end,
     posix,
+    run_process,
     wait_for,
 )
 from tests.runs import arguments, contents, header, record
 from vaecli.run import names
 
-pytestmark = [posix, pytest.mark.slow]
+pytestmark = posix
+slow = pytest.mark.slow
 
 # The third batch of the second epoch never ends by itself.
 STUCK = """
@@ -35,6 +37,17 @@ def stuck(*arguments, fit=train.fit):
         yield event
 train.fit = stuck
 """
+# Ctrl-C while the second batch of the second epoch is trained.
+INTERRUPTED = """
+import os, signal
+from vaecli.experiments import train
+def interrupted(*arguments, fit=train.fit):
+    for event in fit(*arguments):
+        if isinstance(event, train.Step) and (event.epoch, event.batch) == (2, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+        yield event
+train.fit = interrupted
+"""
 SLOW_EVALUATION = """
 import time
 from pathlib import Path
@@ -45,6 +58,24 @@ def slow(*arguments, evaluate=loop.evaluate):
     return evaluate(*arguments)
 loop.evaluate = slow
 """
+# Ctrl-C at the moment when a module is looked for.
+IN_IMPORT = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+"""
+
+
+@pytest.mark.parametrize("name", ["typer", "torch", "numpy.dtypes"])
+def test_an_interrupt_during_an_import_is_quiet(trained, tmp_path, name):
+    """Compiled modules abort, or raise an error of their own, if they meet a KeyboardInterrupt."""
+    fault = IN_IMPORT.format(name=name)
+    done = run_process("sample", "-r", trained, "-o", tmp_path / "x.png", fault=fault)
+    assert done == (130, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def position(run):
@@ -57,28 +88,21 @@ def status(run):
     return record(run)["status"]
 
 
+@slow
 def test_one_interrupt_answers_at_once_and_saves_the_middle_of_an_epoch(cli, digits, tmp_path):
     run = tmp_path / "run"
-    line = arguments(digits, run, "--epochs", 3, "--batch-size", 2)
-    process = begin(*line, fault=SLOW.format(seconds=0.02))
-    wait_for(run / "samples" / "epoch-0001.png")
-    time.sleep(0.2)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    said = next(line for line in process.stderr if line.startswith("Stopped"))
-    assert time.monotonic() - began < 0.2
-    done = end(process)
+    done = run_process(*arguments(digits, run, "--epochs", 3), fault=INTERRUPTED)
     assert done.status == 130
     assert_clean(done, tmp_path)
     assert status(run) == "interrupted"
-    epochs, batch = position(run)
-    assert epochs == 1
-    assert 0 < batch < 48
-    assert said == f"Stopped by SIGINT. Resume with: vaecli train --resume {run}\n"
+    assert position(run) == (1, 2)  # no further batch
+    said = done.err.splitlines()[-1]
+    assert said == f"Stopped by SIGINT. Resume with: vaecli train --resume {run}"
     again = cli(*shlex.split(said.partition("vaecli ")[2]), "-q")
     assert again == (0, f"{run}\n", "")
 
 
+@slow
 def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
     run = tmp_path / "run"
     mark = tmp_path / "mark"
@@ -88,10 +112,8 @@ def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
     terminal.press(b"\x03")
     time.sleep(0.3)
     assert terminal.process.poll() is None
-    began = time.monotonic()
     terminal.press(b"\x03")
-    ended, shown = terminal.end()
-    assert time.monotonic() - began < 5  # the batch would take 1000 seconds
+    ended, shown = terminal.end()  # the batch would take 1000 seconds
     assert ended == 130
     assert "Traceback" not in shown
     assert_cursor_is_back(shown)
@@ -101,6 +123,7 @@ def test_a_second_interrupt_ends_a_batch_that_hangs(digits, tmp_path):
     assert not list(run.rglob(".tmp-*"))
 
 
+@slow
 @pytest.mark.parametrize(("name", "number"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_after_a_signal_the_terminal_has_its_cursor_back(digits, tmp_path, name, number):
     run = tmp_path / "run"
@@ -117,6 +140,7 @@ def test_after_a_signal_the_terminal_has_its_cursor_back(digits, tmp_path, name,
     assert not list(run.rglob(".tmp-*"))
 
 
+@slow
 def test_a_terminal_that_is_closed_stops_and_saves(digits, tmp_path):
     run = tmp_path / "run"
     terminal = Terminal(*arguments(digits, run, "--epochs", 1000), fault=SLOW.format(seconds=0.02))
@@ -128,6 +152,7 @@ def test_a_terminal_that_is_closed_stops_and_saves(digits, tmp_path):
     assert not list(run.rglob(".tmp-*"))
 
 
+@slow
 def test_a_signal_before_the_first_batch_leaves_a_run_to_resume(cli, digits, tmp_path):
     run = tmp_path / "run"
     process = begin(*arguments(digits, run, "--epochs", 2))
@@ -142,6 +167,7 @@ def test_a_signal_before_the_first_batch_leaves_a_run_to_resume(cli, digits, tmp
     assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")
 
 
+@slow
 def test_a_signal_during_evaluation_keeps_the_epoch(cli, digits, tmp_path):
     run = tmp_path / "run"
     mark = tmp_path / "mark"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.processes import FRESH, Terminal, epoch_lines, plain, posix
+from tests.processes import FRESH, PATIENCE, Terminal, epoch_lines, plain, posix, run_process
 from tests.runs import arguments, record
 
 EPOCHS = 3
@@ -18,13 +18,37 @@ COLOR = re.compile(r"\x1b\[[0-9;]*m")
 def shell(script, *line, **options):
     """A script whose "$@" is the command line."""
     command = ["bash", "-c", script, "bash", sys.executable, "-c", FRESH, *map(str, line)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, **options)
 
 
 def assert_trained(run):
     found = record(run)
     assert (found["status"], found["epochs_done"]) == ("completed", EPOCHS)
     assert not list(run.rglob(".tmp-*"))
+
+
+@posix
+@pytest.mark.parametrize(
+    ("redirection", "shown"), [("2>&-", ""), ("<&- >&- 2>&-", ""), (">&-", "Error: No such")]
+)
+def test_a_message_never_goes_to_stdout(redirection, shown):
+    done = shell(f'"$@" {redirection}', "trian")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr[:14] == shown
+
+
+@posix
+@pytest.mark.parametrize("arguments", [["plot-loss", "-r"], ["--help"]])
+def test_a_reader_that_leaves_ends_the_command_quietly(trained, tmp_path, arguments):
+    """The status is that of a process which SIGPIPE ends."""
+    line = [*arguments, trained, "-o", tmp_path / "x.png"] if "-r" in arguments else arguments
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run_process(*line, stdout=writer)
+    os.close(writer)
+    assert (done.status, done.err) == (141, "")
+    assert list(tmp_path.iterdir()) == ([tmp_path / "x.png"] if "-r" in arguments else [])
 
 
 @posix
@@ -35,7 +59,9 @@ def assert_trained(run):
         ('"$@" <&- 2>"$ERRORS"', 0),
         ('"$@" </dev/null 2>/dev/null', 0),
         ('"$@" 2>&1 >/dev/null | head -1; exit ${PIPESTATUS[0]}', 0),
-        ('"$@" 2>"$ERRORS" | true; exit ${PIPESTATUS[0]}', 1),
+        ('"$@" 2>"$ERRORS" | true; exit ${PIPESTATUS[0]}', 0),
+        ('"$@" 2>&-', 0),
+        ('"$@" >&- 2>"$ERRORS"', 0),
     ],
 )
 def test_any_redirection_in_poor_surroundings_trains_to_the_end(
@@ -50,7 +76,8 @@ def test_any_redirection_in_poor_surroundings_trains_to_the_end(
     if "head" in redirection:
         assert re.fullmatch(r"Training .*\n", done.stdout)
     else:
-        assert done.stdout == ("" if "true" in redirection else f"{run}\n")
+        is_lost = "true" in redirection or ">&- " in redirection
+        assert done.stdout == ("" if is_lost else f"{run}\n")
     if errors.exists():
         said = errors.read_text()
         assert "Traceback" not in said

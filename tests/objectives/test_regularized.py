@@ -1,9 +1,13 @@
 import pytest
 import torch
+from torch import nn
 
+from tests.builders import build
 from tests.objectives.made import C, Learned, X, draw, gradients, make, seeded_terms
+from vaecli.config.config import Config
 from vaecli.objectives.elbo import ELBO
 from vaecli.objectives.regularized import RAE, decoder_gradient_penalty, decoder_l2
+from vaecli.parts.networks import NETWORKS
 from vaecli.parts.posteriors import DiracPosterior
 
 
@@ -32,6 +36,31 @@ def test_the_l2_penalty_has_the_weights_of_the_decoder_without_biases(model):
     first, _, last = model.likelihood.decoder.net
     wanted = first.weight.square().sum() + last.weight.square().sum()
     torch.testing.assert_close(decoder_l2(model), wanted)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian:scale=shared"])
+def test_the_l2_penalty_leaves_out_biases_and_scales_of_every_network(network, norm, likelihood):
+    """Doubled weights give four times the penalty; what else is learned changes nothing."""
+    config = Config(
+        posterior="dirac",
+        objective="rae",
+        likelihood=likelihood,
+        network=f"{network}:width=4,depth=2,norm={norm}",
+    )
+    model, _ = build(config, (2, 8, 8))
+    before = decoder_l2(model)
+    weights = 0
+    with torch.no_grad():
+        for module in model.likelihood.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                if name == "weight" and not isinstance(module, nn.GroupNorm):
+                    weights += parameter.square().sum()
+                else:
+                    parameter += 1  # biases are 0 at first
+    torch.testing.assert_close(decoder_l2(model), before)
+    torch.testing.assert_close(decoder_l2(model), weights)
 
 
 @pytest.mark.parametrize("context", [0, 2])

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -35,7 +34,6 @@ def holder(run_dir):
 
 
 def test_a_second_process_is_refused_at_once_by_process_and_host(run_dir, holder):
-    began = time.monotonic()
     with (
         pytest.raises(
             ConfigError, match=f"is being trained by process {holder.pid} on this machine"
@@ -43,7 +41,6 @@ def test_a_second_process_is_refused_at_once_by_process_and_host(run_dir, holder
         run_lock(run_dir),
     ):
         pass
-    assert time.monotonic() - began < 5
 
 
 def test_the_lock_of_a_killed_process_is_free(run_dir, holder):

@@ -48,11 +48,10 @@ def test_a_path_that_cannot_be_written_is_a_config_error(tmp_path, place):
         files.write_atomic(tmp_path / place, b"x")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_device_is_written_to_directly():
-    with pytest.raises(ResourceError, match="/dev/full"):
-        files.write_atomic(Path("/dev/full"), b"x")
-    assert Path("/dev/full").is_char_device()
+def test_a_device_is_written_to_directly(full_device):
+    with pytest.raises(ResourceError, match=str(full_device)):
+        files.write_atomic(full_device, b"x")
+    assert full_device.is_char_device()
 
 
 def test_a_file_of_the_largest_size_is_read_and_a_larger_one_is_not(tmp_path):

@@ -150,6 +150,23 @@ def test_completion_needs_no_torch(monkeypatch, words, expected):
     assert run_without_torch() == (0, f"{expected}\n", "")
 
 
+@pytest.mark.parametrize(
+    ("request_", "more"),
+    [
+        ("complete_bash", {}),
+        ("complete_bash", {"COMP_WORDS": "vaecli tr", "COMP_CWORD": "one"}),
+        ("complete_csh", {}),
+        ("rubbish", {}),
+    ],
+)
+def test_a_request_that_no_shell_makes_is_refused(cli, monkeypatch, request_, more):
+    for name, value in {"_VAECLI_COMPLETE": request_, **more}.items():
+        monkeypatch.setenv(name, value)
+    done = cli()
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"Error: _VAECLI_COMPLETE={request_} is for completion scripts only")
+
+
 def complete_by_protocol(monkeypatch, shell, line, **more):
     """What the program prints when the completion script of a shell calls it."""
     monkeypatch.setenv("_VAECLI_COMPLETE", f"complete_{shell}")

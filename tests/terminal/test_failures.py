@@ -54,6 +54,9 @@ def test_a_stop_by_a_signal_is_no_error(capsys, number, status):
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:98] DefaultCPUAllocator: not enough memory"),
         RuntimeError("CUDA out of memory. Tried to allocate 2 GiB."),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("Storage size calculation overflowed with sizes=[2147483647, 4294967294]"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
 def test_out_of_memory_is_status_6_with_advice(capsys, error):
@@ -107,6 +110,19 @@ def test_a_traceback_that_is_no_unicode_is_kept_too(capsys, monkeypatch, tmp_pat
     assert r"oops \udcff" in path.read_text()
 
 
+def test_a_defect_is_shown_where_no_file_can_take_its_traceback(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.delenv("VAECLI_DEBUG", raising=False)
+    error = failure()
+    error.args = ("oops",)
+    assert report_failure(error) == 1
+    shown = capsys.readouterr().err
+    assert "in broken" in shown
+    *_, first, second = shown.splitlines()
+    assert first == "Error: unexpected ZeroDivisionError: oops"
+    assert second == "The traceback is above."
+
+
 def test_a_defect_is_shown_on_demand(capsys, monkeypatch):
     monkeypatch.setenv("VAECLI_DEBUG", "1")
     error = failure()
@@ -122,7 +138,7 @@ def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
     """Python would, when it flushes stdout at its end."""
     replaced = []
     monkeypatch.setattr("os.dup2", lambda old, new: replaced.append(new))
-    assert report_failure(BrokenPipeError()) == 1
+    assert report_failure(BrokenPipeError()) == 141  # as a shell says of a process without reader
     assert replaced == [sys.stdout.fileno()]
     assert capfd.readouterr().err == ""
 

@@ -11,7 +11,14 @@ import vaecli
 from tests.processes import posix
 from vaecli.system.errors import ConfigError, ResourceError
 from vaecli.terminal import output
-from vaecli.terminal.output import output_path, print_path, print_result, print_stderr, write_result
+from vaecli.terminal.output import (
+    output_path,
+    print_finished_run,
+    print_path,
+    print_result,
+    print_stderr,
+    write_result,
+)
 
 ENDINGS = (".png", ".jpg")
 
@@ -114,6 +121,15 @@ def test_a_full_stdout_is_an_error_and_a_reader_that_left_is_none_of_ours(monkey
     monkeypatch.setattr(sys, "stdout", Stream(error=BrokenPipeError()))
     with pytest.raises(BrokenPipeError):
         print_result("x")
+
+
+def test_of_a_finished_run_a_reader_that_left_is_no_failure(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert print_finished_run(Path("runs/mnist-vae-1")) is None
+        stream.flush()  # as Python does at its end
 
 
 def test_a_message_is_printed_as_it_is(capsys):

@@ -8,6 +8,8 @@ import sys
 import pytest
 import torch
 
+from vaecli.system import machine
+from vaecli.system.errors import ConfigError
 from vaecli.training import runtime
 
 DENORMALS = """
@@ -63,13 +65,21 @@ def test_threads_are_those_asked_for_else_one_per_core_at_most(monkeypatch):
     monkeypatch.setattr(torch, "set_flush_denormal", lambda on: True)
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1000)
-    runtime.setup_runtime(3)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    runtime.setup_runtime(4)
     runtime.setup_runtime()
-    assert threads[0] == 3
-    assert 1 <= threads[1] <= os.cpu_count()
+    assert threads[0] == 4
+    assert threads[1] == machine.physical_cores()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # as OMP_NUM_THREADS says
     runtime.setup_runtime()
     assert threads[2] == 1
+
+
+def test_thousands_of_threads_would_crash_and_are_refused(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: pytest.fail("threads are set"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with pytest.raises(ConfigError, match="threads=9: at most 8 on this machine, 4 per core"):
+        runtime.setup_runtime(9)
 
 
 def test_a_c_library_without_mallopt_is_left_alone(monkeypatch):

@@ -1,9 +1,15 @@
 """The commands, one module each: a signature, one call, and what is printed.
 
-Importing this package imports neither torch nor matplotlib nor pydantic: `--help` must not wait for
+Importing the commands imports neither torch nor matplotlib nor pydantic: `--help` must not wait for
 them. A command imports the packages that it calls at the head of its body.
 """
 
-from .app import app, main
+from ..terminal.process import prepare_process
 
-__all__ = ["app", "main"]
+
+def main() -> None:
+    """Run the command line, and exit with its status."""
+    prepare_process()  # before the imports that take time
+    from .app import run
+
+    run()

@@ -3,12 +3,14 @@
 import os
 import sys
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..system import machine
 from ..system.errors import ConfigError
 from ..system.version import __version__
+from ..terminal.completion import refuse_broken_request
 from ..terminal.failures import format_warning, report_failure
 from ..terminal.help import GroupedCommand, examples
 from ..terminal.output import print_stderr
@@ -27,9 +29,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+class TorchCommand(GroupedCommand):
+    """A command that runs only where torch can be imported; its help is shown anywhere."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        machine.require_address_space()
+        return super().invoke(ctx)
+
+
 for module in COMMANDS:
     name = module.__name__.rpartition(".")[2]
-    command = app.command(cls=GroupedCommand, epilog=examples(module.EXAMPLES))
+    command = app.command(cls=TorchCommand, epilog=examples(module.EXAMPLES))
     command(getattr(module, name))
 
 
@@ -55,17 +67,30 @@ def vaecli(
         raise typer.Exit(2)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line; print in one or two lines what failed, and exit with its status."""
-    warnings.formatwarning = format_warning
+    _show_warnings()
     try:
         _refuse_broken_text()
+        refuse_broken_request(os.environ)
         status = app(standalone_mode=False, prog_name="vaecli")
         if sys.stdout is not None:
             sys.stdout.flush()
     except Exception as error:
         status = report_failure(error)
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        status = report_failure(stop.__context__)  # typer would exit with 1
     sys.exit(status)
+
+
+def _show_warnings() -> None:
+    """Show warnings as one line each, even where Python is told to make errors of them."""
+    warnings.formatwarning = format_warning
+    actions = [option.partition(":")[0] for option in sys.warnoptions]
+    if any(action and "error".startswith(action) for action in actions):
+        warnings.simplefilter("default")
 
 
 def _refuse_broken_text() -> None:

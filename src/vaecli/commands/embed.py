@@ -42,13 +42,13 @@ def embed(
     from ..evaluation.projection import project_to_plane
     from ..run import names
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path, write_result
+    from ..terminal.output import output_path, refuse_same_output, write_result
 
+    refuse_same_output(output, plot)
     run = read_run(run_dir, checkpoint)
-    table = None
+    table = picture = None
     if output is not None or plot is None:
         table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
-    picture = None
     if plot is not None:
         from ..pictures import latent_map, style  # matplotlib takes 0.7 s to import
 

@@ -24,10 +24,11 @@ def evaluate(
     samples: Annotated[
         int | None,
         typer.Option(
-            help="Add a tighter bound, by importance sampling with N latents per image: an "
-            "estimate of the NLL, unless pixels are grey and scored by the Bernoulli formula.",
+            help="Add a tighter bound, by importance sampling with N latents per image, at most "
+            "1,000,000: an estimate of the NLL, unless grey pixels are scored by a Bernoulli.",
             metavar="N",
             min=1,
+            max=1_000_000,
         ),
     ] = None,
     seed: Seed = defaults.SEED,

@@ -19,7 +19,15 @@ def sample(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
     count: Annotated[
-        int, typer.Option("--count", "-n", help="Number of images.", metavar="N", min=1)
+        int,
+        typer.Option(
+            "--count",
+            "-n",
+            help="Number of images, at most 100,000.",
+            metavar="N",
+            min=1,
+            max=100_000,
+        ),
     ] = defaults.SAMPLES,
     label: Annotated[
         str | None,
@@ -49,7 +57,8 @@ def sample(
     columns: Annotated[
         int | None,
         typer.Option(
-            help="Images per row. [default: up to 10 images in one row, more as a square]",
+            help="Images per row, at most their number. [default: up to 10 images in one row, "
+            "more as a square]",
             metavar="N",
             min=1,
         ),
@@ -63,9 +72,12 @@ def sample(
     from ..evaluation.decoding import sample_images
     from ..pictures import grids
     from ..run import names
+    from ..system.errors import ConfigError
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
 
+    if columns is not None and columns > count:
+        raise ConfigError(f"columns={columns}: at most the number of images, count={count}.")
     run = read_run(run_dir, checkpoint)
     path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
     images, row = sample_images(run.model(), run.config, count, label, style_of, fit, seed)

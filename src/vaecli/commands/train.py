@@ -111,7 +111,7 @@ def train(
     override environment variables (such as VAECLI_EPOCHS), which override --config.
     """
     from ..experiments.resume import make_plan
-    from ..terminal.output import print_path, print_stderr
+    from ..terminal.output import print_finished_run, print_stderr
     from ..training.runtime import setup_runtime
 
     setup_runtime()  # before the first tensor: resuming reads a checkpoint
@@ -120,7 +120,7 @@ def train(
     reason = plan.complete_reason()
     if plan.run and reason:
         print_stderr(reason)
-        print_path(plan.run.folder)
+        print_finished_run(plan.run.folder)
         return
     setup_runtime(plan.config.threads)
     if dry_run:
@@ -154,7 +154,7 @@ def _train(
     from ..experiments.stopping import StopRequest
     from ..experiments.train import train_run
     from ..terminal.messages import next_commands, training_summary
-    from ..terminal.output import print_path
+    from ..terminal.output import print_finished_run
     from ..terminal.progress import Progress
 
     config = plan.config
@@ -171,4 +171,4 @@ def _train(
         progress.show(stack.enter_context(closing(events)))
         if started.writer.record.status == "completed":
             progress.say(next_commands(run, config))
-    print_path(run.folder)
+    print_finished_run(run.folder)

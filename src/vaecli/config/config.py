@@ -156,7 +156,7 @@ class Config:
     ] = "auto"
     threads: Annotated[
         Count | None,
-        OptionHelp("CPU threads. [default: one per physical core]", "N"),
+        OptionHelp("CPU threads, at most 4 per core. [default: one per physical core]", "N"),
     ] = None
     compile: Annotated[
         bool,

@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
@@ -76,9 +76,12 @@ class RAE(Objective):
 
 
 def decoder_l2(model: VAE) -> Tensor:
-    """The sum of the decoder's squared weights, without biases, shape `()`."""
-    weights = [p for p in model.likelihood.parameters() if p.ndim > 1]
-    return torch.stack([weight.square().sum() for weight in weights]).sum()
+    """The sum of the squared weights of the decoder's layers, shape `()`.
+
+    Biases are left out, those of pixels too, and the scales of norms and of pixels.
+    """
+    layers = [m for m in model.likelihood.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    return torch.stack([layer.weight.square().sum() for layer in layers]).sum()
 
 
 def decoder_gradient_penalty(model: VAE, draw: Draw, c: Context) -> Tensor:

@@ -5,11 +5,12 @@ source text of their tables.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..config import defaults
 from ..config.preset_table import PRESETS
+from ..system.errors import ConfigError
 
 # Where the tables of each kind of part are written, and what they are called.
 TABLES = {
@@ -21,6 +22,25 @@ TABLES = {
     "optimizer": {"parts/optimizers.py": "OPTIMIZERS"},
 }
 PACKAGE = Path(__file__).parent.parent
+
+REQUEST = "_VAECLI_COMPLETE"  # set by the shell that wants a completion, or its script
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+
+
+def refuse_broken_request(environment: Mapping[str, str]) -> None:
+    """Raise a `ConfigError` if the variables that ask for a completion are not those of a shell."""
+    request = environment.get(REQUEST)
+    if not request:
+        return
+    action, _, shell = request.partition("_")
+    words = environment.get("COMP_WORDS", "").split()
+    is_bash = (action, shell) == ("complete", "bash")
+    misses_words = not words or not environment.get("COMP_CWORD", "").isdecimal()
+    if action not in ("complete", "source") or shell not in SHELLS or (is_bash and misses_words):
+        raise ConfigError(
+            f"{REQUEST}={request} is for completion scripts only: unset it, or get such a script "
+            "with --show-completion."
+        )
 
 
 def complete_preset(incomplete: str) -> list[str]:

@@ -14,13 +14,14 @@ import typer
 from ..config.config import Config
 from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
 from ..system.text import escape_controls
-from .output import print_stderr
+from .output import print_stderr, silence_stdout
 
 UNEXPECTED = 1
 RESOURCES = 6
+READER_LEFT = 141  # 128 + SIGPIPE, as a shell says it
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
 # Options of commands that the library names in its messages, beside the fields of Config.
-COMMAND_OPTIONS = ("beta", "count", "label", "samples", "style_of")
+COMMAND_OPTIONS = ("beta", "columns", "count", "label", "samples", "style_of")
 DISK_FULL = "No space left to write to."
 
 
@@ -34,8 +35,8 @@ def report_failure(error: Exception) -> int:
     if isinstance(error, typer.TyperException):
         return _print_error(error.format_message(), error.exit_code)
     if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
-        return UNEXPECTED
+        silence_stdout()
+        return READER_LEFT
     if _is_out_of_memory(error):
         return _print_error(OUT_OF_MEMORY, RESOURCES)
     if _is_disk_full(error):
@@ -54,11 +55,25 @@ def _is_disk_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in full
 
 
+# When a tensor, a thread or a library does not fit; the last is a tensor beyond 64-bit sizes.
+NO_MEMORY = (
+    "allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "failed to map segment",
+    "Resource temporarily unavailable",
+    "size calculation overflowed",
+)
+
+
 def _is_out_of_memory(error: Exception) -> bool:
-    """torch raises a RuntimeError with one of several texts when a tensor does not fit."""
-    texts = ("can't allocate memory", "not enough memory", "out of memory")
+    """torch raises a RuntimeError with one of several texts, an import an ImportError."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+        isinstance(error, RuntimeError | ImportError)
+        and any(text in str(error) for text in NO_MEMORY)
     )
 
 
@@ -68,9 +83,13 @@ def _describe_defect(error: Exception) -> str:
     if os.environ.get("VAECLI_DEBUG") == "1":
         print_stderr(text)
         return "unexpected; the traceback is above."
-    handle, name = tempfile.mkstemp(prefix="vaecli-", suffix=".log", text=True)
-    os.close(handle)
-    Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    try:
+        handle, name = tempfile.mkstemp(prefix="vaecli-", suffix=".log", text=True)
+        os.close(handle)
+        Path(name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError:  # no folder for temporary files, or it is full
+        print_stderr(text)
+        return f"unexpected {type(error).__name__}: {error}\nThe traceback is above."
     return f"unexpected {type(error).__name__}: {error}\nThe traceback is in {name}."
 
 

@@ -37,7 +37,9 @@ def _tidy(names: str, text: str) -> tuple[str, str]:
     """
     names = re.sub(r"<(.+\|.+)>$", r"\1", names)
     names = re.sub(r" <\w+>$", "", names)
-    text = re.sub(r"(; |  \[)x[<>]=?\d+\]$", lambda range: "]" if range[1] == "; " else "", text)
+    text = re.sub(
+        r"(; |  \[)(\d+<=?)?x[<>]=?\d+\]$", lambda range: "]" if range[1] == "; " else "", text
+    )
     return names, text.replace("  [", " [")
 
 

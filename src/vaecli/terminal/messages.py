@@ -69,4 +69,5 @@ def count(number: int, noun: str) -> str:
 
 def format_duration(seconds: float) -> str:
     """Hours, minutes and seconds, as in 0:01:30."""
-    return str(timedelta(seconds=round(seconds)))
+    longest = 1e12  # with more, timedelta overflows
+    return str(timedelta(seconds=round(min(seconds, longest))))

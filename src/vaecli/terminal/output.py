@@ -44,6 +44,12 @@ def output_path(
     return path, ending
 
 
+def refuse_same_output(table: Path | None, plot: Path | None) -> None:
+    """Raise a `ConfigError` if both results of `embed` go to one place, such as stdout."""
+    if table is not None and table == plot:
+        raise ConfigError(f"-o and --plot both name {table}: name another file for one of them.")
+
+
 def write_result(content: bytes, path: Path) -> None:
     """Write a result to its file and print the path, or write it to stdout if the path is `-`."""
     if str(path) != "-":
@@ -53,6 +59,20 @@ def write_result(content: bytes, path: Path) -> None:
         raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")
     else:
         _write_stdout(content)
+
+
+def print_finished_run(path: Path) -> None:
+    """Print the path of a run that is trained. A reader of stdout that has left is no failure."""
+    try:
+        print_path(path)
+    except BrokenPipeError:
+        silence_stdout()
+
+
+def silence_stdout() -> None:
+    """Send stdout to the null device. Else Python complains at its end if the reader has left."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_path(path: Path) -> None:

@@ -4,11 +4,15 @@ Python users may call `setup_runtime()` for speed, before any tensor exists.
 """
 
 import ctypes
+import os
 from contextlib import suppress
 
 import torch
 
 from ..system import machine
+from ..system.errors import ConfigError
+
+THREADS_PER_CORE = 4
 
 # Parameters of mallopt, from <malloc.h>.
 M_TRIM_THRESHOLD = -1
@@ -23,7 +27,13 @@ def setup_runtime(threads: int | None = None) -> None:
 
     Args:
         threads: Number of threads; by default one per physical core.
+
+    Raises:
+        ConfigError: There are more than 4 threads per core: thousands would crash the process.
     """
+    limit = THREADS_PER_CORE * (os.cpu_count() or 1)
+    if threads is not None and threads > limit:
+        raise ConfigError(f"threads={threads}: at most {limit} on this machine, 4 per core.")
     torch.set_flush_denormal(True)
     if threads is None:
         threads = min(torch.get_num_threads(), machine.physical_cores())

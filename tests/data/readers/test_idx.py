@@ -23,6 +23,19 @@ def test_mnist_format_files_are_read_from_the_usual_places(tmp_path, zipped, pla
         assert torch.equal(labels, images.labels)
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_too_few_labels_are_found_before_the_images_are_read(tmp_path, zipped):
+    """The images may be gigabytes: here the file ends after its header."""
+    write_idx(tmp_path, zipped=zipped)
+    for name, content in ((IMAGES, GOOD[:16]), (LABELS, idx(np.zeros(95)))):
+        if zipped:
+            (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
+        else:
+            (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=r"has 95 labels, .* has 96 images\.$"):
+        read_split(tmp_path, "train")
+
+
 HTML = b"<!DOCTYPE html><title>404</title>" + b" " * 100
 GOOD = idx(bars(96).x.squeeze(1).numpy())
 
@@ -47,7 +60,8 @@ GOOD = idx(bars(96).x.squeeze(1).numpy())
             "is too short: 6,144 bytes expected by its header, at most 3,984 found",
         ),
         (IMAGES, GOOD + b"\0", "is too long: 6,144 bytes expected by its header, more found"),
-        (IMAGES, GOOD[:4] + b"\xff" * 12 + GOOD[16:], "is too short: 79,228,162,"),
+        (IMAGES, GOOD[:8] + b"\xff" * 8 + GOOD[16:], "is too short: 1,770,887,430,"),
+        (IMAGES, GOOD[:4] + b"\xff" * 12 + GOOD[16:], "has 4,294,967,295 images"),
         (IMAGES, idx(np.zeros((0, 8, 8))), "is empty: expected images or labels"),
         (LABELS, idx(np.zeros(95)), "has 95 labels, "),
     ],

@@ -9,6 +9,8 @@ import gzip
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -39,13 +41,14 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     images_name, labels_name = (f"{FILE_PREFIXES[split]}-{content}" for content in FILE_CONTENTS)
     images_path = find(folder, images_name)
     labels_path = find(folder, labels_name)
-    images = read(images_path, dimensions=3)
+    # The images may take minutes to read: a mismatch is found before.
     labels = read(labels_path, dimensions=1)
-    if len(images) != len(labels):
+    count = read_sizes(images_path, dimensions=3)[0]
+    if count != len(labels):
         raise DataError(
-            f"{labels_path} has {len(labels):,} labels, {images_path} has {len(images):,} images."
+            f"{labels_path} has {len(labels):,} labels, {images_path} has {count:,} images."
         )
-    return images, labels
+    return read(images_path, dimensions=3), labels
 
 
 def find(folder: Path, name: str) -> Path:
@@ -74,15 +77,35 @@ def read(path: Path, dimensions: int) -> Tensor:
         DataError: The file is damaged, or is no such IDX file.
         ResourceError: The array does not fit into memory.
     """
+    with _open(path) as file:
+        shape = _read_sizes(file, path, dimensions)
+        size = path.stat().st_size
+        limit = size * MAX_DEFLATE_RATIO if _is_gzipped(path) else size - file.tell()
+        return _read_bytes(file, path, math.prod(shape), limit).view(shape)
+
+
+def read_sizes(path: Path, dimensions: int) -> tuple[int, ...]:
+    """The sizes of the array of an IDX file, from its header.
+
+    Raises:
+        DataError: The file is no such IDX file.
+    """
+    with _open(path) as file:
+        return _read_sizes(file, path, dimensions)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    """The open file, unpacked if it is gzipped; errors in the block become `DataError`."""
     try:
-        is_gzipped = path.suffix == ".gz"
-        with cast(BinaryIO, gzip.open(path) if is_gzipped else path.open("rb")) as file:
-            shape = _read_sizes(file, path, dimensions)
-            size = path.stat().st_size
-            limit = size * MAX_DEFLATE_RATIO if is_gzipped else size - file.tell()
-            return _read_bytes(file, path, math.prod(shape), limit).view(shape)
+        with cast(BinaryIO, gzip.open(path) if _is_gzipped(path) else path.open("rb")) as file:
+            yield file
     except (EOFError, zlib.error, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
+
+
+def _is_gzipped(path: Path) -> bool:
+    return path.suffix == ".gz"
 
 
 def _read_sizes(file: BinaryIO, path: Path, dimensions: int) -> tuple[int, ...]:
