@@ -7,6 +7,7 @@ import struct
 import pytest
 import torch
 
+from tests.processes import posix
 from vaecli import __version__
 from vaecli.run import checkpoint
 from vaecli.system.errors import RunError
@@ -197,3 +198,27 @@ def test_check_shapes_leaves_the_shape_of_one_tensor_free(path):
     checkpoint.check_shapes(TENSORS, other, path, ignored="a")
     with pytest.raises(RunError, match="a: expected"):
         checkpoint.check_shapes(TENSORS, other, path, ignored="b")
+
+
+@posix
+@pytest.mark.parametrize("smaller", [True, False])
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_the_old_one(
+    tmp_path, monkeypatch, smaller
+):
+    """Training replaces it at any time; safetensors opens it a second time for the tensors."""
+    path, other = tmp_path / "last.safetensors", tmp_path / "other.safetensors"
+    old = {"a": torch.arange(100.0)}
+    checkpoint.save(path, old, {"number": 1})
+    checkpoint.save(other, {"a": torch.zeros(10 if smaller else 1000)}, {"number": 2})
+    from_file = torch.UntypedStorage.from_file
+
+    def replaced(*arguments, **options):
+        if other.exists():
+            other.replace(path)
+        return from_file(*arguments, **options)
+
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", replaced)
+    tensors, header = checkpoint.load(path)
+    assert torch.equal(tensors["a"], old["a"])
+    assert header["number"] == 1
+    assert not other.exists()

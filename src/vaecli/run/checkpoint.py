@@ -6,8 +6,9 @@ a SHA-256 of itself and every tensor.
 
 import hashlib
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -51,11 +52,11 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         if not path.is_file():
             raise RunError(f"There is no checkpoint file {path}.")
-        path.open("rb").close()  # safe_open reports a file without read permission as missing
+        opened = path.open("rb")  # safe_open reports a file without read permission as missing
     except OSError as error:
         raise RunError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened, safe_open(_name_of(opened), framework="pt") as file:
             header = _header(file.metadata() or {}, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -66,6 +67,12 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
         if not tensor.isfinite().all():
             raise RunError(f"{path} holds NaN or infinite numbers, in {name}.")
     return migrate.upgrade(tensors, header)
+
+
+def _name_of(file: BinaryIO) -> str:
+    """A name of this very file. `safe_open` opens it twice, and training may replace it between."""
+    name = f"/dev/fd/{file.fileno()}"
+    return name if os.path.exists(name) else file.name  # Windows replaces no open file
 
 
 def check_shapes(expected: Tensors, tensors: Tensors, path: Path, ignored: str = "") -> None:
