@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import Literal, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ..experiments.events import Notice
 from ..objectives import METRIC_UNITS
+from ..system import files
 from ..system.errors import VaecliError
 from ..training.epoch import Epoch
 from ..training.loop import Step
@@ -55,7 +56,7 @@ class Progress:
         self.quiet = quiet
         self.epochs = epochs
         self.mode = "none" if quiet else choose_mode(mode)
-        self.log: IO[str] = log.open("a", encoding="utf-8", errors="backslashreplace")
+        self.log = files.open_log(log)
         self.bar = Bar(epochs) if self.mode == "bar" else None
         self.last_read = time.monotonic()
         self.has_header = False
