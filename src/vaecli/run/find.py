@@ -8,6 +8,7 @@ from ..config import defaults
 from ..system.errors import RunError
 from . import names
 from .record import read_record
+from .replace import recover
 from .run import Run
 
 Which = Literal["last", "best"]
@@ -31,6 +32,7 @@ def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
             if path.parent.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
                 return Run(folder, path)
             return Run(path.parent, path)
+        recover(path)
         if (path / names.CONFIG).is_file():
             return Run(path, path / _choose_checkpoint(path, checkpoint))
         problem = "does not exist"
