@@ -104,7 +104,7 @@ def test_a_lock_that_is_only_asked_for_a_moment_is_waited_for(tmp_path):
     timer = threading.Timer(lock.PATIENCE / 4, asked.release)
     timer.start()
     with run_lock(tmp_path):
-        pass
+        assert not asked.is_locked
     timer.join()
 
 

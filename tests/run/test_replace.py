@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from vaecli.config.config import Config
 from vaecli.run import names, replace
 from vaecli.run.create import make_run, new_run, planned_run
 from vaecli.run.directory import is_blank
-from vaecli.run.find import open_run
+from vaecli.run.find import latest_run, open_run, runs_newest_first
 from vaecli.run.lock import run_lock
 from vaecli.run.replace import RestoredWarning, find_aside, recover, recover_all
 from vaecli.system.errors import ConfigError, RunError
@@ -283,3 +284,35 @@ def test_no_two_deaths_lose_a_run(tmp_path):
     replaced, failed = (list(map(int, line.split())) for line in done.stdout.splitlines())
     assert replaced[0] > replaced[1] > 100  # deaths, and those that gave the old run back
     assert failed[0] == failed[1] > 100
+
+
+def test_a_run_that_was_set_aside_is_no_newest_run(old, tmp_path):
+    with run_lock(set_aside_by_a_kill(old)):  # by a process that is at it
+        assert runs_newest_first(tmp_path) == []
+        with pytest.raises(RunError, match="There is no trained run"):
+            latest_run(tmp_path)
+    with pytest.warns(RestoredWarning):
+        assert latest_run(tmp_path).folder == old
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300, "loop", "."])
+def test_a_name_that_nothing_can_have_is_none_of_a_run(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    recover(Path(name))
+    with pytest.raises(RunError):
+        open_run(name)
+
+
+@posix
+@pytest.mark.parametrize("name", [names.RECORD, names.CONFIG, names.LOG, names.CHECKPOINTS])
+def test_what_is_no_file_of_a_start_is_not_taken_for_one(tmp_path, name):
+    """Nor is it opened: a pipe would wait for a writer."""
+    run = make_run(Config(), tmp_path / "run").folder
+    path = run / name
+    path.rmdir() if name == names.CHECKPOINTS else path.unlink(missing_ok=True)
+    assert is_blank(run) or name == names.RECORD
+    os.mkfifo(path)
+    assert not is_blank(run)
+    with pytest.raises(ConfigError, match="is not empty"):
+        make_new(run, overwrite=False)

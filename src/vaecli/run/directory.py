@@ -66,12 +66,12 @@ def check(folder: Path | None, overwrite: bool) -> None:
 def is_blank(folder: Path) -> bool:
     """Whether a directory is empty, or holds only the start of a run that has no checkpoint."""
     inside = {path.name for path in folder.iterdir() if not files.is_temporary(path)}
+    if not inside <= {*names.BEFORE_TRAINING, *names.FOLDERS, names.LOCK}:
+        return False
+    if not all(_has_its_kind(folder / name) for name in inside):
+        return False
     inside.discard(names.LOCK)
-    if not inside <= {*names.BEFORE_TRAINING, *names.FOLDERS}:
-        return False
     inner = [folder / name for name in names.FOLDERS if name in inside]
-    if any(path.is_symlink() or not path.is_dir() for path in inner):
-        return False
     if not all(files.is_temporary(path) for place in inner for path in place.iterdir()):
         return False
     if names.RECORD in inside:
@@ -116,10 +116,16 @@ def refuse_links(folder: Path) -> None:
     """Raise `RunError` if a file of a run is a link, which may lead out of the run directory."""
     for name in sorted(names.ALL):
         path = folder / name
-        is_folder = name in names.FOLDERS and path.is_dir() and not path.is_symlink()
-        if os.path.lexists(path) and not is_folder and not files.is_ordinary(path):
+        if os.path.lexists(path) and not _has_its_kind(path):
             kind = "a link" if path.is_symlink() else "not an ordinary file"
-            raise RunError(f"{path} is {kind}: replace it by what it stands for, or remove it.")
+            raise RunError(f"{path} is {kind}: remove it, or replace it by what it stands for.")
+
+
+def _has_its_kind(path: Path) -> bool:
+    """Whether a folder of a run is a folder and a file is a file, and neither is a link."""
+    if path.name in names.FOLDERS:
+        return path.is_dir() and not path.is_symlink()
+    return files.is_ordinary(path)
 
 
 def _make_next_free(root: Path, name: str) -> Path:

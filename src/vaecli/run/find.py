@@ -8,7 +8,7 @@ from ..config import defaults
 from ..system.errors import RunError
 from . import names
 from .record import read_record
-from .replace import recover
+from .replace import is_aside, recover, recover_all
 from .run import Run
 
 Which = Literal["last", "best"]
@@ -58,6 +58,7 @@ def latest_run(root: Path = Path(defaults.RUNS), checkpoint: Which | None = None
     Raises:
         RunError: There is no such run.
     """
+    recover_all(root)
     run = find_latest_run(root)
     if run is None:
         raise RunError(f"There is no trained run under {root}/. Make one with: vaecli train")
@@ -77,7 +78,7 @@ def runs_newest_first(root: Path = Path(defaults.RUNS)) -> list[Run]:
     started = []
     for path in root.glob(f"*/{names.RECORD}"):
         folder = path.parent
-        if (folder / names.CONFIG).is_file():
+        if (folder / names.CONFIG).is_file() and not is_aside(folder):
             with suppress(RunError):
                 started.append((read_record(folder).started, folder))
     return [open_run(folder, "last") for _, folder in sorted(started, reverse=True)]

@@ -21,6 +21,7 @@ from .lock import RunIsLocked, holder, run_lock
 NO_RUN_TO_REPLACE = "--overwrite needs --run-dir, the run to replace."
 ASIDE = ".{}-replaced-{}"  # a run that waits, by its name and eight hexadecimal digits
 REMOVED = ".{}-removed-{}"  # one that is being deleted
+_ASIDE_OR_REMOVED = re.compile(r"\.(.+)-re(?:plac|mov)ed-[0-9a-f]{8}", re.DOTALL)
 RESTORED = (
     "Restored {}: the training that was to replace it was killed before its first checkpoint."
 )
@@ -130,10 +131,14 @@ def recover(folder: Path) -> None:
 
 def recover_all(root: Path) -> None:
     """As `recover`, for every run in the folder `root`."""
-    pattern = re.compile(r"\.(.+)-re(?:plac|mov)ed-[0-9a-f]{8}")
-    found = [pattern.fullmatch(name) for name in _names_in(root)]
+    found = [_ASIDE_OR_REMOVED.fullmatch(name) for name in _names_in(root)]
     for name in sorted({match[1] for match in found if match}):
         recover(root / name)
+
+
+def is_aside(folder: Path) -> bool:
+    """Whether a directory has the name of one that was set aside."""
+    return _ASIDE_OR_REMOVED.fullmatch(folder.name) is not None
 
 
 def require_settled(folder: Path, but: Path | None = None) -> None:
@@ -161,12 +166,14 @@ def find_aside(target: Path, pattern: str = ASIDE) -> list[Path]:
 
 def real_path(folder: Path) -> Path:
     """The path of a folder without links; unlike `Path.resolve` it accepts a circle of links."""
-    return Path(os.path.realpath(folder))
+    with suppress(ValueError):  # a null character
+        return Path(os.path.realpath(folder))
+    return folder
 
 
 def _names_in(folder: Path) -> list[str]:
     """The names in a folder; none if it cannot be listed."""
     try:
         return os.listdir(folder)
-    except OSError:
+    except (OSError, ValueError):  # a null character is in no name
         return []
