@@ -12,6 +12,7 @@ from tests.experiments.trainings import options, run_training
 from vaecli.experiments import dry_run
 from vaecli.experiments.dry_run import estimate
 from vaecli.experiments.resume import make_plan
+from vaecli.run.lock import run_lock
 from vaecli.run.writer import required_disk
 from vaecli.system.errors import ConfigError, DataError, ResourceError, TrainingDiverged
 from vaecli.training import loop
@@ -138,3 +139,13 @@ def test_a_short_epoch_is_measured_whole_and_a_long_one_is_extrapolated(
     assert [type(event).__name__ for event in batches] == ["Step", "Step", "Step", "Epoch"]
     assert batches[-1].test_seconds == 40 * 0.5
     assert result.epoch_seconds == batches[-1].train_seconds + 40 * 0.5
+
+
+def test_a_run_that_is_being_trained_is_refused(digits, run_dir):
+    resumed = make_plan({"epochs": 5}, resume=str(run_dir))
+    new = make_plan(options(digits), run_dir=run_dir)
+    with run_lock(run_dir):
+        with pytest.raises(ConfigError, match="is being trained by process"):
+            estimate(resumed, None, overwrite=False)
+        with pytest.raises(ConfigError, match="is being trained by process"):
+            estimate(new, run_dir, overwrite=True)

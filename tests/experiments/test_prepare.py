@@ -12,7 +12,7 @@ from tests.experiments.trainings import options
 from vaecli.experiments import prepare as module
 from vaecli.experiments.prepare import prepare, start_run
 from vaecli.experiments.resume import make_plan
-from vaecli.run import names
+from vaecli.run import directory, names
 from vaecli.run.lock import run_lock
 from vaecli.system import machine
 from vaecli.system.errors import ConfigError, DataError, ResourceError
@@ -109,18 +109,20 @@ def test_a_start_that_fails_leaves_nothing(digits, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_lock_is_released_before_a_failed_start_is_undone(digits, tmp_path, monkeypatch):
-    """Windows cannot remove a folder with an open file."""
-    removed = []
+def test_a_failed_start_is_undone_before_its_lock_is_released(digits, tmp_path, monkeypatch):
+    """Else another process could start there, and lose what it wrote."""
+    clear = directory.clear
+    locked = []
 
-    def remove(folder, real=shutil.rmtree):
-        removed.append((folder / names.LOCK).exists())
-        real(folder)
+    def watched(folder):
+        locked.append((folder / names.LOCK).exists())
+        clear(folder)
 
-    monkeypatch.setattr(shutil, "rmtree", remove)
+    monkeypatch.setattr(directory, "clear", watched)
     with pytest.raises(DataError):
         start(options("nowhere"), tmp_path / "run")
-    assert removed == [False]
+    assert locked == [True, True]  # at the start, then to undo it
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_resume_that_fails_leaves_the_run_as_it_was(run_dir):

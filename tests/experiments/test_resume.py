@@ -24,7 +24,10 @@ from vaecli.experiments.resume import (
 from vaecli.run import names
 from vaecli.run.create import make_run
 from vaecli.run.lock import run_lock
+from vaecli.run.replace import RestoredWarning
 from vaecli.system.errors import ConfigError, ConfigFileError, RunError
+
+CONFIG = names.CONFIG
 
 # Another value of every option that a resume may change.
 CHANGED = {
@@ -406,7 +409,37 @@ def test_auto_with_a_run_dir_resumes_the_run_there(here, digits):
         make_plan(options(digits, seed=1), resume="auto", run_dir=here / "run")
 
 
-def test_auto_with_a_run_dir_that_is_no_run_is_refused(here, digits):
-    (here / "run").mkdir()
-    with pytest.raises(RunError, match="is not a run directory"):
-        make_plan(options(digits), resume="auto", run_dir=here / "run")
+@pytest.mark.parametrize(
+    "left", [(), ("checkpoints",), ("checkpoints", "samples"), ("checkpoints", "samples", CONFIG)]
+)
+def test_auto_starts_where_a_kill_left_only_the_start_of_a_run(here, digits, left):
+    run = make_run(make_plan(options(digits)).config, here / "run")
+    for path in sorted(run.folder.iterdir()):
+        if path.name not in left:
+            path.rmdir() if path.is_dir() else path.unlink()
+    plan = make_plan(options(digits, seed=1), resume="auto", run_dir=run.folder)
+    assert plan.run is None
+    assert plan.config.seed == 1
+    with start_run(plan.config, None, run.folder):
+        assert runs.config(run.folder)["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["mine.txt", "config.json", "samples/x.png", "checkpoints/epoch-0001.safetensors"]
+)
+def test_auto_with_a_run_dir_that_is_no_run_is_refused(here, digits, name):
+    path = here / "run" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"precious")
+    with pytest.raises((RunError, ConfigError)):
+        make_plan(options(digits), resume="auto", run_dir=here / "run").complete_reason()
+    with pytest.raises(ConfigError, match="is not empty"):
+        make_run(make_plan(options(digits)).config, here / "run")
+    assert path.read_bytes() == b"precious"
+
+
+def test_auto_gives_a_run_back_that_a_kill_left_aside(here, digits):
+    run = make_run(make_plan(options(digits)).config)
+    run.folder.rename(run.folder.with_name(".mnist-vae-1-replaced-0123abcd"))
+    with pytest.warns(RestoredWarning, match="Restored runs/mnist-vae-1: "):
+        assert make_plan(options(digits), resume="auto").run == run

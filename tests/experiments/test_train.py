@@ -16,7 +16,7 @@ from vaecli.experiments.stopping import StopRequest
 from vaecli.experiments.train import train_run
 from vaecli.run import names
 from vaecli.system import files
-from vaecli.system.errors import Interrupted, ResourceError
+from vaecli.system.errors import ConfigError, Interrupted, ResourceError
 from vaecli.training.epoch import Epoch
 
 
@@ -280,3 +280,57 @@ def test_an_interrupt_of_python_is_recorded(digits, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_training(options(digits, epochs=1), tmp_path / "run")
     assert runs.record(tmp_path / "run")["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("with_old", [False, True])
+def test_a_run_that_failed_before_its_first_checkpoint_is_in_nobodys_way(
+    digits, tmp_path, run_dir, fail_to_write, monkeypatch, with_old
+):
+    run = run_dir if with_old else tmp_path / "new"
+    before = runs.contents(run)
+    with monkeypatch.context():
+        fail_to_write(".safetensors")
+        with pytest.raises(ResourceError, match="No space left"):
+            run_training(options(digits, epochs=1), run, overwrite=with_old)
+    monkeypatch.undo()
+    assert not list(tmp_path.glob(".*"))
+    if with_old:
+        assert runs.contents(run) == before
+        return
+    assert runs.record(run)["status"] == "failed"
+    assert run_training(options(digits, epochs=1, seed=1), run).epochs == [1]
+    assert runs.config(run)["seed"] == 1
+    assert "No space left" not in (run / names.RECORD).read_text()
+    with pytest.raises(ConfigError, match="is not empty"):
+        run_training(options(digits, epochs=1), run)
+
+
+def test_a_replaced_run_is_deleted_right_after_the_first_checkpoint(digits, run_dir):
+    plan = make_plan(options(digits, epochs=2), run_dir=run_dir)
+    found = []
+    with start_run(plan.config, None, run_dir, overwrite=True) as started:
+        for event in train_run(started.writer, started.state, started.images, stop_never()):
+            waits = list(run_dir.parent.glob(".run-replaced-*"))
+            found.append((type(event).__name__, len(waits)))
+    before = [("Step", 1)] * 3
+    after = [("Epoch", 0), *[("Step", 0)] * 3, ("Epoch", 0)]
+    assert found == before + after
+    assert list(run_dir.parent.iterdir()) == [run_dir]
+
+
+@pytest.mark.parametrize("fatal", [KeyboardInterrupt(), MemoryError(), OSError(28, "full")])
+def test_whatever_ends_the_first_epoch_gives_the_replaced_run_back(
+    digits, run_dir, monkeypatch, fatal
+):
+    before = runs.contents(run_dir)
+    fit = train.fit
+
+    def failing(state, *images):
+        yield next(fit(state, *images))
+        raise fatal
+
+    monkeypatch.setattr(train, "fit", failing)
+    with pytest.raises(type(fatal)):
+        run_training(options(digits, epochs=1), run_dir, overwrite=True)
+    assert runs.contents(run_dir) == before
+    assert list(run_dir.parent.iterdir()) == [run_dir]

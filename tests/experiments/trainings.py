@@ -51,11 +51,12 @@ def run_training(
     resume: str | None = None,
     into: Training | None = None,
     stop: StopRequest | None = None,
+    overwrite: bool = False,
 ) -> Training:
     """Train to the end; `into` keeps what was yielded before a failure."""
     training = into or Training()
     plan = make_plan(chosen, resume=resume, run_dir=run_dir)
-    with start_run(plan.config, plan.run, run_dir, source=plan.source) as started:
+    with start_run(plan.config, plan.run, run_dir, overwrite, source=plan.source) as started:
         training.state = started.state
         stop = stop or StopRequest(plan.config)
         training.events.extend(started.notices)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.processes import Terminal, assert_clean, assert_refused, plain, posix
-from tests.runs import arguments
+from tests.runs import arguments, contents, losses
+from vaecli.run import names
 
 NAMES = {
     "markup": "my [red] [/x]",
@@ -25,8 +26,8 @@ def nothing_is_removed(monkeypatch):
 
     calls = {Path: ("rename", "replace", "rmdir", "unlink", "mkdir", "touch"), shutil: ("rmtree",)}
     calls[os] = ("rename", "replace", "rmdir", "unlink", "mkdir", "makedirs")
-    for owner, names in calls.items():
-        for name in names:
+    for owner, called in calls.items():
+        for name in called:
             monkeypatch.setattr(owner, name, refuse)
 
 
@@ -89,3 +90,57 @@ def test_a_terminal_shows_any_name_as_it_is(digits, tmp_path):
     assert f"Training {run} on cpu (" in shown
     assert plain(shown).endswith(f"\n{run}\n")
     assert "Traceback" not in shown
+
+
+LINKS = (
+    names.CHECKPOINTS,
+    names.CHECKPOINT,
+    names.EPOCHS,
+    names.LOG,
+    names.LOSSES,
+    names.RECORD,
+    names.CONFIG,
+    names.SAMPLES,
+    names.LOCK,
+)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_inside_a_run_leads_no_write_out_of_it(cli, run_dir, tmp_path, name):
+    victim = tmp_path / "victim"
+    if name == names.LOCK:
+        victim.write_bytes(b"precious")
+    else:
+        (run_dir / name).rename(victim)
+    (run_dir / name).symlink_to(victim)
+    before = contents(tmp_path)
+    done = cli("train", "--resume", run_dir, "--epochs", 3)
+    assert_refused(done, 2 if name == names.LOCK else 4, tmp_path)
+    assert str(run_dir / name) in done.err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", [names.CHECKPOINTS, names.LOG, names.EPOCHS, names.LOCK])
+def test_a_link_in_a_run_that_is_replaced_is_not_followed(cli, digits, run_dir, tmp_path, name):
+    victim = tmp_path / "victim"
+    if name in names.FOLDERS:
+        victim.mkdir()
+        (victim / "thesis.txt").write_bytes(b"precious")
+        shutil.rmtree(run_dir / name)
+    else:
+        victim.write_bytes(b"precious")
+        (run_dir / name).unlink(missing_ok=True)
+    (run_dir / name).symlink_to(victim)
+    before = contents(victim) if victim.is_dir() else victim.read_bytes()
+    done = cli(*arguments(digits, run_dir, "-q", "--epochs", 1, "--overwrite"))
+    assert done.status == (2 if name == names.LOCK else 0)
+    assert (contents(victim) if victim.is_dir() else victim.read_bytes()) == before
+
+
+def test_a_run_directory_may_be_reached_through_a_link(cli, digits, tmp_path):
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "disk")
+    assert cli(*arguments(digits, link, "-q", "--epochs", 1)) == (0, f"{link}\n", "")
+    assert cli("train", "-q", "--resume", link, "--epochs", 2) == (0, f"{link}\n", "")
+    assert len(losses(tmp_path / "disk")) == 2

@@ -164,3 +164,15 @@ def test_a_system_mounted_read_only_is_the_users_to_mend(cli, trained, tmp_path,
     done = cli("sample", "-r", trained, "-n", 1, "-o", tmp_path / "x.png")
     assert_refused(done, 2, tmp_path)
     assert f"Cannot write {tmp_path / 'x.png'} (" in done.err
+
+
+@pytest.mark.slow
+def test_a_disk_too_full_for_the_first_checkpoint_gives_the_replaced_run_back(
+    cli, digits, run_dir, tmp_path
+):
+    old = contents(run_dir)
+    line = arguments(digits, run_dir, "-q", "--epochs", 1, "--overwrite")
+    done = run_process(*line, fault=FULL.format(20_000))
+    assert_refused(done, 6, tmp_path, old=old)
+    assert list(tmp_path.iterdir()) == [run_dir]
+    assert cli(*line).status == 0

@@ -5,8 +5,17 @@ import random
 import pytest
 
 from tests.conftest import vaecli
-from tests.processes import assert_clean, epoch_lines, posix, run_process
-from tests.runs import arguments, assert_same_run, header
+from tests.processes import (
+    SLOW,
+    assert_clean,
+    assert_refused,
+    begin,
+    end,
+    epoch_lines,
+    posix,
+    run_process,
+)
+from tests.runs import arguments, assert_same_run, contents, header, losses
 from vaecli.run import names
 
 pytestmark = [posix, pytest.mark.slow]
@@ -79,3 +88,37 @@ def test_a_kill_after_any_batch_leaves_no_trace_once_resumed(cli, digits, tmp_pa
     assert run_process(*arguments(digits, run, *OPTIONS), fault=fault).status == -9
     assert saved(run) == (number - 1) // (96 // 8)
     assert_resumes_exactly(cli, run, whole)
+
+
+def test_a_kill_at_the_first_checkpoint_of_a_replacement_loses_nothing(
+    cli, digits, run_dir, tmp_path, whole
+):
+    old = contents(run_dir)
+    line = arguments(digits, run_dir, *OPTIONS, "--overwrite")
+    fault = DIE_IN_FSYNC.format(folder=str(run_dir / names.CHECKPOINTS), number=1)
+    assert run_process(*line, fault=fault) == (-9, "", "")
+    assert saved(run_dir) == 0
+    done = run_process("sample", "-r", run_dir, "-n", 1, "-o", tmp_path / "x.png")
+    assert done.status == 0
+    assert done.err.startswith(f"Warning: Restored {run_dir}: the training that was to replace it ")
+    assert len(done.err.splitlines()) == 1
+    assert contents(run_dir) == old
+    fault = DIE_IN_FSYNC.format(folder=str(run_dir / names.CHECKPOINTS), number=2)
+    assert run_process(*line, fault=fault) == (-9, "", "")
+    assert saved(run_dir) == 1
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
+    assert_resumes_exactly(cli, run_dir, whole)
+
+
+def test_of_four_starts_in_an_empty_directory_one_trains(digits, tmp_path):
+    run = tmp_path / "run"
+    (run / names.CHECKPOINTS).mkdir(parents=True)
+    line = arguments(digits, run, "-q", "--epochs", 2, "--resume", "auto")
+    processes = [begin(*line, fault=SLOW.format(seconds=0.5)) for _ in range(4)]
+    by_status = sorted(zip(map(end, processes), processes, strict=True), key=lambda p: p[0].status)
+    (winner, first), *losers = by_status
+    assert winner == (0, f"{run}\n", "")
+    for done, _ in losers:
+        assert_refused(done, 2, tmp_path)
+        assert f"{run} is being trained by process {first.pid} on " in done.err
+    assert len(losses(run)) == 2

@@ -183,3 +183,20 @@ def test_a_signal_during_evaluation_keeps_the_epoch(cli, digits, tmp_path):
     assert record(run)["epochs_done"] == 1
     assert status(run) == "interrupted"
     assert cli("train", "-q", "--resume", run) == (0, f"{run}\n", "")
+
+
+def test_a_second_interrupt_before_the_first_checkpoint_gives_the_replaced_run_back(
+    digits, run_dir, tmp_path
+):
+    old = contents(run_dir)
+    mark = tmp_path / "mark"
+    stuck = STUCK.format(mark=str(mark)).replace("(2, 3)", "(1, 2)")
+    process = begin(*arguments(digits, run_dir, "--overwrite"), fault=stuck)
+    wait_for(mark)
+    assert len(list(tmp_path.glob(".run-replaced-*"))) == 1
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert end(process).status == 130
+    assert contents(run_dir) == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mark", "run"]

@@ -7,6 +7,7 @@ import struct
 import pytest
 import torch
 
+from tests.processes import posix
 from vaecli import __version__
 from vaecli.run import checkpoint
 from vaecli.system import machine
@@ -232,3 +233,27 @@ def test_a_checkpoint_that_memory_cannot_hold_is_not_read(path, monkeypatch):
     monkeypatch.setattr(machine, "available_memory", lambda: path.stat().st_size - 1)
     with pytest.raises(ResourceError, match=rf"The checkpoint {re.escape(str(path))} needs .* MB"):
         checkpoint.load(path)
+
+
+@posix
+@pytest.mark.parametrize("smaller", [True, False])
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_the_old_one(
+    tmp_path, monkeypatch, smaller
+):
+    """Training replaces it at any time; safetensors opens it a second time for the tensors."""
+    path, other = tmp_path / "last.safetensors", tmp_path / "other.safetensors"
+    old = {"a": torch.arange(100.0)}
+    checkpoint.save(path, old, {"number": 1})
+    checkpoint.save(other, {"a": torch.zeros(10 if smaller else 1000)}, {"number": 2})
+    from_file = torch.UntypedStorage.from_file
+
+    def replaced(*arguments, **options):
+        if other.exists():
+            other.replace(path)
+        return from_file(*arguments, **options)
+
+    monkeypatch.setattr(torch.UntypedStorage, "from_file", replaced)
+    tensors, header = checkpoint.load(path)
+    assert torch.equal(tensors["a"], old["a"])
+    assert header["number"] == 1
+    assert not other.exists()

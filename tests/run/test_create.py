@@ -16,9 +16,10 @@ from vaecli.system.errors import ConfigError, DataError
 
 
 def replace_run(folder, config=None):
-    """Start a new run in place of the one in `folder`."""
+    """A new run in place of the one in `folder`, with something like a checkpoint."""
     with new_run(config or Config(), folder, overwrite=True) as run:
-        return run
+        run.checkpoint.write_bytes(b"weights")
+    return run
 
 
 def test_a_new_run_holds_its_configuration_and_its_record(tmp_path):
@@ -139,7 +140,7 @@ def test_overwriting_refuses_a_run_that_is_being_trained(run_dir):
 
 def test_overwriting_removes_only_files_that_vaecli_names_itself(run_dir):
     (run_dir / "embeddings.npz").write_bytes(b"")
-    (run_dir / "checkpoints" / ".tmp-00ff").write_bytes(b"half")
+    (run_dir / "checkpoints" / ".tmp-00ff00ff").write_bytes(b"half")
     replace_run(run_dir)
     (run_dir / "latent.png").write_bytes(b"")  # a name that the user chose
     with pytest.raises(ConfigError, match=r"did not write latent\.png"):

@@ -72,11 +72,32 @@ def test_a_writer_of_a_run_without_a_record_releases_the_lock(run):
 
 
 def test_leftovers_of_a_killed_writer_are_removed(run_dir):
-    stale = [run_dir / ".tmp-00", run_dir / "checkpoints" / ".tmp-11", run_dir / "samples/.tmp-2"]
+    stale = [place / f".tmp-0123456{i}" for i, place in enumerate(places(run_dir))]
     for path in stale:
         path.write_bytes(b"half")
     with RunWriter(vaecli.open(run_dir)):
         assert not any(path.exists() for path in stale)
+
+
+def places(run_dir):
+    """The folders that vaecli writes into."""
+    return run_dir, run_dir / names.CHECKPOINTS, run_dir / names.EPOCHS
+
+
+def test_nothing_that_resembles_a_leftover_is_removed(run_dir, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    for place in places(run_dir):
+        for name in (".tmp-notes", ".tmp-", ".tmp-0123456", ".tmp-0123456789", ".tmp-0123ABCD"):
+            (place / name).write_bytes(b"precious")
+        (place / ".tmp-0000000a").mkdir()
+        (place / ".tmp-0000000a" / "thesis.txt").write_bytes(b"precious")
+        (place / ".tmp-0000000b").symlink_to(victim)
+    before = set(run_dir.rglob("*"))
+    with RunWriter(vaecli.open(run_dir)):
+        pass
+    assert set(run_dir.rglob("*")) == before
+    assert victim.read_bytes() == b"precious"
 
 
 def test_the_saved_model_is_the_trained_one(run):

@@ -140,3 +140,24 @@ def test_an_object_that_names_a_key_twice_is_refused(text):
 def test_what_is_no_json_is_a_value_error(content):
     with pytest.raises(ValueError, match=r"."):
         files.parse_json(content)
+
+
+def test_a_temporary_file_is_known_by_its_exact_name(tmp_path, monkeypatch):
+    made = []
+    replace = os.replace
+
+    def watched(temporary, path):
+        made.append(files.is_temporary(temporary))
+        replace(temporary, path)
+
+    monkeypatch.setattr(os, "replace", watched)
+    files.write_atomic(tmp_path / "a", b"x")
+    assert made == [True]
+    for name in (".tmp-", ".tmp-0123456", ".tmp-012345678", ".tmp-0123456G", "x.tmp-01234567"):
+        (tmp_path / name).write_bytes(b"")
+        assert not files.is_temporary(tmp_path / name), name
+    (tmp_path / ".tmp-00000000").mkdir()
+    (tmp_path / ".tmp-00000001").symlink_to("a")
+    assert not files.is_temporary(tmp_path / ".tmp-00000000")
+    assert not files.is_temporary(tmp_path / ".tmp-00000001")
+    assert not files.is_temporary(tmp_path / ".tmp-00000002")

@@ -1,6 +1,7 @@
 """The training loop: plain gradient descent that waits for nothing and repeats itself exactly."""
 
 import hashlib
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from tests.conftest import bars
 from vaecli.config.config import Config
 from vaecli.data.images import Images
 from vaecli.evaluation.bounds import evaluate
+from vaecli.training import loop
 from vaecli.training.epoch import Epoch
 from vaecli.training.loop import Step, fit
 from vaecli.training.state import start
@@ -326,3 +328,17 @@ def _positions(images, known):
     same = (images.unsqueeze(1) == known).flatten(2).all(2)
     assert same.any(1).all()
     return same.to(torch.uint8).argmax(1).tolist()
+
+
+def test_a_clock_that_runs_backwards_writes_no_negative_seconds(monkeypatch):
+    """A checkpoint with such seconds could not be read again."""
+    hours = itertools.count(0, -3600.0)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(hours))
+    state = start(CONFIG, TRAIN)
+    for event in fit(state, TRAIN, TEST):
+        if isinstance(event, Step):
+            assert state.seconds == 0
+    assert [(epoch.train_seconds, epoch.test_seconds) for epoch in state.history] == [(0, 0)] * len(
+        state.history
+    )
+    assert state.history

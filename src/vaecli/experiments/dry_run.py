@@ -9,6 +9,7 @@ from statistics import median
 from ..data.splits import Splits
 from ..evaluation.bounds import evaluate
 from ..run.create import planned_run
+from ..run.lock import require_free
 from ..run.writer import required_disk
 from ..system import machine
 from ..training.epoch import Epoch
@@ -59,6 +60,7 @@ def estimate(
         VaecliError: A check failed.
     """
     run = plan.run or planned_run(run_dir, overwrite)
+    require_free(run.folder)
     source = plan.run or plan.source
     prepared, _ = prepare_run(plan.config, run, source, allow_data_change)
     state = prepared.state

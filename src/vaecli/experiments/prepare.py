@@ -1,7 +1,7 @@
 """Loads the images and makes the training state of a configuration."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,7 +115,8 @@ def start_run(
 ) -> Iterator[StartedRun]:
     """A new or resumed run, locked inside the `with` block.
 
-    If the start of a new run fails, its directory is removed.
+    If the start of a new run fails, its directory is removed. If it ends without a checkpoint, the
+    run that it replaces is put back.
 
     Args:
         config: A resolved configuration.
@@ -129,12 +130,10 @@ def start_run(
         VaecliError: Training cannot start.
     """
     with ExitStack() as stack:
-        opened = nullcontext(existing) if existing else new_run(config, run_dir, overwrite)
-        with opened as run, ExitStack() as start_up:
-            writer = start_up.enter_context(RunWriter(run))
-            prepared, data = prepare_run(config, run, existing or source, allow_data_change)
-            writer.begin(prepared.state, data, resumed=existing is not None)
-            if source is not None:
-                prepared.notices += _branch(source, writer, prepared.state)
-            stack.enter_context(start_up.pop_all())  # the lock is kept after the start
+        run = existing or stack.enter_context(new_run(config, run_dir, overwrite))
+        writer = stack.enter_context(RunWriter(run, is_locked=existing is None))
+        prepared, data = prepare_run(config, run, existing or source, allow_data_change)
+        writer.begin(prepared.state, data, resumed=existing is not None)
+        if source is not None:
+            prepared.notices += _branch(source, writer, prepared.state)
         yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..config import presets
+from ..config import defaults, presets
 from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
 from ..config.option_files import read_options_file
-from ..run import names
+from ..run import directory, names, replace
 from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
 from ..run.run import Run
@@ -129,8 +129,20 @@ def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
 def _find_run(run_dir: Path | None, config: Config) -> Run | None:
     """The run that `--resume auto` resumes, if there is one."""
     if run_dir is not None:
-        return open_run(run_dir, "last") if run_dir.exists() else None
+        return None if _is_to_start(run_dir) else open_run(run_dir, "last")
     return find_unfinished(config)
+
+
+def _is_to_start(folder: Path) -> bool:
+    """Whether there is nothing to resume in `folder`: it is missing, or empty but for a start."""
+    replace.recover(folder)
+    try:
+        if not folder.is_dir():
+            return not folder.exists()
+        has_run = (folder / names.CONFIG).is_file() and (folder / names.RECORD).is_file()
+        return not has_run and directory.is_blank(folder)
+    except OSError:  # whatever opens the folder next says why
+        return False
 
 
 def find_unfinished(config: Config) -> Run | None:
@@ -139,6 +151,7 @@ def find_unfinished(config: Config) -> Run | None:
     Args:
         config: A resolved configuration.
     """
+    replace.recover_all(Path(defaults.RUNS))
     for run in runs_newest_first():
         if can_resume(run, config):
             return run

@@ -6,9 +6,10 @@ a SHA-256 of itself and every tensor.
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -56,14 +57,14 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         if not path.is_file():
             raise RunError(f"There is no checkpoint file {path}.")
-        path.open("rb").close()  # safe_open reports a file without read permission as missing
+        opened = path.open("rb")  # safe_open reports a file without read permission as missing
     except OSError as error:
         raise RunError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
     try:
-        with safe_open(path, framework="pt") as file:
+        with opened, safe_open(_name_of(opened), framework="pt") as file:
             header = _header(file.metadata() or {}, path)
             # a forged file may be sparse, and have more zeros than the memory holds
-            machine.require_memory(path.stat().st_size, f"The checkpoint {path}")
+            machine.require_memory(os.fstat(opened.fileno()).st_size, f"The checkpoint {path}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if header.pop("sha256", None) != _digest(tensors, header):
             raise RunError(f"Checksum mismatch in {path}: the checkpoint is damaged.")
@@ -73,6 +74,12 @@ def load(path: Path) -> tuple[Tensors, dict[str, Any]]:
     except (SafetensorError, OSError, RuntimeError) as error:  # also an unusual type of numbers
         raise RunError(f"{path} is not a vaecli checkpoint: {error}.") from error
     return migrate.upgrade(tensors, header)
+
+
+def _name_of(file: BinaryIO) -> str:
+    """A name of this very file. `safe_open` opens it twice, and training may replace it between."""
+    name = f"/dev/fd/{file.fileno()}"
+    return name if os.path.exists(name) else file.name  # Windows replaces no open file
 
 
 def check_shapes(expected: Tensors, tensors: Tensors, path: Path) -> None:

@@ -1,15 +1,18 @@
 """New runs."""
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..config import defaults
 from ..config.config import Config, to_json
 from ..system import files
-from . import directory, names
-from .record import new_record, write_record
+from ..system.errors import ConfigError, RunError
+from . import directory, names, replace
+from .lock import require_free, run_lock
+from .record import new_record, read_record, write_record
 from .run import Run
 
 
@@ -23,16 +26,18 @@ def make_run(config: Config, folder: Path | None = None) -> Run:
     Raises:
         ConfigError: The folder cannot be made, or holds something else.
     """
-    folder = directory.make(folder, f"{config.data}-{config.preset}")
-    run = Run(folder, folder / names.CHECKPOINT)
-    write_config(run, config)
-    write_record(folder, new_record(config.seed))
-    return run
+    folder = directory.make(folder, _name(config))
+    with run_lock(folder):
+        return _fill(folder, config)
 
 
 @contextmanager
 def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Run]:
-    """A new run directory, removed again if the `with` block raises.
+    """A new run directory, locked inside the `with` block.
+
+    It is removed again if the block raises before training begins. A run that it replaces is set
+    aside until the new one has a checkpoint; if it has none after the block, the old one is put
+    back.
 
     Args:
         config: As for `make_run`.
@@ -40,29 +45,72 @@ def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Ru
         overwrite: Whether to replace the run in `folder`.
 
     Raises:
-        ConfigError: The folder cannot be made, or holds something else.
+        ConfigError: The folder cannot be made, holds something else, or is being trained.
     """
-    aside = directory.move_aside(folder) if overwrite else None
-    made = None
-    try:
-        run = make_run(config, folder)
-        made = run.folder
-        yield run
-    except BaseException:  # also Ctrl-C: nothing was trained yet
-        directory.undo(made, aside, folder)
-        raise
-    directory.delete_replaced(aside)
+    if folder is None:
+        replace.recover_all(Path(defaults.RUNS))
+    else:
+        replace.recover(folder)
+        replace.require_settled(folder)
+    with ExitStack() as stack:
+        aside = stack.enter_context(replace.set_aside(folder)) if overwrite else None
+        is_new = folder is None or not os.path.isdir(folder)
+        made = directory.make(folder, _name(config))
+        if is_new:
+            stack.callback(_remove_if_empty, made, folder is None)
+        stack.enter_context(run_lock(made))
+        replace.require_settled(made, but=aside)  # of two starts at once, one makes the run
+        try:
+            yield _fill(made, config)
+        except BaseException:  # also Ctrl-C
+            if not _has_begun(made):
+                with suppress(ConfigError, OSError):  # the first error tells more
+                    directory.clear(made)
+            raise
 
 
 def planned_run(folder: Path | None, overwrite: bool) -> Run:
     """The run that `new_run` would make, checked as far as possible without writing.
 
     Raises:
-        ConfigError: The folder cannot be made, or holds something else.
+        ConfigError: The folder cannot be made, holds something else, or is being trained.
     """
+    if overwrite and folder is None:
+        raise ConfigError(replace.NO_RUN_TO_REPLACE)
+    for aside in replace.find_aside(replace.real_path(folder)) if folder else ():
+        require_free(aside, run=folder)
+        if not overwrite:  # it will be put back
+            raise ConfigError(directory.NOT_EMPTY.format(folder))
     directory.check(folder, overwrite)
     place = Path(defaults.RUNS) if folder is None else folder
     return Run(place, place / names.CHECKPOINT)
+
+
+def _name(config: Config) -> str:
+    return f"{config.data}-{config.preset}"
+
+
+def _fill(folder: Path, config: Config) -> Run:
+    directory.prepare(folder)
+    run = Run(folder, folder / names.CHECKPOINT)
+    write_config(run, config)
+    write_record(folder, new_record(config.seed))
+    return run
+
+
+def _has_begun(folder: Path) -> bool:
+    """Whether training has begun, so that run.json names its device."""
+    try:
+        return read_record(folder).device is not None
+    except RunError:
+        return False
+
+
+def _remove_if_empty(folder: Path, is_in_runs: bool) -> None:
+    with suppress(OSError):  # it holds a run
+        folder.rmdir()
+        if is_in_runs:
+            folder.parent.rmdir()
 
 
 def write_config(run: Run, config: Config) -> None:

@@ -1,53 +1,61 @@
-"""Make and replace run directories. Only directories that hold a run are ever removed."""
+"""Make run directories, and tell those that hold a run from others."""
 
 import os
 import re
-import secrets
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from ..config import defaults
+from ..system import files
 from ..system.errors import ConfigError, RunError
 from . import names
-from .lock import run_lock
+from .lock import require_free
 from .record import read_record
 
 NOT_EMPTY = "{} is not empty. Choose another --run-dir, or replace the run in it with --overwrite."
-NO_RUN_TO_REPLACE = "--overwrite needs --run-dir, the run to replace."
 
 
 def make(folder: Path | None, name: str) -> Path:
-    """Make an empty run directory: `folder`, by default the next free `runs/<name>-<n>`.
+    """Make a directory for a run: `folder`, by default the next free `runs/<name>-<n>`.
 
     Raises:
-        ConfigError: It cannot be made, or is not empty.
+        ConfigError: It cannot be made, or is not empty; see `is_blank`.
     """
     try:
         if folder is None:
-            folder = _make_next_free(Path(defaults.RUNS), name)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
-                raise ConfigError(NOT_EMPTY.format(folder))
-        for inner in (names.CHECKPOINTS, names.EPOCHS):
-            (folder / inner).mkdir()
+            return _make_next_free(Path(defaults.RUNS), name)
+        folder.mkdir(parents=True, exist_ok=True)
+        require_blank(folder)
     except OSError as error:
         where = folder or f"{defaults.RUNS}/{name}-1"
         raise ConfigError(f"Cannot make the run directory {where}: {error.strerror}.") from error
     return folder
 
 
+def prepare(folder: Path) -> None:
+    """Make the folders in a run directory, in place of what an earlier start left there.
+
+    Raises:
+        ConfigError: The directory is not empty, or cannot be written.
+    """
+    try:
+        clear(folder)
+        for inner in names.FOLDERS:
+            (folder / inner).mkdir()
+    except OSError as error:
+        raise ConfigError(f"Cannot make the run directory {folder}: {error.strerror}.") from error
+
+
 def check(folder: Path | None, overwrite: bool) -> None:
-    """Raise the errors of `make` and `move_aside`, as far as possible without writing."""
-    if overwrite and folder is None:
-        raise ConfigError(NO_RUN_TO_REPLACE)
+    """Raise the errors of a new run in `folder`, as far as possible without writing."""
     target = (folder or Path(defaults.RUNS)).absolute()
     try:
-        if folder is not None and folder.is_dir() and any(folder.iterdir()):
-            if not overwrite:
-                raise ConfigError(NOT_EMPTY.format(folder))
-            _refuse_foreign(folder)
+        if folder is not None and folder.is_dir():
+            if overwrite and any(folder.iterdir()):
+                refuse_foreign(folder)
+            elif not overwrite:
+                require_blank(folder)
+            require_free(folder)
         existing = next(path for path in (target, *target.parents) if path.exists())
     except OSError as error:
         raise ConfigError(f"Cannot make the run directory {target}: {error.strerror}.") from error
@@ -55,11 +63,69 @@ def check(folder: Path | None, overwrite: bool) -> None:
         raise ConfigError(f"Cannot make the run directory {target}: {existing} is not writable.")
 
 
+def is_blank(folder: Path) -> bool:
+    """Whether a directory is empty, or holds only the start of a run that has no checkpoint."""
+    inside = {path.name for path in folder.iterdir() if not files.is_temporary(path)}
+    if not inside <= {*names.BEFORE_TRAINING, *names.FOLDERS, names.LOCK}:
+        return False
+    if not all(_has_its_kind(folder / name) for name in inside):
+        return False
+    inside.discard(names.LOCK)
+    inner = [folder / name for name in names.FOLDERS if name in inside]
+    if not all(files.is_temporary(path) for place in inner for path in place.iterdir()):
+        return False
+    if names.RECORD in inside:
+        try:
+            return read_record(folder).epochs_done == 0
+        except RunError:
+            return False
+    # The process was killed before it wrote run.json.
+    return inside <= {*names.FOLDERS} or inside == {*names.FOLDERS, names.CONFIG}
+
+
+def require_blank(folder: Path) -> None:
+    """Raise `ConfigError` unless `is_blank`."""
+    if not is_blank(folder):
+        raise ConfigError(NOT_EMPTY.format(folder))
+
+
+def clear(folder: Path) -> None:
+    """Remove everything but the lock from a directory that is blank.
+
+    Raises:
+        ConfigError: It is not blank.
+    """
+    require_blank(folder)
+    remove_temporary_files(folder)
+    for name in names.BEFORE_TRAINING:
+        (folder / name).unlink(missing_ok=True)
+    for inner in names.FOLDERS:
+        with suppress(FileNotFoundError):
+            (folder / inner).rmdir()
+
+
 def remove_temporary_files(folder: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote."""
-    for place in (folder, folder / names.CHECKPOINTS, folder / names.EPOCHS):
+    for place in (folder, *(folder / inner for inner in names.FOLDERS)):
         for path in place.glob(".tmp-*"):
-            path.unlink(missing_ok=True)
+            if files.is_temporary(path):
+                path.unlink(missing_ok=True)
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise `RunError` if a file of a run is a link, which may lead out of the run directory."""
+    for name in sorted(names.ALL):
+        path = folder / name
+        if os.path.lexists(path) and not _has_its_kind(path):
+            kind = "a link" if path.is_symlink() else "not an ordinary file"
+            raise RunError(f"{path} is {kind}: remove it, or replace it by what it stands for.")
+
+
+def _has_its_kind(path: Path) -> bool:
+    """Whether a folder of a run is a folder and a file is a file, and neither is a link."""
+    if path.name in names.FOLDERS:
+        return path.is_dir() and not path.is_symlink()
+    return files.is_ordinary(path)
 
 
 def _make_next_free(root: Path, name: str) -> Path:
@@ -76,29 +142,7 @@ def _make_next_free(root: Path, name: str) -> Path:
             return folder
 
 
-def move_aside(folder: Path | None) -> Path | None:
-    """Rename a run directory that is to be replaced; refuse a folder that is none.
-
-    Returns:
-        Its new path; None if there was nothing at `folder`.
-    """
-    if folder is None:
-        raise ConfigError(NO_RUN_TO_REPLACE)
-    try:
-        if not folder.exists() and not folder.is_symlink():
-            return None
-        _refuse_foreign(folder)
-        target = folder.resolve()
-        aside = target.with_name(f".{target.name}-replaced-{secrets.token_hex(4)}")
-        with run_lock(folder):
-            target.rename(aside)
-        (aside / names.LOCK).unlink(missing_ok=True)
-    except (OSError, RunError) as error:
-        raise ConfigError(f"--overwrite refuses to delete {folder}: {error}") from error
-    return aside
-
-
-def _refuse_foreign(folder: Path) -> None:
+def refuse_foreign(folder: Path) -> None:
     """Raise `ConfigError` unless a folder contains a run of vaecli and nothing else."""
     refusal = f"--overwrite refuses to delete {folder}"
     here = Path.cwd()
@@ -109,34 +153,15 @@ def _refuse_foreign(folder: Path) -> None:
         raise ConfigError(f"{refusal}: it is not an ordinary run directory.")
     if not folder.is_dir():
         raise ConfigError(f"{refusal}: it is not a directory.")
-    inside = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
-    foreign = [
-        name for name in inside if name not in names.ALL and not re.fullmatch(names.PATTERN, name)
-    ]
-    if foreign:
+    if foreign := foreign_names(folder):
         raise ConfigError(f"{refusal}: vaecli did not write {min(foreign)}.")
-    if inside:
+    if not is_blank(folder):
         read_record(folder)
 
 
-def undo(made: Path | None, aside: Path | None, folder: Path | None) -> None:
-    """Remove the directory that was made, and rename the one that was moved aside back.
-
-    Args:
-        made: The new directory, if it was made.
-        aside: New path of the replaced directory, if there was one.
-        folder: The path that the user gave; None if vaecli chose it under runs/.
-    """
-    if made is not None:
-        shutil.rmtree(made)
-        if folder is None:
-            with suppress(OSError):  # not empty: it has other runs
-                made.parent.rmdir()
-    if aside is not None and folder is not None:
-        aside.rename(folder)
-
-
-def delete_replaced(aside: Path | None) -> None:
-    """Remove the directory that was moved aside, after another one replaced it."""
-    if aside is not None:
-        shutil.rmtree(aside)
+def foreign_names(folder: Path) -> list[str]:
+    """The names in a folder, and below, that no file of a run has."""
+    inside = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    return [
+        name for name in inside if name not in names.ALL and not re.fullmatch(names.PATTERN, name)
+    ]

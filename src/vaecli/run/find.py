@@ -7,6 +7,7 @@ from ..config import defaults
 from ..system.errors import RunError
 from . import names
 from .record import read_record
+from .replace import is_aside, recover, recover_all
 from .run import Run
 
 Which = Literal["last", "best"]
@@ -33,6 +34,7 @@ def open_run(path: str | Path, checkpoint: Which | None = None) -> Run:
             if inside.name == names.CHECKPOINTS and (folder / names.CONFIG).is_file():
                 return Run(folder, inside / path.name)
             return Run(path.parent, path)
+        recover(path)
         if (path / names.CONFIG).is_file():
             return Run(path, path / _choose_checkpoint(path, checkpoint))
         problem = "does not exist"
@@ -58,6 +60,7 @@ def latest_run(root: Path = Path(defaults.RUNS), checkpoint: Which | None = None
     Raises:
         RunError: There is no such run.
     """
+    recover_all(root)
     run = find_latest_run(root)
     if run is None:
         raise RunError(f"There is no trained run under {root}/. Make one with: vaecli train")
@@ -84,7 +87,7 @@ def scan_runs(root: Path = Path(defaults.RUNS)) -> tuple[list[Run], list[str]]:
     for path in sorted(root.glob(f"*/{names.RECORD}")):
         folder = path.parent
         try:
-            if (folder / names.CONFIG).is_file():
+            if (folder / names.CONFIG).is_file() and not is_aside(folder):
                 started.append((read_record(folder).started, folder))
         except RunError as error:
             problems.append(str(error))

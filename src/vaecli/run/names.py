@@ -39,5 +39,8 @@ ALL = {
     EMBEDDINGS,
     LOSS_PLOT,
 }
+FOLDERS = (CHECKPOINTS, EPOCHS)
+# What is in a run directory before its first checkpoint, beside the folders and the lock.
+BEFORE_TRAINING = (LOG, LOSSES, DATA_PICTURE, CONFIG, RECORD)
 # Further files that vaecli writes, as a regular expression.
-PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]+"
+PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]{8}"

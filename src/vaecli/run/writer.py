@@ -22,7 +22,7 @@ from ..system.version import __version__
 from ..training.divergence import DIVERGENCE_ADVICE
 from ..training.early_stopping import best_epoch
 from ..training.state import State
-from . import checkpoint, directory, history, names
+from . import checkpoint, directory, history, names, replace
 from .create import write_config
 from .lock import run_lock
 from .record import Record, write_record
@@ -37,21 +37,27 @@ class RunWriter:
     Attributes:
         run: The run to write.
         record: The contents of run.json.
+        is_locked: Whether the caller holds the lock, as in `new_run`.
 
     Raises:
         ConfigError: On entering, if another process trains this run.
+        RunError: On entering, if a file of the run is missing, broken or a link.
     """
 
     record: Record
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, is_locked: bool = False) -> None:
         self.run = run
         self.folder = run.folder
+        self.is_locked = is_locked
+        self._has_saved = False
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(run_lock(self.folder))
+            if not self.is_locked:
+                stack.enter_context(run_lock(self.folder))
+            directory.refuse_links(self.folder)
             self.record = self.run.record
             self.update_record(pid=os.getpid(), host=platform.node())
             directory.remove_temporary_files(self.folder)
@@ -92,6 +98,8 @@ class RunWriter:
     def save(self, state: State) -> None:
         """Write last.safetensors, then the other files of the newest epoch.
 
+        The first time, the run that this one replaces is deleted in between.
+
         Raises:
             TrainingDiverged: A tensor is NaN or infinite; the old checkpoint stays.
             ResourceError: The disk is full; the old checkpoint stays.
@@ -102,6 +110,9 @@ class RunWriter:
                     f"Training diverged: {name} is no longer finite. {DIVERGENCE_ADVICE}"
                 )
         self._write_checkpoint(names.CHECKPOINT, state)
+        if not self._has_saved:
+            replace.delete_replaced(self.folder)
+        self._has_saved = True
         self.write_epoch_files(state)
 
     def write_epoch_files(self, state: State) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -39,7 +40,7 @@ _WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, Permiss
 def _replace(path: Path, content: bytes) -> None:
     if path.is_dir():
         raise IsADirectoryError(0, "it is a folder; name a file in it")
-    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}")
+    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}")  # see `is_temporary`
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -49,6 +50,19 @@ def _replace(path: Path, content: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether `write_atomic` made this file for itself."""
+    return re.fullmatch(r"\.tmp-[0-9a-f]{8}", path.name) is not None and is_ordinary(path)
+
+
+def is_ordinary(path: Path) -> bool:
+    """Whether there is a regular file here, and no link to one."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def sync_folder(folder: Path) -> None:

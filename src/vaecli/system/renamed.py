@@ -10,12 +10,17 @@ class RenamedWarning(FutureWarning):
 
 
 def warn_renamed(text: str) -> None:
-    """Warn with a `RenamedWarning` that points to the line outside this package that caused it."""
+    """Warn that an old name was used."""
+    warn_caller(text, RenamedWarning)
+
+
+def warn_caller(text: str, category: type[Warning]) -> None:
+    """Warn, and point to the line outside this package that caused it."""
     package = __name__.partition(".")[0]
     depth = 1
     while sys._getframe(depth).f_globals.get("__name__", "").partition(".")[0] == package:
         depth += 1
-    warnings.warn(text, RenamedWarning, stacklevel=depth + 1)
+    warnings.warn(text, category, stacklevel=depth + 1)
 
 
 class Renamed:

@@ -90,8 +90,8 @@ def fit(
             number=number,
             train=train_means,
             test=metrics[0],
-            train_seconds=trained - started,
-            test_seconds=time.perf_counter() - trained,
+            train_seconds=max(0.0, trained - started),
+            test_seconds=max(0.0, time.perf_counter() - trained),
             valid={} if validation is None else metrics[1],
         )
         state.finish_epoch(epoch)
@@ -134,7 +134,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
         state.optimizer.step()
         state.steps += 1
         state.means.add(terms, len(x))
-        state.seconds = time.perf_counter() - started
+        state.seconds = max(0.0, time.perf_counter() - started)  # some clocks run backwards
         yield Step(number, state.batch, len(batches), state.optimizer.lr, state.means)
 
 
