@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from vaecli.config.config import Config
 from vaecli.data.images import Images
+from vaecli.training import loop
 from vaecli.training.epoch import Epoch
 from vaecli.training.loop import Step, fit
 from vaecli.training.state import start
@@ -287,6 +288,12 @@ KINDS = {
     "sgd": {"optimizer": "sgd", "lr": 1e-4},
     "bf16": {"precision": "bf16"},
     "hidden labels": {"objective": "m2", "conditional": True},
+    "labels for the objective alone": {
+        "posterior": "dirac",
+        "prior": "ring",
+        "latent_dim": 2,
+        "objective": "adversarial:labels=true",
+    },
 }
 TORCH_OPTIMIZERS = {
     "adam": lambda p, lr: torch.optim.Adam(p, lr),
@@ -318,7 +325,7 @@ def train_by_hand(config, images, reference):
     parameters = [*reference.model.parameters(), *reference.objective.parameters()]
     optimizer = TORCH_OPTIMIZERS[config.optimizer.name](parameters, config.lr)
     known = [i for i, label in enumerate(images.labels.tolist()) if label < images.classes]
-    reads_labels = config.conditional or config.objective.name == "m2"
+    reads_labels = config.conditional or "labels" in config.objective.options
     reference.model.train()
     means = []
     for number in (1, 2):
@@ -366,6 +373,40 @@ def test_every_kind_of_training_is_the_loop_written_out(kind):
         for key, tensor in getattr(reference, name).state_dict().items():
             torch.testing.assert_close(found[key], tensor, rtol=1e-3, atol=1e-5, msg=key)
     assert all(p.grad is None for p in state.optimizer.parameters)
+
+
+def test_training_is_in_training_mode_whatever_the_mode_before():
+    """Someone may have looked at the model, at the start or between two epochs."""
+    config = config_of("batch norm")
+    images = noise_images(33, seed=4)
+    plain = start(config, images)
+    list(fit(plain, images, TEST))
+    state = start(config, images)
+    state.model.eval()
+    for event in fit(state, images, TEST):
+        if isinstance(event, Epoch):
+            state.model.eval()
+    for name, tensor in plain.tensors().items():
+        assert torch.equal(state.tensors()[name], tensor), name
+
+
+def test_the_seconds_of_training_and_of_evaluation_are_counted_apart(monkeypatch):
+    """A batch takes 10 seconds here, and an evaluation 1000."""
+    now = [500.0]
+    state = start(CONFIG, TRAIN)
+
+    def pass_time(objective, inputs):
+        now[0] += 10.0 if state.model.training else 1000.0
+
+    state.objective.register_forward_pre_hook(pass_time)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: now[0])
+    found = []
+    for event in fit(state, TRAIN, TEST, VALIDATION):
+        if isinstance(event, Step):
+            found.append(state.seconds)
+        else:
+            assert (event.train_seconds, event.test_seconds) == (30.0, 2000.0)
+    assert found == [10.0, 20.0, 30.0] * EPOCHS
 
 
 def test_a_run_that_is_stopped_and_restored_follows_the_loop_written_out():
