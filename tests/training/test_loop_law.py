@@ -409,17 +409,24 @@ def test_the_seconds_of_training_and_of_evaluation_are_counted_apart(monkeypatch
     assert found == [10.0, 20.0, 30.0] * EPOCHS
 
 
-def test_a_run_that_is_stopped_and_restored_follows_the_loop_written_out():
-    """From the middle of an epoch, with other random numbers drawn in between."""
-    whole = start(CONFIG, TRAIN)
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, replace(CONFIG, posterior="dirac", objective="adversarial")],
+    ids=["elbo", "adversarial"],
+)
+def test_a_run_that_is_stopped_and_restored_goes_on_as_if_it_had_not(config):
+    """From the middle of an epoch, after a rollback, with other random numbers in between."""
+    whole = start(config, TRAIN)
+    whole.rollbacks = 1
     list(fit(whole, TRAIN, TEST, VALIDATION))
-    for stop in (1, 2, 3, 4, 8):
-        state = start(CONFIG, TRAIN)
+    for stop in (1, 3, 5):
+        state = start(config, TRAIN)
+        state.rollbacks = 1
         events = fit(state, TRAIN, TEST, VALIDATION)
         while stop:
             stop -= isinstance(next(events), Step)
         saved = {name: tensor.clone() for name, tensor in state.tensors().items()}
-        restored = start(CONFIG, TRAIN)
+        restored = start(config, TRAIN)
         restored.restore(saved, state.position(), state.history)
         torch.randn(5)
         list(fit(restored, TRAIN, TEST, VALIDATION))
