@@ -134,6 +134,19 @@ def test_a_stop_in_the_middle_of_an_epoch_leaves_the_best_checkpoint(digits, tmp
     runs.assert_same_tensors(best(), runs.tensors(tmp_path / "whole", names.BEST))
 
 
+def test_a_resume_after_an_epoch_draws_only_the_pictures_that_are_due(digits, tmp_path):
+    run = tmp_path / "run"
+    run_training(options(digits, epochs=5, sample_every=2), run, stop=Stop(EVENTS))
+    assert runs.header(run)["position"]["batch"] == 0
+    for _ in range(2):
+        run_training({}, resume=str(run), stop=Stop(EVENTS))
+    assert len(runs.header(run)["history"]) == 3
+    assert [path.name for path in (run / "samples").iterdir()] == ["epoch-0002.png"]
+    (run / names.EPOCH_SAMPLES.format(2)).unlink()
+    run_training({}, resume=str(run), stop=Stop(1))  # it was of an epoch before the last
+    assert list((run / "samples").iterdir()) == []
+
+
 def test_the_seconds_of_an_epoch_are_those_of_all_its_processes(digits, tmp_path, monkeypatch):
     """A batch takes 10 seconds here, an evaluation 1000, and every process has its own clock."""
     now = [0.0]

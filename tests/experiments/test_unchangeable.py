@@ -1,5 +1,6 @@
 """Every option of a configuration: whether a resume may change it, for each field by itself."""
 
+import shutil
 from dataclasses import fields
 from types import UnionType
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -8,6 +9,7 @@ import pytest
 
 from tests import runs
 from tests.conftest import bars
+from tests.experiments.trainings import options
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import PART_KINDS, Config
 from vaecli.config.presets import PRESETS
@@ -153,19 +155,33 @@ def test_auto_passes_by_every_run_that_is_not_its_own(tmp_path, monkeypatch):
     for name in UNCHANGEABLE:
         other = make_run(resolve(OLD.with_values(**{name: other_value(name)})))
         runs.set_record(other.folder, started="2026-02-01T00:00:00Z", status="interrupted")
-    options = {
+    chosen = {
         field.name: getattr(OLD, field.name) for field in fields(Config) if field.name != FIXED
     }
-    plan = make_plan({**options, "epochs": 77}, resume="auto")
+    plan = make_plan({**chosen, "epochs": 77}, resume="auto")
     assert plan.run == newer
     assert plan.config.epochs == 77
     assert find_unfinished(OLD) == newer
     runs.set_record(newer.folder, status="completed")
     assert find_unfinished(OLD) == older
     runs.set_record(older.folder, status="diverged")
-    assert make_plan(options, resume="auto").run is None
+    assert make_plan(chosen, resume="auto").run is None
     runs.set_record(older.folder, status="failed")
     assert find_unfinished(OLD) == older
+
+
+def test_auto_with_a_run_dir_goes_on_from_the_last_checkpoint_not_from_the_best(digits, run_dir):
+    shutil.copy(run_dir / names.CHECKPOINT, run_dir / names.BEST)
+    plan = make_plan(options(digits, epochs=9), resume="auto", run_dir=run_dir)
+    assert plan.run.checkpoint == run_dir / names.CHECKPOINT
+
+
+def test_beta_of_a_resume_is_that_of_the_objective_of_the_run(tmp_path):
+    config = resolve(Config(objective="iwae:samples=3,beta=0.5"))
+    folder = make_run(config, tmp_path / "run").folder
+    assert make_plan({"beta": 0.5}, resume=str(folder)).config == config
+    with pytest.raises(ConfigError, match=r"Cannot change --objective from iwae:.* to iwae:"):
+        make_plan({"beta": 0.25}, resume=str(folder))
 
 
 def test_the_weights_of_a_run_depend_on_what_may_not_change():

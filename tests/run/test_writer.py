@@ -198,6 +198,7 @@ def test_the_bad_means_of_a_diverged_epoch_are_a_row_that_the_next_save_removes(
         assert [row["epoch"] for row in runs.losses(run.folder)] == ["1", "2"]
         assert runs.losses(run.folder)[1]["train_loss"] == "nan"
         assert runs.losses(run.folder)[1]["test_loss"] == ""
+        assert float(runs.losses(run.folder)[1]["train_seconds"]) == state.seconds > 0
         writer.save(trained_state())
     assert [row["epoch"] for row in runs.losses(run.folder)] == ["1"]
 
@@ -322,6 +323,15 @@ def test_data_that_differ_anywhere_are_other_data(run, split, what):
         check_start(run, record, state, other)
     allowed = check_start(run, record, state, other, allow_data_change=True)
     assert {name for name, digest in allowed.items() if digest != found[name]} == {split}
+
+
+def test_every_image_of_a_large_split_counts():
+    """The last pixel and the last label of 3,000 images."""
+    images = Images(torch.zeros(3000, 1, 2, 2, dtype=torch.uint8), torch.zeros(3000), 2)
+    for what in ("last pixel", "last label"):
+        x, labels = images.x.clone(), images.labels.clone()
+        (x if what == "last pixel" else labels).view(-1)[-1] = 1
+        assert Images(x, labels, 2).fingerprint() != images.fingerprint()
 
 
 def test_a_split_that_was_not_there_before_is_other_data(run):
