@@ -108,3 +108,12 @@ def test_means_that_are_not_finite_are_refused(run_dir, split, number):
         Header.from_values(values, path)
     with pytest.raises(ValueError, match="not JSON compliant"):
         change_header(run_dir, history=[epoch])
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_seconds_that_are_not_finite_are_refused(run_dir, seconds):
+    path = run_dir / names.CHECKPOINT
+    values = checkpoint.load(path)[1]
+    values["position"]["seconds"] = seconds
+    with pytest.raises(RunError, match=r"has a broken header: position\.seconds"):
+        Header.from_values(values, path)
