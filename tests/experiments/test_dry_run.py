@@ -138,3 +138,12 @@ def test_a_short_epoch_is_measured_whole_and_a_long_one_is_extrapolated(
     assert [type(event).__name__ for event in batches] == ["Step", "Step", "Step", "Epoch"]
     assert batches[-1].test_seconds == 40 * 0.5
     assert result.epoch_seconds == batches[-1].train_seconds + 40 * 0.5
+
+
+@pytest.mark.parametrize(("peak", "expected"), [(123_456_789, 123_456_789), (None, 0)])
+def test_the_memory_is_the_peak_of_this_process_in_bytes(
+    digits, tmp_path, monkeypatch, peak, expected
+):
+    monkeypatch.setattr(dry_run.machine, "peak_memory", lambda: peak)
+    plan = make_plan(options(digits, epochs=1))
+    assert estimate(plan, tmp_path / "run", overwrite=False).memory == expected
