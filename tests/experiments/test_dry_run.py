@@ -132,7 +132,7 @@ def test_a_short_epoch_is_measured_whole_and_a_long_one_is_extrapolated(
     monkeypatch.setattr(dry_run.time, "perf_counter", lambda: now[0])
     plan = make_plan(options(digits, batch_size=1, validation=16))
     result = estimate(plan, tmp_path / "run", overwrite=False)
-    assert len(batches) == dry_run.LIMIT + 1
+    assert len(batches) == 4  # that after which more than 3 seconds have passed is the last
     assert result.epoch_seconds == pytest.approx(80 * 1.0 + (40 + 16) * 0.5)
     batches.clear()
     result = estimate(make_plan(options(digits)), tmp_path / "run", overwrite=False)
@@ -149,3 +149,12 @@ def test_a_run_that_is_being_trained_is_refused(digits, run_dir):
             estimate(resumed, None, overwrite=False)
         with pytest.raises(ConfigError, match="is being trained by process"):
             estimate(new, run_dir, overwrite=True)
+
+
+@pytest.mark.parametrize(("peak", "expected"), [(123_456_789, 123_456_789), (None, 0)])
+def test_the_memory_is_the_peak_of_this_process_in_bytes(
+    digits, tmp_path, monkeypatch, peak, expected
+):
+    monkeypatch.setattr(dry_run.machine, "peak_memory", lambda: peak)
+    plan = make_plan(options(digits, epochs=1))
+    assert estimate(plan, tmp_path / "run", overwrite=False).memory == expected

@@ -59,6 +59,14 @@ def test_tensors_that_share_memory_are_saved(tmp_path):
     assert checkpoint.load(tmp_path / "c")[0]["b"].shape == (2,)
 
 
+def test_a_tensor_that_is_not_contiguous_is_saved(tmp_path):
+    transposed = torch.arange(6.0).view(2, 3).t()
+    checkpoint.save(tmp_path / "c", {"a": transposed, "b": transposed[::2]}, {})
+    tensors, _ = checkpoint.load(tmp_path / "c")
+    assert torch.equal(tensors["a"], transposed)
+    assert torch.equal(tensors["b"], transposed[::2])
+
+
 def test_a_flipped_bit_anywhere_is_noticed(path):
     content = path.read_bytes()
     for position in range(len(content)):

@@ -58,6 +58,8 @@ def test_a_checkpoint_of_the_last_rollback_is_read(run_dir):
         ("history", [EPOCH | {"test": {"rate": 1.0}}]),
         ("history", [EPOCH | {"valid": {"rate": 1.0}}]),
         ("history", [EPOCH | {"notes": "none"}]),
+        ("history", [EPOCH | {"train_seconds": -1.0}]),
+        ("history", [EPOCH | {"test_seconds": -1.0}]),
         ("position", None),
         ("position", {"batch": -1, "seconds": 0.0, "names": [], "images": 0}),
         ("position", {"batch": 0, "seconds": -1.0, "names": [], "images": 0}),
@@ -163,3 +165,25 @@ def test_a_position_or_history_that_cannot_be_is_refused(trained, key, value):
     header = checkpoint.load(path)[1] | {key: value}
     with pytest.raises(RunError, match="has a broken header"):
         Header.from_values(header, path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("split", ["train", "test", "valid"])
+def test_means_that_are_not_finite_are_refused(run_dir, split, number):
+    """JSON has no such numbers, but Python reads and writes them."""
+    path = run_dir / names.CHECKPOINT
+    epoch = EPOCH | {split: {**MEANS, "rate": number}}
+    values = {**checkpoint.load(path)[1], "history": [epoch]}
+    with pytest.raises(RunError, match=f"has a broken header: history.0.{split}.rate"):
+        Header.from_values(values, path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        change_header(run_dir, history=[epoch])
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf")])
+def test_seconds_that_are_not_finite_are_refused(run_dir, seconds):
+    path = run_dir / names.CHECKPOINT
+    values = checkpoint.load(path)[1]
+    values["position"]["seconds"] = seconds
+    with pytest.raises(RunError, match=r"has a broken header: position\.seconds"):
+        Header.from_values(values, path)

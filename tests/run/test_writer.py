@@ -13,6 +13,7 @@ import vaecli
 from tests import runs
 from tests.conftest import bars
 from vaecli.config.config import Config
+from vaecli.data.images import Images
 from vaecli.data.splits import Splits
 from vaecli.run import names
 from vaecli.run.create import make_run
@@ -218,6 +219,7 @@ def test_the_bad_means_of_a_diverged_epoch_are_a_row_that_the_next_save_removes(
         assert [row["epoch"] for row in runs.losses(run.folder)] == ["1", "2"]
         assert runs.losses(run.folder)[1]["train_loss"] == "nan"
         assert runs.losses(run.folder)[1]["test_loss"] == ""
+        assert float(runs.losses(run.folder)[1]["train_seconds"]) == state.seconds > 0
         writer.save(trained_state())
     assert [row["epoch"] for row in runs.losses(run.folder)] == ["1"]
 
@@ -309,6 +311,58 @@ def test_other_data_are_refused_unless_they_are_allowed(run):
     assert allowed["train"] == bars(99).fingerprint()
 
 
+def changed_in_one_place(images, what):
+    """The images with another last pixel, first pixel, last label or shape."""
+    x, labels = images.x.clone(), images.labels.clone()
+    if what == "last pixel":
+        x[-1, 0, -1, -1] ^= 1
+    elif what == "first pixel":
+        x[0, 0, 0, 0] ^= 1
+    elif what == "last label":
+        labels[-1] ^= 1
+    elif what == "first label":
+        labels[0] ^= 1
+    elif what == "order":
+        x = x.flip(0)
+    elif what == "shape":
+        x = x.reshape(len(x), 1, 4, 16)
+    return Images(x, labels, images.classes)
+
+
+@pytest.mark.parametrize("what", ["last pixel", "first pixel", "last label", "order", "shape"])
+@pytest.mark.parametrize("split", ["train", "test", "validation"])
+def test_data_that_differ_anywhere_are_other_data(run, split, what):
+    """In any split, whatever part of it."""
+    state = start(CONFIG, TRAIN)
+    images = Splits(TRAIN, TEST, bars(20, seed=2))
+    found = check_start(run, None, state, images)
+    assert found.keys() == {"train", "test", "validation"}
+    assert len(set(found.values())) == 3
+    record = run.record.model_copy(update={"data": found})
+    other = images._replace(**{split: changed_in_one_place(getattr(images, split), what)})
+    with pytest.raises(ConfigError, match="The data differ from those"):
+        check_start(run, record, state, other)
+    allowed = check_start(run, record, state, other, allow_data_change=True)
+    assert {name for name, digest in allowed.items() if digest != found[name]} == {split}
+
+
+def test_every_image_of_a_large_split_counts():
+    """The last pixel and the last label of 3,000 images."""
+    images = Images(torch.zeros(3000, 1, 2, 2, dtype=torch.uint8), torch.zeros(3000), 2)
+    for what in ("last pixel", "last label"):
+        x, labels = images.x.clone(), images.labels.clone()
+        (x if what == "last pixel" else labels).view(-1)[-1] = 1
+        assert Images(x, labels, 2).fingerprint() != images.fingerprint()
+
+
+def test_a_split_that_was_not_there_before_is_other_data(run):
+    state = start(CONFIG, TRAIN)
+    found = check_start(run, None, state, Splits(TRAIN, TEST))
+    record = run.record.model_copy(update={"data": found})
+    with pytest.raises(ConfigError, match="The data differ from those"):
+        check_start(run, record, state, Splits(TRAIN, TEST, bars(20)))
+
+
 @pytest.mark.parametrize("lacking", [0, 1])
 def test_a_disk_without_room_is_refused(run, monkeypatch, lacking):
     state = start(CONFIG, TRAIN)
@@ -337,3 +391,58 @@ def test_the_estimate_of_disk_counts_checkpoints_and_pictures(run):
     state = start(CONFIG, TRAIN)
     restore_state(run, state)
     assert required_disk(state) == checkpoint + (4 + 2) * picture
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize("epochs", [1, 3, 4, 7])
+def test_the_estimate_of_disk_counts_the_epochs_that_are_written(every, epochs):
+    """Those whose number is a multiple, among the epochs that are left."""
+    config = replace(CONFIG, epochs=epochs, save_every=every, sample_every=every)
+    state = start(config, TRAIN)
+    checkpoint = sum(t.numel() * t.element_size() for t in state.tensors().values())
+    picture = 64 * 1 * 8 * 8
+    epoch = Epoch(1, {"loss": 1.0}, {"loss": 1.0}, 0.0, 0.0)
+    for done in range(epochs + 1):
+        state.history = [replace(epoch, number=n) for n in range(1, done + 1)]
+        written = sum(number % every == 0 for number in range(done + 1, epochs + 1))
+        last = 1 if done else 2
+        assert required_disk(state) == (last + written) * checkpoint + (4 + written) * picture
+
+
+def test_a_run_that_is_resumed_in_its_first_epoch_needs_room_for_one_more_checkpoint(run):
+    new = start(CONFIG, TRAIN)
+    with RunWriter(run) as writer:
+        writer.save(stopped_state(2))
+    resumed = start(CONFIG, TRAIN)
+    restore_state(run, resumed)
+    size = sum(tensor.nbytes for tensor in resumed.tensors().values())
+    less = required_disk(new) - required_disk(resumed)
+    assert less == pytest.approx(size, abs=16)  # the sums of the means are part of it by now
+
+
+def test_colour_pictures_need_three_times_the_room():
+    def pictures(channels):
+        x = torch.zeros(8, channels, 8, 8, dtype=torch.uint8)
+        state = start(CONFIG, Images(x, torch.zeros(8, dtype=torch.uint8)))
+        size = sum(tensor.nbytes for tensor in state.tensors().values())
+        return required_disk(state) - 2 * size
+
+    assert (pictures(1), pictures(3)) == (7 * 64 * 64, 7 * 64 * 64 * 3)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("group", ["model", "objective", "optimizer", "means"])
+def test_a_number_that_is_not_finite_is_never_saved_whatever_it_belongs_to(run, group, number):
+    """The last element of the last tensor of each group."""
+    state = stopped_state(2, replace(CONFIG, posterior="dirac", objective="adversarial"))
+    with RunWriter(run) as writer:
+        writer.save(state)
+        good = run.checkpoint.read_bytes()
+        name = [n for n in state.tensors() if n.startswith(f"{group}.")][-1]
+        if group == "means":
+            name = "means.sums"
+        with torch.no_grad():
+            state.tensors()[name].view(-1)[-1] = number
+        with pytest.raises(TrainingDiverged, match=f"{name} is no longer finite"):
+            writer.save(state)
+    assert run.checkpoint.read_bytes() == good

@@ -59,6 +59,32 @@ def test_the_last_metric_of_the_first_bad_batch_is_named():
         require_finite_means(means, 5, 0.1)
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("batch", [1, 2, 4])
+@pytest.mark.parametrize("name", ["distortion", "rate"])
+def test_training_names_the_batch_and_the_metric_that_were_bad_first(name, batch, number):
+    """Whatever becomes bad after it; the loss is bad with it, and is not the cause."""
+    state = start(CONFIG, TRAIN)
+
+    def spoil(objective, inputs, terms):
+        if not state.model.training or (len(state.history), state.batch) < (1, batch):
+            return terms
+        bad = {"loss", name} if state.batch == batch else set(terms.metrics)
+        metrics = {n: v * math.nan if n in bad else v for n, v in terms.metrics.items()}
+        if state.batch == batch:
+            metrics[name] = torch.tensor(number)
+        return replace(terms, metrics=metrics)
+
+    state.objective.register_forward_hook(spoil)
+    with pytest.raises(
+        TrainingDiverged,
+        match=rf"^Training diverged: {name} became {number} in batch {batch} of epoch 2 at "
+        r"learning rate 0\.01\. Try a lower learning rate, or on_nan='rollback'\.$",
+    ):
+        list(fit(state, TRAIN, TEST))
+    assert len(state.history) == 1
+
+
 def test_finite_metrics_are_returned_as_they_are():
     means = RunningMeans()
     add(means, [3.0, 2.0, 1.0])

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -86,6 +87,15 @@ def test_a_c_library_without_mallopt_is_left_alone(monkeypatch):
     for error in (OSError, TypeError):
         monkeypatch.setattr(runtime.ctypes, "CDLL", _raise(error))
         assert runtime.keep_freed_memory() is None
+
+
+def test_the_allocator_is_told_to_keep_a_gigabyte_and_to_map_only_large_blocks(monkeypatch):
+    """With the parameters M_TRIM_THRESHOLD, -1, and M_MMAP_THRESHOLD, -3, of <malloc.h>."""
+    calls = []
+    library = SimpleNamespace(mallopt=lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda name: library)
+    runtime.keep_freed_memory()
+    assert calls == [(-1, 2**30), (-3, 32 * 2**20)]
 
 
 def _raise(error):

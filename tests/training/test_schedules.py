@@ -43,3 +43,26 @@ def test_warm_up_is_linear_and_then_leaves_the_schedule_as_it_is(schedule):
     for progress in PROGRESS:
         expected = lr_multiplier(schedule, 0, progress) * min(1, progress / 0.25)
         assert lr_multiplier(schedule, 0.25, progress) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize("warmup", [0.01, 0.3, 0.999])
+def test_warm_up_begins_at_zero_and_ends_where_it_says(schedule, warmup):
+    assert lr_multiplier(schedule, warmup, 0.0) == 0
+    assert lr_multiplier(schedule, warmup, warmup) == lr_multiplier(schedule, 0.0, warmup)
+    before = lr_multiplier(schedule, warmup, warmup / 2)
+    assert before == pytest.approx(lr_multiplier(schedule, 0.0, warmup / 2) / 2)
+    after = (1 + warmup) / 2
+    assert lr_multiplier(schedule, warmup, after) == lr_multiplier(schedule, 0.0, after)
+
+
+def test_a_quarter_of_each_schedule_is_where_it_belongs():
+    found = {name: lr_multiplier(name, 0.0, 0.25) for name in ("constant", "linear", "cosine")}
+    assert found == pytest.approx({"constant": 1, "linear": 0.75, "cosine": 0.8535533906})
+    for name, end in (("constant", 1), ("linear", 0), ("cosine", 0)):
+        assert lr_multiplier(name, 0.5, 1.0) == end
+
+
+def test_an_unknown_schedule_is_an_error():
+    with pytest.raises(KeyError):
+        lr_multiplier("exponential", 0.0, 0.5)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.builders import build
 from tests.conftest import bars
 from tests.runs import assert_same_tensors
 from tests.training.test_loop import CONFIG, TEST, TRAIN
@@ -28,6 +29,27 @@ def test_the_weights_of_a_new_state_come_from_the_seed():
     other = start(replace(CONFIG, seed=1), TRAIN).tensors()
     name = "model.posterior.head.weight"
     assert not torch.equal(other[name], start(CONFIG, TRAIN).tensors()[name])
+
+
+def test_a_new_state_is_built_for_its_images():
+    """For their mean, where the output bias comes from the data, and for their number."""
+    network = "mlp:width=16,depth=1,output_bias=data"
+    config = replace(CONFIG, network=network, objective="beta-tc")
+    state = start(config, TRAIN)
+    x = TRAIN.pixels(slice(8))
+
+    def loss_of(images):
+        _, objective = build(config, TRAIN.shape, TRAIN.classes, TRAIN.mean, images)
+        torch.manual_seed(0)
+        return objective(state.model, x).loss.item()
+
+    model, _ = build(config, TRAIN.shape, TRAIN.classes, TRAIN.mean, 100)
+    assert_same_tensors(state.model.state_dict(), model.state_dict())
+    no_mean, _ = build(config, TRAIN.shape, TRAIN.classes, None, 100)
+    with pytest.raises(AssertionError):
+        assert_same_tensors(state.model.state_dict(), no_mean.state_dict())
+    torch.manual_seed(0)
+    assert state.objective(state.model, x).loss.item() == loss_of(100) != loss_of(50)
 
 
 def test_a_state_is_restored_from_its_tensors_and_its_position():
@@ -81,10 +103,14 @@ def test_the_first_batch_of_a_process_is_not_compiled(monkeypatch):
         compiled.append(state.steps)
         return objective
 
+    from torch._inductor import config as inductor
+
+    monkeypatch.setattr(inductor, "fallback_random", False)
     monkeypatch.setattr(torch, "compile", compile)
     state = start(replace(CONFIG, compile=True), TRAIN)
     list(fit(state, TRAIN, TEST))
     assert compiled == [1]
+    assert inductor.fallback_random  # else compiled noise would be other noise
 
 
 @pytest.mark.slow

@@ -251,15 +251,19 @@ def check_start(
 def required_disk(state: State) -> int:
     """Most bytes that the remaining epochs can add to the disk."""
     config = state.config
-    epochs = config.epochs - len(state.history)
     is_restored = bool(state.history) or state.batch > 0
     # a new checkpoint is written in full before the old one is deleted
     checkpoints = 1 if is_restored else 2
     if config.validation:
         checkpoints += 1
     if config.save_every:
-        checkpoints += epochs // config.save_every
-    pictures = 4 + epochs // config.sample_every
+        checkpoints += _remaining_multiples(state, config.save_every)
+    pictures = 4 + _remaining_multiples(state, config.sample_every)
     checkpoint_size = sum(tensor.nbytes for tensor in state.tensors().values())
     picture_size = defaults.SAMPLES * math.prod(state.shape)
     return checkpoints * checkpoint_size + pictures * picture_size
+
+
+def _remaining_multiples(state: State, every: int) -> int:
+    """How many of the epochs still to train have a number that is a multiple of `every`."""
+    return state.config.epochs // every - len(state.history) // every
