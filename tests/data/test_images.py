@@ -1,6 +1,7 @@
 """Images in memory: scaling, binarization, hidden labels."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,3 +87,66 @@ def test_labels_cannot_be_kept_where_there_are_none_or_a_class_has_too_few():
         ConfigError, match=r"labels=2: must be a multiple of 2 \(the number of classes\), at most 0"
     ):
         one_class_is_missing.hide_labels(2, seed=0)
+
+
+def test_the_mean_image_is_the_mean_of_the_pixels_between_0_and_1():
+    """Also of so many bright pixels that a byte could not hold their sum."""
+    x = torch.tensor([0, 51, 255]).repeat(300).view(900, 1, 1, 1).expand(900, 1, 2, 3).byte()
+    images = Images(x.clone(), torch.zeros(900, dtype=torch.uint8))
+    torch.testing.assert_close(images.mean(), torch.full((1, 2, 3), 0.4))
+    some = bars(7)
+    torch.testing.assert_close(some.mean(), some.pixels(slice(None)).mean(0))
+    assert some.mean().dtype == torch.float32
+    assert some.mean().shape == some.shape
+
+
+def test_the_classes_are_those_up_to_the_highest_label():
+    x = bars(3).x
+    assert Images(x, torch.tensor([0, 4, 1], dtype=torch.uint8)).classes == 5
+    assert Images(x, torch.tensor([0, 0, 0], dtype=torch.uint8)).classes == 1
+    assert Images(x, torch.tensor([0, 1, 1], dtype=torch.uint8), classes=9).classes == 9
+
+
+def test_classes_that_no_image_has_are_columns_of_zeros_on_the_right():
+    images = Images(bars(3).x, torch.tensor([1, 0, 1], dtype=torch.uint8), classes=4)
+    assert images.one_hot_labels(slice(None)).tolist() == [
+        [0, 1, 0, 0],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+    ]
+
+
+def test_a_part_of_the_images_keeps_what_the_whole_says():
+    whole = Images(bars(8).x, torch.arange(8).byte() % 2, classes=5, binarize="threshold")
+    for part in (whole.first(3), whole.subset(torch.tensor([7, 2])), whole.to(torch.device("cpu"))):
+        assert (part.classes, part.binarize) == (5, "threshold")
+    chosen = whole.subset(torch.tensor([7, 2]))
+    assert torch.equal(chosen.x, torch.stack([whole.x[7], whole.x[2]]))
+    assert chosen.labels.tolist() == [1, 0]
+    hidden = replace(whole, classes=2).hide_labels(4, 0)
+    assert (hidden.classes, hidden.binarize) == (2, "threshold")
+    assert torch.equal(hidden.x, whole.x)
+
+
+@pytest.mark.parametrize("image", range(5))
+def test_the_fingerprint_is_that_of_every_image_and_of_every_label(image):
+    images = bars(5)
+    for place in ((0, 0, 0), (0, 7, 7), (0, 3, 4)):
+        x = images.x.clone()
+        x[(image, *place)] ^= 1
+        assert Images(x, images.labels).fingerprint() != images.fingerprint()
+    labels = images.labels.clone()
+    labels[image] ^= 1
+    assert Images(images.x, labels).fingerprint() != images.fingerprint()
+
+
+def test_the_choice_of_labels_is_random_within_each_class():
+    """The first of each class would be a choice too, but the same for every seed."""
+    data = bars(200)
+    kept = torch.stack([data.hide_labels(20, seed).labels < 2 for seed in range(60)]).float()
+    share = kept.mean(0)  # how often each image keeps its label
+    for label in (0, 1):
+        own = share[data.labels == label]
+        assert own.mean().item() == pytest.approx(10 / len(own), abs=1e-6)
+        assert own.max() < 0.35
+        assert own[:10].mean() < 2.5 * own.mean()
