@@ -8,6 +8,7 @@ from torch.distributions import Normal
 from tests.parts.laws import SHAPE
 from vaecli.parts import flows
 from vaecli.parts.distributions import DiagonalNormal, HierarchicalDistribution
+from vaecli.parts.latent_networks import LatentMLP
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import POSTERIORS, LadderPosterior
 from vaecli.parts.posteriors.flow import FlowPosterior
@@ -168,6 +169,33 @@ def test_every_level_reads_the_image_and_every_latent_above_it(name, levels):
         if number:
             assert (by_latent[:, 0].abs() > 1e-9).all(), number  # each output, each latent above
     assert end == DIM
+
+
+def test_lower_levels_read_every_output_of_the_head():
+    """Means and log-variances: both are features of the image."""
+    posterior = make("hierarchical", levels=3)
+    above = torch.randn(1, sum(posterior.sizes[:2]))
+
+    def means(*outputs):
+        q = posterior.distribution(*outputs)
+        return torch.cat([q.conditionals[0](above[:, :1]).mean, q.conditionals[1](above).mean], 1)
+
+    for derivative in jacobian(means, (torch.randn(1, DIM), torch.randn(1, DIM))):
+        assert (derivative.abs() > 1e-9).all()
+
+
+@pytest.mark.parametrize("features", [0, 3])
+def test_a_network_of_latents_has_one_hidden_layer(features):
+    net = LatentMLP(DIM, features, 7, 4)
+    shapes = [tuple(p.shape) for p in net.parameters() if p.ndim == 2]
+    assert shapes == [(7, DIM + features), (4, 7)]
+    torch.manual_seed(0)
+    whole = LatentMLP(DIM, features, 7, 4)
+    torch.manual_seed(0)
+    small = LatentMLP(DIM, features, 7, 4, output_scale=0.25)
+    for name, parameter in whole.named_parameters():
+        factor = 0.25 if name.startswith("net.2") else 1
+        torch.testing.assert_close(small.get_parameter(name), factor * parameter)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 5])
