@@ -10,6 +10,7 @@ from tests.conftest import bars
 from vaecli.config.config import Config
 from vaecli.data.images import Images
 from vaecli.system.errors import ConfigError
+from vaecli.system.seeds import stream_generator
 from vaecli.training.loop import fit
 from vaecli.training.state import start
 
@@ -150,3 +151,11 @@ def test_the_choice_of_labels_is_random_within_each_class():
         assert own.mean().item() == pytest.approx(10 / len(own), abs=1e-6)
         assert own.max() < 0.35
         assert own[:10].mean() < 2.5 * own.mean()
+
+
+def test_the_labels_that_are_kept_are_the_first_of_each_class_in_the_seeds_order():
+    """Another choice would change the labels of a run that resumes in a later version."""
+    data = bars(60)
+    order = torch.randperm(60, generator=stream_generator(5, "labels")).tolist()
+    kept = [i for y in (0, 1) for i in [i for i in order if data.labels[i] == y][:3]]
+    assert data.hide_labels(6, seed=5).labelled_indices.tolist() == sorted(kept)
