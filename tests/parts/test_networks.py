@@ -352,3 +352,15 @@ def test_the_head_of_a_classifier_returns_its_features_with_their_gradient():
         torch.testing.assert_close(logits.view(5, -1), module.head(encoder(x)))
         (gradient,) = torch.autograd.grad(features.sum(), x)
         assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("norm", get_args(NormName))
+def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(norm):
+    torch.manual_seed(0)
+    decoder = make(f"conv:width=16,depth=3,activation=tanh,norm={norm}").decoder(2, SHAPE, 0)
+    *hidden, last = [m for m in decoder.net if isinstance(m, nn.Conv2d)]
+    assert last.bias is None
+    for m in hidden:
+        assert (m.bias is None) == (norm != "none")
+        gain = (m.weight.var() * m.in_channels * 9).sqrt().item()
+        assert gain == pytest.approx(ACTIVATIONS["tanh"][1], rel=0.03)
