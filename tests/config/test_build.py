@@ -156,3 +156,13 @@ def test_an_objective_without_what_it_needs_is_answered_with_what_gives_it():
         build(Config(labels=10), SHAPE, 2)
     with pytest.raises(ConfigError, match="conditional=True needs images with labels"):
         build(Config(conditional=True), SHAPE)
+
+
+def test_the_optimizer_has_every_parameter_of_model_and_objective_and_the_rate_of_the_config():
+    config = resolve(Config(objective="factor:width=8", network="mlp:width=4,depth=1", lr=0.25))
+    model, objective = build(config, SHAPE)
+    optimizer = builder.make_optimizer(config, model, objective)
+    wanted = [*model.parameters(), *objective.parameters()]
+    assert [id(p) for p in optimizer.parameters] == [id(p) for p in wanted]
+    assert len([*objective.parameters()]) > 0
+    assert optimizer.lr == 0.25

@@ -1,6 +1,7 @@
 """Images in memory: scaling, binarization, hidden labels."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from tests.conftest import bars
 from vaecli.config.config import Config
 from vaecli.data.images import Images
 from vaecli.system.errors import ConfigError
-from vaecli.system.seeds import derive_seed
+from vaecli.system.seeds import derive_seed, stream_generator
 from vaecli.training.loop import fit
 from vaecli.training.state import start
 
@@ -160,3 +161,74 @@ def test_every_image_is_in_a_random_part_equally_often():
     images = Images(torch.zeros(10, 1, 1, 1).byte(), torch.arange(10))
     chosen = torch.cat([images.random_part(3, seed).labels for seed in range(500)])
     assert torch.bincount(chosen, minlength=10).tolist() == pytest.approx([150] * 10, abs=40)
+
+
+def test_the_mean_image_is_the_mean_of_the_pixels_between_0_and_1():
+    """Also of so many bright pixels that a byte could not hold their sum."""
+    x = torch.tensor([0, 51, 255]).repeat(300).view(900, 1, 1, 1).expand(900, 1, 2, 3).byte()
+    images = Images(x.clone(), torch.zeros(900, dtype=torch.uint8))
+    torch.testing.assert_close(images.mean(), torch.full((1, 2, 3), 0.4))
+    some = bars(7)
+    torch.testing.assert_close(some.mean(), some.pixels(slice(None)).mean(0))
+    assert some.mean().dtype == torch.float32
+    assert some.mean().shape == some.shape
+
+
+def test_the_classes_are_those_up_to_the_highest_label():
+    x = bars(3).x
+    assert Images(x, torch.tensor([0, 4, 1], dtype=torch.uint8)).classes == 5
+    assert Images(x, torch.tensor([0, 0, 0], dtype=torch.uint8)).classes == 1
+    assert Images(x, torch.tensor([0, 1, 1], dtype=torch.uint8), classes=9).classes == 9
+
+
+def test_classes_that_no_image_has_are_columns_of_zeros_on_the_right():
+    images = Images(bars(3).x, torch.tensor([1, 0, 1], dtype=torch.uint8), classes=4)
+    assert images.one_hot_labels(slice(None)).tolist() == [
+        [0, 1, 0, 0],
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+    ]
+
+
+def test_a_part_of_the_images_keeps_what_the_whole_says():
+    whole = Images(bars(8).x, torch.arange(8).byte() % 2, classes=5, binarize="threshold")
+    for part in (whole.first(3), whole.subset(torch.tensor([7, 2])), whole.to(torch.device("cpu"))):
+        assert (part.classes, part.binarize) == (5, "threshold")
+    chosen = whole.subset(torch.tensor([7, 2]))
+    assert torch.equal(chosen.x, torch.stack([whole.x[7], whole.x[2]]))
+    assert chosen.labels.tolist() == [1, 0]
+    hidden = replace(whole, classes=2).hide_labels(4, 0)
+    assert (hidden.classes, hidden.binarize) == (2, "threshold")
+    assert torch.equal(hidden.x, whole.x)
+
+
+@pytest.mark.parametrize("image", range(5))
+def test_the_fingerprint_is_that_of_every_image_and_of_every_label(image):
+    images = bars(5)
+    for place in ((0, 0, 0), (0, 7, 7), (0, 3, 4)):
+        x = images.x.clone()
+        x[(image, *place)] ^= 1
+        assert Images(x, images.labels).fingerprint() != images.fingerprint()
+    labels = images.labels.clone()
+    labels[image] ^= 1
+    assert Images(images.x, labels).fingerprint() != images.fingerprint()
+
+
+def test_the_choice_of_labels_is_random_within_each_class():
+    """The first of each class would be a choice too, but the same for every seed."""
+    data = bars(200)
+    kept = torch.stack([data.hide_labels(20, seed).labels < 2 for seed in range(60)]).float()
+    share = kept.mean(0)  # how often each image keeps its label
+    for label in (0, 1):
+        own = share[data.labels == label]
+        assert own.mean().item() == pytest.approx(10 / len(own), abs=1e-6)
+        assert own.max() < 0.35
+        assert own[:10].mean() < 2.5 * own.mean()
+
+
+def test_the_labels_that_are_kept_are_the_first_of_each_class_in_the_seeds_order():
+    """Another choice would change the labels of a run that resumes in a later version."""
+    data = bars(60)
+    order = torch.randperm(60, generator=stream_generator(5, "labels")).tolist()
+    kept = [i for y in (0, 1) for i in [i for i in order if data.labels[i] == y][:3]]
+    assert data.hide_labels(6, seed=5).labelled_indices.tolist() == sorted(kept)

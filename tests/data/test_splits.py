@@ -104,3 +104,30 @@ def test_classes_of_images_that_are_not_used_do_not_count(tmp_path):
     assert load(config(tmp_path)).train.classes == 3
     assert load(config(tmp_path, train_images=20)).train.classes == 3  # of a test image
     assert load(config(tmp_path, train_images=20, test_images=20)).train.classes == 2
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_labels_are_hidden_after_the_validation_images_are_held_out(digits, seed):
+    """Hidden before, some of the labels that are kept would lie among the validation images."""
+    chosen = config(digits, labels=40, validation=40, seed=seed)
+    train, _, validation = load(chosen)
+    assert len(train) == 56
+    assert len(train.labelled_indices) == 40
+    assert torch.bincount(train.labels.long()).tolist() == [20, 20, 16]
+    wanted = bars(96).subset(slice(56)).hide_labels(40, seed)
+    assert torch.equal(train.labels, wanted.labels)
+    assert len(validation.labelled_indices) == 40
+
+
+def test_every_split_has_its_own_images_and_labels(digits):
+    chosen = config(digits, train_images=70, validation=15, test_images=25)
+    train, test, validation = load(chosen)
+    whole, others = bars(96), bars(40, seed=1)
+    for split, wanted in (
+        (train, whole.subset(slice(0, 55))),
+        (validation, whole.subset(slice(55, 70))),
+        (test, others.subset(slice(0, 25))),
+    ):
+        assert torch.equal(split.x, wanted.x)
+        assert torch.equal(split.labels, wanted.labels)
+        assert split.classes == 2

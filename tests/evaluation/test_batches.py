@@ -37,3 +37,15 @@ def test_batches_hold_all_images_in_order():
     assert [len(x) for x, _ in found] == [7, 7, 6]
     assert torch.equal(torch.cat([x for x, _ in found]), images.pixels(slice(None)))
     assert torch.equal(torch.cat([c for _, c in found]), images.one_hot_labels(slice(None)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_is_restored_whatever_it_was_also_after_an_error(parts, training):
+    model = parts[0].train(training)
+    with evaluation_mode(model):
+        assert not any(module.training for module in model.modules())
+    assert all(module.training == training for module in model.modules())
+    with pytest.raises(KeyError), evaluation_mode(model):
+        raise KeyError
+    assert all(module.training == training for module in model.modules())
+    assert not torch.is_inference_mode_enabled()

@@ -142,3 +142,82 @@ def test_finite_weights_that_overflow_give_an_error_and_no_picture(conditional, 
     else:
         with pytest.raises(NotFiniteError, match=message):
             embed(conditional, TEST)
+
+
+WAYS = {
+    "sample": lambda model: decoding.sample_prior(model, torch.tensor([0, 1, 1, 0]), 4),
+    "fit": lambda model: decoding.sample_fitted(model, torch.tensor([0, 1, 1]), 4, bars(96), 2),
+    "style": lambda model: decoding.sample_style(model, torch.tensor([0, 1]), 4, TEST, 3),
+    "reconstruct": lambda model: decoding.reconstruct(model, TEST)[1],
+    "embed": lambda model: torch.from_numpy(embed(model, TEST).mean),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_decoded_or_encoded_in_training_mode(way):
+    """Batch norm has a memory: in training it would change, and images would depend on others."""
+    config = vaecli.Config(
+        conditional=True, latent_dim=3, network="mlp:width=16,depth=1,norm=batch"
+    )
+    model = vaecli.start(config, bars(96)).model
+    images, labels = bars(30, seed=5), torch.eye(2).repeat(15, 1)
+    model.train()
+    for _ in range(3):  # so that the averages are not those of a new model
+        model.draw(images.pixels(slice(None)), labels)
+    memory = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found = WAYS[way](model)
+    assert model.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, memory[name]), name
+    assert torch.equal(found, WAYS[way](model.eval()))
+    assert not model.training
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize("way", ["sample", "fit"])
+def test_the_seed_of_samples_matters_and_training_noise_is_not_disturbed(way, conditional):
+    labels = torch.tensor([0, 1, 1, 0])
+
+    def make(seed):
+        if way == "sample":
+            return decoding.sample_prior(conditional, labels, seed)
+        return decoding.sample_fitted(conditional, labels, seed, bars(96), 2)
+
+    state = torch.get_rng_state()
+    first = make(4)
+    assert torch.equal(make(4), first)
+    assert not torch.equal(make(5), first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(("count", "row"), [(1, 1), (2, 1), (3, 2), (4, 2), (7, 4)])
+def test_with_all_classes_every_row_is_one_class_and_none_is_short(conditional, count, row):
+    labels, found = decoding.choose_labels(conditional, "all", count)
+    assert found == row
+    assert labels.view(2, row).tolist() == [[0] * row, [1] * row]
+
+
+def test_the_images_of_a_class_lie_in_its_row(conditional):
+    """The decoder is made to draw the label, so that the picture says it."""
+    last = conditional.likelihood.decoder.net[-1]
+    first = conditional.likelihood.decoder.net[0]
+    with torch.no_grad():
+        first.weight.zero_()
+        first.weight[0, -1] = 1  # the first hidden unit is the second class
+        last.weight.zero_()
+        last.weight[:, 0] = 20
+        last.bias.fill_(-10)
+    for images in (
+        decoding.sample_prior(conditional, torch.tensor([0, 0, 1, 1]), 0),
+        decoding.sample_fitted(conditional, torch.tensor([0, 0, 1, 1]), 0, bars(96), 1),
+        decoding.sample_style(conditional, torch.tensor([0, 0, 1, 1]), 0, TEST, 5),
+    ):
+        assert images.mean((1, 2, 3)).round().tolist() == [0, 0, 1, 1]
+    _, images = decoding.reconstruct(conditional, TEST)
+    assert images.mean((1, 2, 3)).round().tolist() == TEST.labels.tolist()
+
+
+def test_a_style_and_a_fit_together_are_refused(conditional, digits):
+    config = vaecli.Config(data_dir=str(digits))
+    with pytest.raises(ConfigError, match="style_of keeps the latent of an image, fit samples"):
+        decoding.sample_images(conditional, config, 3, style_of=0, fit="mixture")

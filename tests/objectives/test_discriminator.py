@@ -6,7 +6,12 @@ import torch
 import torch.distributions as dist
 from torch import nn
 
-from vaecli.objectives.discriminator import discriminator_loss, generator_loss, gradient_penalty
+from vaecli.objectives.discriminator import (
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    latent_discriminator,
+)
 from vaecli.objectives.objective import frozen
 
 
@@ -50,3 +55,11 @@ def test_a_frozen_module_passes_gradients_to_its_inputs_only():
     torch.testing.assert_close(x.grad, layer.weight.detach().sum(0).expand(4, 3))
     assert layer.weight.grad is None
     assert layer.bias.grad is None
+
+
+def test_a_latent_discriminator_has_depth_hidden_layers_of_width():
+    for depth in (1, 2, 4):
+        net = latent_discriminator(3, 7, depth)
+        layers = [(m.in_features, m.out_features) for m in net if isinstance(m, nn.Linear)]
+        assert layers == [(3, 7), *[(7, 7)] * (depth - 1), (7, 1)]
+        assert net(torch.zeros(5, 3)).shape == (5,)

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vaecli.parts.codebooks import UniformCodes, VectorQuantizer
+from vaecli.parts.codebooks import UniformCodes, VectorQuantizer, nearest_code
 from vaecli.parts.distributions import QuantizedPointMass
 from vaecli.parts.networks import MLP
 from vaecli.parts.posteriors import QuantizedPosterior
@@ -133,3 +133,108 @@ def test_a_code_length_that_does_not_divide_the_latent_is_refused():
         "latent_dim=4 is not divisible by the code length 3: use a multiple of 3, "
         "or posterior='quantized:dim=1'."
     )
+
+
+def by_hand(quantizer, vectors):
+    """The chosen codes of every level and the vectors that it quantizes, `(N, dim)` each."""
+    residual = vectors
+    levels = []
+    for codebook in quantizer.codebooks.detach():
+        index = torch.cdist(residual, codebook).argmin(-1)
+        levels.append((index, codebook[index], residual))
+        residual = residual - codebook[index]
+    return levels
+
+
+def used(levels=2, codes=5, positions=2, batch=6):
+    """A quantizer in training all of whose codes are in use, and latents in double precision."""
+    torch.manual_seed(2)
+    quantizer = VectorQuantizer(3 * positions, levels, codes, 3).double()
+    quantizer.usage.fill_(1 / codes)
+    return quantizer, torch.randn(batch, 3 * positions, dtype=torch.float64)
+
+
+def test_each_loss_is_a_sum_over_levels_and_trains_only_its_own_side():
+    quantizer, z = used(levels=3)
+    z.requires_grad_()
+    quantized, codebook_loss, commitment_loss = quantizer(z)
+    levels = by_hand(quantizer, z.detach().view(-1, 3))
+    error = sum((code - residual).square() for _, code, residual in levels)
+    wanted = error.view(6, 6).sum(-1)
+    torch.testing.assert_close(codebook_loss, wanted)
+    torch.testing.assert_close(commitment_loss, wanted)
+    torch.testing.assert_close(quantized, sum(code for _, code, _ in levels).view(6, 6))
+    assert not quantized.requires_grad
+    wrt = (z, quantizer.codebooks)
+    none, codes = torch.autograd.grad(codebook_loss.sum(), wrt, allow_unused=True)
+    latents, no_codes = torch.autograd.grad(commitment_loss.sum(), wrt, allow_unused=True)
+    assert none is None
+    assert no_codes is None
+    moved = sum(2 * (residual - code) for _, code, residual in levels)
+    torch.testing.assert_close(latents, moved.view(6, 6))
+    for level, (index, code, residual) in enumerate(levels):
+        pull = torch.zeros(5, 3).double().index_add(0, index, 2 * (code - residual))
+        torch.testing.assert_close(codes[level], pull)  # of this level's codes, by this level alone
+
+
+def test_the_usage_of_a_code_decays_by_a_tenth_in_every_batch():
+    quantizer, z = used(levels=2)
+    usage = torch.full((2, 5), 0.2).double()
+    for batch in (z, 0.5 * z, z.flip(0) + 0.1):
+        for level, (index, _, _) in enumerate(by_hand(quantizer, batch.view(-1, 3))):
+            share = torch.bincount(index, minlength=5) / len(index)
+            usage[level] = 0.9 * usage[level] + 0.1 * share
+        quantizer(batch)
+        torch.testing.assert_close(quantizer.usage, usage)
+    assert (usage[0] != usage[1]).any()
+    torch.testing.assert_close(usage.sum(-1), torch.ones(2).double())
+
+
+def test_a_code_is_dead_below_a_tenth_of_its_equal_share_and_then_has_an_equal_share():
+    quantizer, z = used(levels=1, codes=4)
+    quantizer.usage[0] = torch.tensor([0.0249, 0.0251, 0.2, 0.75])
+    before = quantizer.codebooks.detach().clone()
+    quantizer(z)
+    changed = (quantizer.codebooks[0] != before[0]).any(-1)
+    assert changed.tolist() == [True, False, False, False]
+    index = nearest_code(z.view(-1, 3), quantizer.codebooks[0])
+    share = torch.bincount(index, minlength=4) / len(index)
+    began = torch.tensor([0.25, 0.0251, 0.2, 0.75]).double()
+    torch.testing.assert_close(quantizer.usage[0], 0.9 * began + 0.1 * share)
+
+
+def test_the_first_batch_places_every_code_on_what_its_level_quantizes():
+    """At the start no code is used: each becomes one of the vectors, or of their residuals."""
+    torch.manual_seed(3)
+    quantizer = VectorQuantizer(6, levels=2, codes=5, dim=3).double()
+    z = torch.randn(20, 6).double()
+    quantizer(z)
+    for level, (_, _, residual) in enumerate(by_hand(quantizer, z.view(-1, 3))):
+        distance = torch.cdist(quantizer.codebooks[level].detach(), residual)
+        assert distance.min(-1).values.max() < 1e-12, level
+        assert len(distance.argmin(-1).unique()) > 1, level
+
+
+def test_after_22_batches_without_a_vector_a_code_is_reset():
+    quantizer, z = used(levels=1, codes=4)
+    with torch.no_grad():
+        quantizer.codebooks[0, 3] = 1e3  # nearest to no vector
+    batches = 0
+    while quantizer.codebooks[0, 3, 0] == 1e3:
+        quantizer(z)
+        batches += 1
+    assert batches == 23  # the 23rd begins with the reset
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_samples_use_every_codebook_and_draw_each_position_on_its_own(levels):
+    torch.manual_seed(0)
+    codebooks = torch.randn(levels, 4, 2)
+    d = UniformCodes(codebooks, positions=2)
+    z = d.expand((2000,)).sample().unflatten(-1, (2, 2))
+    mean = codebooks.mean(1).sum(0)
+    variance = codebooks.var(1, correction=0).sum(0)
+    torch.testing.assert_close(z.mean(0), mean.expand(2, 2), atol=0.15, rtol=0)
+    torch.testing.assert_close(z.var(0), variance.expand(2, 2), atol=0.15, rtol=0.1)
+    assert torch.corrcoef(z[..., 0].T)[0, 1].abs() < 0.1
+    assert d.log_prob(z.flatten(-2)).allclose(torch.tensor(-2.0 * levels * math.log(4)))

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from vaecli.parts.layers import ACTIVATIONS, ActivationName, BatchNorm, LayerBuilder
+from vaecli.parts.layers import (
+    ACTIVATIONS,
+    ActivationName,
+    BatchNorm,
+    LayerBuilder,
+    PixelBias,
+    ResidualBlock,
+)
 
 
 def second_moment_after_layer(activation, power):
@@ -56,3 +63,34 @@ def test_a_batch_of_one_value_is_normalized_as_in_evaluation():
     in_training = norm(h)
     torch.testing.assert_close(norm.mean, before, rtol=0, atol=0)
     torch.testing.assert_close(in_training, norm.eval()(h))
+
+
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+@pytest.mark.parametrize("kind", ["linear", "convolution"])
+def test_weights_have_variance_gain_squared_over_fan_in_and_biases_are_zero(activation, kind):
+    torch.manual_seed(0)
+    layer = getattr(LayerBuilder(activation), kind)(60, 300)
+    fan_in = 60 if kind == "linear" else 60 * 9
+    _, gain = ACTIVATIONS[activation]
+    bound = gain * (3 / fan_in) ** 0.5
+    assert layer.weight.var().item() == pytest.approx(gain**2 / fan_in, rel=0.03)
+    assert layer.weight.abs().max().item() == pytest.approx(bound, rel=1e-2)
+    assert (layer.bias == 0).all()
+
+
+def test_a_residual_block_adds_its_input_and_keeps_the_variance():
+    torch.manual_seed(0)
+    h = torch.randn(4000, 3)
+    block = ResidualBlock(nn.Linear(3, 3))
+    torch.testing.assert_close(block(h), (h + block.net[0](h)) / 2**0.5)
+    with torch.no_grad():
+        block.net[0].weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]))
+    assert block(h).var(0).mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_a_pixel_bias_is_one_number_for_every_channel_and_pixel():
+    module = PixelBias((2, 3, 4))
+    with torch.no_grad():
+        module.bias.copy_(torch.arange(24.0).view(2, 3, 4))
+    x = torch.rand(5, 2, 3, 4)
+    torch.testing.assert_close(module(x), x + torch.arange(24.0).view(2, 3, 4))

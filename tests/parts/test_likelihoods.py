@@ -1,12 +1,15 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import special, stats
 from torch import nn
 from torch.distributions import Normal
 
 from tests.builders import build, make_part
 from vaecli.config.config import Config
+from vaecli.config.spec import Spec
 from vaecli.parts.likelihoods import LIKELIHOODS, BernoulliLikelihood
 from vaecli.parts.networks import MLP
 from vaecli.system.errors import ConfigError
@@ -311,3 +314,92 @@ def test_context_broadcasts_over_samples():
     pictures = likelihood(torch.zeros(5, 4, 3), torch.eye(4)).mean
     torch.testing.assert_close(pictures[0], pictures[4])
     assert len(pictures[0].unique(dim=0)) == 4
+
+
+SCIPY = {
+    "bernoulli": lambda x, loc: stats.bernoulli.logpmf(x, special.expit(loc)),
+    "gaussian:scale=pixel": lambda x, loc, raw: stats.norm.logpdf(
+        x, special.expit(loc), 256.0 ** -special.expit(-raw)
+    ),
+    "laplace:scale=pixel": lambda x, loc, raw: stats.laplace.logpdf(
+        x, special.expit(loc), 256.0 ** -special.expit(-raw)
+    ),
+    "continuous-bernoulli": lambda x, a: (
+        a * x + np.log(np.where(np.abs(a) < 1e-9, 1, a / np.expm1(a)))
+    ),
+}
+
+
+@pytest.mark.parametrize("spec", SCIPY)
+def test_densities_equal_those_of_scipy(spec):
+    torch.manual_seed(3)
+    likelihood, number = make(spec)
+    params = 2 * torch.randn(number, 50, dtype=torch.float64)
+    x = torch.rand(4, 50, dtype=torch.float64)
+    if spec == "bernoulli":
+        x = x.round()
+    found = likelihood.pixel_distribution(*params).log_prob(x)
+    wanted = SCIPY[spec](x.numpy(), *params.numpy())
+    np.testing.assert_allclose(found, wanted, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("components", [1, 3])
+def test_a_logistic_equals_the_difference_of_scipys_and_takes_the_nearest_level(components):
+    torch.manual_seed(0)
+    likelihood, number = make(f"logistic:components={components}")
+    params = torch.randn(number, 20, dtype=torch.float64)
+    m, s = params[:components].numpy(), params[components : 2 * components].numpy()
+    m, s = 0.5 + m / 4, 4096.0 ** -special.expit(-s)
+    weights = np.ones((1, 20))
+    if components > 1:
+        weights = special.softmax(params[2 * components :].numpy(), axis=0)
+    pixels = likelihood.pixel_distribution(*params)
+    for level in (0, 1, 77, 254, 255):
+        upper = np.inf if level == 255 else (level + 0.5) / 255
+        lower = -np.inf if level == 0 else (level - 0.5) / 255
+        mass = stats.logistic.cdf(upper, m, s) - stats.logistic.cdf(lower, m, s)
+        for x in (level, level + 0.4, level - 0.4):  # binarized means, or pixels of 16 bits
+            found = pixels.log_prob(torch.tensor(x / 255).double()).exp()
+            np.testing.assert_allclose(found, (weights * mass).sum(0), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_parameters_of_pixels_are_read_channel_by_channel(spec):
+    """Of C channels, the first C maps are the first parameter of each, and so on."""
+    torch.manual_seed(0)
+    likelihood, number = make(spec)
+    params = torch.randn(number, *SHAPE)
+    likelihood = type(likelihood)(
+        lambda _: ConstantDecoder(params.flatten(0, 1)), **part_options_of(spec)
+    )
+    x = torch.rand(3, *SHAPE).round()
+    wanted = likelihood.pixel_distribution(*params).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(likelihood(torch.zeros(3, 2)).log_prob(x), wanted)
+
+
+def part_options_of(spec):
+    return Spec.parse(spec).resolve(LIKELIHOODS, "likelihood").options
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_densities_are_single_precision_also_after_a_decoder_in_bf16(spec):
+    likelihood, _ = make(spec)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert likelihood.decoder(torch.zeros(3, 3)).dtype == torch.bfloat16
+        assert likelihood(torch.zeros(3, 3)).log_prob(torch.rand(3, *SHAPE)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("spec", "smallest"), [("gaussian", 256), ("laplace", 256)])
+def test_a_scale_lies_between_one_grey_level_and_1(spec, smallest):
+    likelihood, _ = make(f"{spec}:scale=pixel")
+    zero = torch.zeros(3)
+    found = likelihood.pixel_distribution(zero, torch.tensor([-1e4, 0, 1e4])).scale
+    torch.testing.assert_close(found, torch.tensor([1 / smallest, smallest**-0.5, 1.0]))
+
+
+def test_the_scale_of_a_logistic_lies_between_a_sixteenth_of_a_grey_level_and_1():
+    likelihood, _ = make("logistic")
+    pixels = likelihood.pixel_distribution(torch.zeros(3), torch.tensor([-1e4, 0, 1e4]))
+    levels = pixels.component_distribution
+    torch.testing.assert_close(levels.scale[:, 0], torch.tensor([1 / 4096, 1 / 64, 1.0]))
+    torch.testing.assert_close(levels.loc[:, 0], torch.full((3,), 0.5))

@@ -7,9 +7,9 @@ from torch import nn
 
 from tests.builders import build, make_part
 from vaecli.config.config import Config
-from vaecli.parts.layers import ACTIVATIONS, ActivationName, NormName
+from vaecli.parts.layers import ACTIVATIONS, ActivationName, BatchNorm, NormName, ResidualBlock
 from vaecli.parts.likelihoods import BernoulliLikelihood
-from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet, concat_context
+from vaecli.parts.networks import MLP, NETWORKS, Conv, EncoderWithHead, ResNet, concat_context
 from vaecli.parts.posteriors import GaussianPosterior
 from vaecli.system.errors import ConfigError
 
@@ -257,3 +257,110 @@ def test_the_head_outputs_the_mean_and_then_the_log_variance():
     head = posterior.head(posterior.encoder(x))
     torch.testing.assert_close(posterior(x).mean, head[:, :3])
     torch.testing.assert_close(posterior(x).variance, head[:, 3:].exp())
+
+
+ACTIVATION_MODULES = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "softplus": nn.Softplus,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "leaky-relu": nn.LeakyReLU,
+}
+NORM_MODULES = {"none": (), "batch": (BatchNorm,), "layer": (nn.GroupNorm,)}
+
+
+def count(module, kinds):
+    return sum(isinstance(m, kinds) for m in module.modules())
+
+
+@pytest.mark.parametrize("activation", get_args(ActivationName))
+@pytest.mark.parametrize("norm", get_args(NormName))
+@pytest.mark.parametrize(
+    ("network", "blocks"), [("mlp", 0), ("conv", 0), ("conv", 2), ("resnet", 1), ("resnet", 3)]
+)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_every_hidden_layer_has_its_norm_and_its_activation(
+    network, blocks, activation, norm, depth
+):
+    spec = f"{network}:width=4,depth={depth},activation={activation},norm={norm}"
+    if network != "mlp":
+        spec += f",blocks={blocks}"
+    parts = make(spec)
+    hidden = depth * (1 + 2 * blocks)
+    for module in (parts.encoder(SHAPE, 0), parts.decoder(2, SHAPE, 0)):
+        assert count(module, ACTIVATION_MODULES[activation]) == hidden
+        others = tuple(m for name, m in ACTIVATION_MODULES.items() if name != activation)
+        assert count(module, others) == 0
+        assert count(module, (BatchNorm, nn.GroupNorm)) == (0 if norm == "none" else hidden)
+        assert count(module, NORM_MODULES[norm]) == (0 if norm == "none" else hidden)
+        assert count(module, ResidualBlock) == depth * blocks
+        for m in module.modules():
+            if isinstance(m, nn.GroupNorm):
+                assert m.num_groups == 1
+
+
+@pytest.mark.parametrize("network", ["conv", "resnet"])
+@pytest.mark.parametrize("width", [3, 5])
+def test_channels_double_with_every_halving(network, width):
+    parts = make(f"{network}:width={width},depth=3")
+    convolutions = [m for m in parts.encoder((2, 16, 16), 0).modules() if isinstance(m, nn.Conv2d)]
+    halvings = [(m.in_channels, m.out_channels) for m in convolutions if m.stride == (2, 2)]
+    assert halvings == [(2, width), (width, 2 * width), (2 * width, 4 * width)]
+    decoder = parts.decoder(2, (2, 16, 16), 0)
+    growing = [(m.in_channels, m.out_channels) for m in decoder.net if isinstance(m, nn.Conv2d)]
+    assert growing == [(4 * width, 2 * width), (2 * width, width), (width, 2)]
+    assert decoder.net[0].out_features == 4 * width * 2 * 2
+
+
+def test_the_defaults_of_every_network_are_the_documented_ones():
+    found = {name: network() for name, network in NETWORKS.items()}
+    assert {name: (n.width, n.depth) for name, n in found.items()} == {
+        "mlp": (400, 2),
+        "conv": (16, 2),
+        "resnet": (16, 2),
+    }
+    assert (found["conv"].blocks, found["resnet"].blocks) == (0, 1)
+    assert {(n.activation, n.norm, n.output_bias) for n in found.values()} == {
+        ("relu", "none", "zero")
+    }
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_only_output_bias_data_begins_with_the_mean_image(network):
+    image = torch.linspace(0.1, 0.9, 64).view(SHAPE)
+    for value, begins in (("zero", torch.zeros(64)), ("data", image.flatten().logit())):
+        config = Config(latent_dim=2, network=f"{SMALL[network]},output_bias={value}")
+        decoder = build(config, SHAPE, mean=lambda: image)[0].likelihood.decoder
+        bias = decoder.net[-1].bias.detach().flatten()
+        if value == "data":
+            torch.testing.assert_close(bias, begins)
+        else:
+            assert bias.abs().max() < 0.5
+            assert not torch.allclose(bias, image.flatten().logit())
+
+
+def test_the_head_of_a_classifier_returns_its_features_with_their_gradient():
+    torch.manual_seed(0)
+    encoder = MLP(width=6, depth=1).encoder(SHAPE, 0)
+    one, many = EncoderWithHead(encoder), EncoderWithHead(encoder, 3)
+    x = torch.rand(5, *SHAPE, requires_grad=True)
+    for module, shape in ((one, (5,)), (many, (5, 3))):
+        logits, features = module(x)
+        assert logits.shape == shape
+        torch.testing.assert_close(features, encoder(x))
+        torch.testing.assert_close(logits.view(5, -1), module.head(encoder(x)))
+        (gradient,) = torch.autograd.grad(features.sum(), x)
+        assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("norm", get_args(NormName))
+def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(norm):
+    torch.manual_seed(0)
+    decoder = make(f"conv:width=16,depth=3,activation=tanh,norm={norm}").decoder(2, SHAPE, 0)
+    *hidden, last = [m for m in decoder.net if isinstance(m, nn.Conv2d)]
+    assert last.bias is None
+    for m in hidden:
+        assert (m.bias is None) == (norm != "none")
+        gain = (m.weight.var() * m.in_channels * 9).sqrt().item()
+        assert gain == pytest.approx(ACTIVATIONS["tanh"][1], rel=0.03)

@@ -121,3 +121,37 @@ def test_a_sphere_of_one_dimension_is_refused():
     with pytest.raises(ConfigError) as error:
         make("vmf", latent_dim=1)
     assert str(error.value) == "Latents on a sphere need latent_dim=2 or more, not 1."
+
+
+def test_the_concentration_has_an_upper_bound():
+    posterior = make("vmf", latent_dim=3)
+    k = posterior.distribution(torch.ones(2, 3), torch.tensor([[1e6] * 3, [-1e6] * 3]))
+    assert k.concentration.tolist() == [1e5, 1.0]
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_latents_and_densities_are_single_precision_also_in_bf16(name):
+    """As with `precision=bf16`: the networks of flows and levels compute in bf16 too."""
+    posterior = make(name, latent_dim=4).eval()
+    x = torch.rand(3, *SHAPE)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert posterior.encoder(x).dtype == torch.bfloat16
+        q = posterior(x)
+        z = q.rsample((2,))
+        found = [q.mean, q.variance, z, q.log_prob(z), q.log_prob(z.clone())]
+    assert {tensor.dtype for tensor in found} == {torch.float32}
+    torch.testing.assert_close(found[-1], found[-2], atol=0.1, rtol=0.05)
+
+
+def test_the_defaults_are_the_documented_ones():
+    flow, planar, iaf = (make(name, latent_dim=4).flow.flows for name in ("flow", "planar", "iaf"))
+    assert (len(flow), len(planar), len(iaf)) == (4, 8, 2)
+    assert flow[0].net.net[0].out_features == 64
+    assert iaf[0].hidden.out_features == 128
+    quantized = make("quantized", latent_dim=4)
+    assert quantized.commitment == 0.25
+    assert quantized.quantizer.codebooks.shape == (1, 64, 2)
+    for name in ("hierarchical", "ladder"):
+        levels = make(name, latent_dim=4)
+        assert levels.sizes == [2, 2]
+        assert levels.top_down.width == 64

@@ -1,7 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy import special, stats
 
 from tests.builders import build
 from tests.parts.laws import SHAPE, SURFACES, assert_samples_agree, probabilities
@@ -197,3 +199,121 @@ def test_labels_of_more_classes_than_components_are_refused():
     with pytest.raises(ConfigError) as error:
         make("ring:components=3")(torch.eye(4))
     assert str(error.value) == "4 classes need a prior with components=4 or more."
+
+
+def normal_pdf(z, prior, label):
+    return stats.multivariate_normal([0, 0]).pdf(z)
+
+
+def sphere_pdf(z, prior, label):
+    return np.full(len(z), special.gamma(1) / (2 * math.pi))
+
+
+def ring_pdf(z, prior, label):
+    """Eight normals at radius 3, the first on the axis; two neighbours to a class."""
+    total = 0
+    for k in range(8) if label is None else (2 * label, 2 * label + 1):
+        angle = 2 * math.pi * k / 8
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        covariance = turn @ np.diag([0.5**2, 0.2**2]) @ turn.T
+        total = total + stats.multivariate_normal(3 * turn[:, 0], covariance).pdf(z)
+    return total / (8 if label is None else 2)
+
+
+def roll_pdf(z, prior, label):
+    """Eight normals along a spiral of 1.5 turns that ends at radius 4."""
+    total = 0
+    for k in range(8) if label is None else (2 * label, 2 * label + 1):
+        fraction = math.sqrt((k + 0.5) / 8)
+        angle = 2 * math.pi * 1.5 * fraction
+        center = 4 * fraction * np.array([np.cos(angle), np.sin(angle)])
+        total = total + stats.multivariate_normal(center, 0.3**2 * np.eye(2)).pdf(z)
+    return total / (8 if label is None else 2)
+
+
+def mixture_pdf(z, prior, label):
+    weights = special.softmax(prior.logits.detach().numpy())
+    total = 0
+    for k, weight in enumerate(weights):
+        variance = prior.log_var[k].detach().exp().numpy()
+        normal = stats.multivariate_normal(prior.loc[k].detach().numpy(), np.diag(variance))
+        total = total + weight * normal.pdf(z)
+    return total
+
+
+def conditional_pdf(z, prior, label):
+    head = prior.head.weight.detach().numpy()[:, label] + prior.head.bias.detach().numpy()
+    return stats.multivariate_normal(head[:2], np.diag(np.exp(head[2:]))).pdf(z)
+
+
+DENSITY = {
+    "normal": normal_pdf,
+    "sphere": sphere_pdf,
+    "ring:components=8,radius=3,radial_std=0.5,tangential_std=0.2": ring_pdf,
+    "swiss-roll:components=8,radius=4,turns=1.5,std=0.3": roll_pdf,
+    "mixture:components=5": mixture_pdf,
+    "conditional": conditional_pdf,
+}
+
+
+@pytest.mark.parametrize("label", [None, 0, 3])
+@pytest.mark.parametrize("spec", DENSITY)
+def test_densities_equal_those_of_scipy(spec, label):
+    """A flow, a vamp prior and a hierarchy have their own tests."""
+    if spec == "conditional" and label is None:
+        label = 1
+    prior = make(spec, classes=CLASSES)
+    with torch.no_grad():
+        for parameter in prior.parameters():
+            parameter += torch.randn(parameter.shape, generator=torch.manual_seed(1))
+    z = torch.randn(40, 2) * 2
+    if prior.space == "sphere":
+        z = z / z.norm(dim=-1, keepdim=True)
+    c = None if label is None else torch.eye(CLASSES)[label].expand(40, -1)
+    found = prior(c).log_prob(z).exp().detach()
+    wanted = DENSITY[spec](z.double().numpy(), prior, label)
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=1e-7)
+
+
+def test_the_components_of_a_new_mixture_lie_apart_and_have_equal_weights():
+    """Equal components would have equal gradients for ever."""
+    prior = make("mixture:components=7", latent_dim=3)
+    assert torch.pdist(prior.loc).min() > 0.1
+    assert (prior.logits == 0).all()
+    assert (prior.log_var == 0).all()
+
+
+def test_pseudo_inputs_are_different_images_and_begin_with_different_labels():
+    prior = make("vamp:components=7", classes=CLASSES)
+    assert torch.pdist(prior.pseudo_inputs.flatten(1)).min() > 0.5
+    assert prior.pseudo_inputs.min() >= 0
+    assert prior.pseudo_inputs.max() <= 1
+    assert torch.pdist(prior.pseudo_labels).min() > 0.1
+
+
+def test_the_defaults_of_the_ring_and_of_the_roll_are_those_documented():
+    ring, same = make("ring"), make("ring:components=10,radius=2.0")
+    roll = make("swiss-roll:components=200,radius=3.0,turns=2.0,std=0.1")
+    z = torch.randn(20, 2)
+    assert torch.equal(ring().log_prob(z), same().log_prob(z))
+    stated = make("ring:radial_std=0.5,tangential_std=0.2")
+    assert torch.equal(ring().log_prob(z), stated().log_prob(z))
+    assert torch.equal(make("swiss-roll")().log_prob(z), roll().log_prob(z))
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_every_sample_has_noise_of_its_own(name):
+    prior = make(FEW.get(name, name), classes=CLASSES)
+    z = prior(LABELS[:1].expand(30, -1)).expand((30,)).sample()
+    assert (z.sort(0).values.diff(dim=0) > 0).all()
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_latents_and_densities_are_single_precision_also_in_bf16(name):
+    prior = make(FEW.get(name, name), classes=CLASSES)
+    with torch.autocast("cpu", torch.bfloat16):
+        p = prior(LABELS)
+        z = p.expand((5,)).sample()
+        assert z.dtype == torch.float32
+        assert p.log_prob(z).dtype == torch.float32
+        assert p.log_prob(z.clone()).dtype == torch.float32

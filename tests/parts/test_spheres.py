@@ -1,8 +1,10 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from torch.distributions import kl_divergence
 
 from tests.parts.laws import assert_samples_agree, circle, probabilities
@@ -154,3 +156,21 @@ def test_nothing_is_nan_with_extreme_concentrations():
         total.backward()
         assert total.isfinite()
         assert d.concentration.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 20])
+@pytest.mark.parametrize("k", [0.5, 7.0, 300.0])
+def test_the_density_and_the_entropy_equal_those_of_scipy(dim, k):
+    d = make(dim, k, dtype=torch.float64)
+    known = stats.vonmises_fisher(d.direction[0].numpy(), k)
+    z = d.sample((50,))[:, 0]
+    np.testing.assert_allclose(d.log_prob(z), known.logpdf(z.numpy()), atol=2e-4, rtol=1e-5)
+    np.testing.assert_allclose(d.entropy()[0], known.entropy(), atol=2e-4, rtol=1e-5)
+
+
+def test_samples_of_a_batch_belong_to_their_own_direction_and_concentration():
+    d = make(3, 1.0, 50.0, 2000.0)
+    cosine = (d.sample((4000,)) * d.direction).sum(-1).mean(0)
+    wanted = torch.tensor([mean_cosine(3, k) for k in (1.0, 50.0, 2000.0)])
+    torch.testing.assert_close(cosine, wanted, atol=0.03, rtol=0)
+    torch.testing.assert_close(cosine[1:], wanted[1:], atol=2e-3, rtol=0)

@@ -1,8 +1,12 @@
 """Random streams named by their use."""
 
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 
+import vaecli
 from vaecli.system.seeds import derive_seed, random_stream, seed_device, stream_generator
 
 CPU = torch.device("cpu")
@@ -81,3 +85,40 @@ def test_random_stream_seeds_and_restores_an_accelerator(name, monkeypatch):
         assert module.state == derive_seed(0, "samples")
     assert module.state == "before"
     assert module.seeds == [derive_seed(0, "samples")]
+
+
+def streams():
+    """The streams of the package: `(module, name, what stands before the name)` of each call."""
+    functions = {"derive_seed", "random_stream", "stream_generator", "seed_device"}
+    root = Path(vaecli.__file__).parent
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        if path.name == "seeds.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                continue
+            if node.func.id in functions:
+                names = [a.value for a in node.args if isinstance(a, ast.Constant)]
+                words = [name for name in names if isinstance(name, str)]
+                assert len(words) == 1, f"{path}:{node.lineno}"
+                position = next(a for a in node.args if isinstance(a, ast.Constant))
+                before = node.args[: node.args.index(position)]
+                found.append((path.name, words[0], [ast.unparse(a) for a in before]))
+    return found
+
+
+def test_every_use_of_random_numbers_has_a_name_of_its_own():
+    """Two uses with one name would draw the same numbers, such as latents equal to noise."""
+    modules = {}
+    for module, name, _ in streams():
+        modules.setdefault(name, set()).add(module)
+    assert all(len(users) == 1 for users in modules.values()), modules
+    assert {"weights", "order", "noise", "labels", "samples", "evaluation"} <= modules.keys()
+
+
+def test_every_stream_of_training_and_of_results_depends_on_the_seed():
+    fixed = {"embeddings", "reconstructions", "pictures"}  # their pixels need no choice of a seed
+    for module, name, before in streams():
+        seeded = any(word.endswith("seed") for word in before)
+        assert seeded or name in fixed, (module, name)

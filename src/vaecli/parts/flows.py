@@ -195,7 +195,8 @@ class PlanarFlow(Flow):
 
     def _coefficients(self, h: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`u, w, b` and `w . u`, which is above -1."""
-        u, w, b = self.head(h).split([self.dim, self.dim, 1], dim=-1)
+        parameters = self.head(h).to(self.head.weight.dtype)  # bf16 is too coarse for a density
+        u, w, b = parameters.split([self.dim, self.dim, 1], dim=-1)
         product = (w * u).sum(-1, keepdim=True)
         w_dot_u = F.softplus(product) - 1 + 1e-4  # a margin, since softplus rounds to 0
         squared_norm = w.square().sum(-1, keepdim=True).clamp(min=1e-12)
@@ -267,7 +268,7 @@ class AutoregressiveFlow(Flow):
         inputs = concat_features(z, h)
         hidden = F.linear(inputs, self.hidden.weight * self.input_mask, self.hidden.bias).relu()
         output = F.linear(hidden, self.out.weight * self.output_mask, self.out.bias)
-        raw_logit, m = output.chunk(2, dim=-1)
+        raw_logit, m = output.to(z.dtype).chunk(2, dim=-1)
         return MAX_GATE_LOGIT * (raw_logit / MAX_GATE_LOGIT).tanh(), m
 
 

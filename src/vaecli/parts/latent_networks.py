@@ -45,4 +45,4 @@ class LatentMLP(nn.Module):
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> Tensor:
         output: Tensor = self.net(concat_features(z, h))
-        return output
+        return output.to(z.dtype)  # bf16 is too coarse for a density

@@ -116,7 +116,7 @@ class ConditionalPrior(Prior):
         self.head = nn.Linear(context_dim, 2 * latent_dim)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
-        mean, log_var = self.head(c).chunk(2, dim=-1)
+        mean, log_var = self.head(c).float().chunk(2, dim=-1)  # bf16 is too coarse for a density
         return clamped_normal(mean, log_var)
 
 
