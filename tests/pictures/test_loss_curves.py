@@ -1,6 +1,7 @@
 """Curves of the losses per epoch."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -154,6 +155,8 @@ def test_the_legend_stands_below_the_panels_whatever_the_number_of_runs(figures,
     assert legend.y0 >= 0
     assert legend.x0 >= 0
     assert legend.x1 <= figure.bbox.x1
+    rows = math.ceil((count + 2) / 4)  # of four entries, as the height of the figure expects
+    assert legend.height / figure.dpi < 0.3 + 0.22 * rows
     for panel in figure.axes:
         assert legend.y1 <= panel.get_tightbbox().y0
         height = panel.get_window_extent().height / figure.dpi
