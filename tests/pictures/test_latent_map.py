@@ -109,8 +109,14 @@ def test_the_legend_names_every_class_and_stands_inside_the_picture(figures, cou
     assert figure.axes[0].get_window_extent().x1 <= inside.x0
 
 
-def test_equal_points_are_drawn():
-    assert ink(plot_latents(np.ones((4, 2)), AXES, np.zeros(4, np.uint8), "t")) > 1000
+@pytest.mark.parametrize("spread", [0, 1])
+def test_points_without_extent_along_an_axis_are_drawn(figures, recwarn, spread):
+    """Equal points, and a line as of one latent."""
+    points = np.column_stack([1 + spread * np.arange(4.0), np.ones(4)])
+    plot_latents(points, AXES, np.zeros(4, np.uint8), "t")
+    (number,) = figures[0].axes[0].texts
+    np.testing.assert_allclose(number.xy, np.median(points, axis=0), atol=0.01)
+    assert len(recwarn) == 0
 
 
 def test_each_of_eighty_classes_has_its_own_colour_or_marker():
