@@ -216,6 +216,14 @@ def test_the_bar_shows_the_run_and_the_metrics_of_the_epoch(log, on_terminal, mo
     assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1
 
 
+def test_a_message_above_the_bar_is_printed_as_it_is(log, on_terminal):
+    """A path with brackets, numbers or many letters: no markup, no colours, no line break."""
+    terminal = on_terminal()
+    text = "saved [red]/runs/" + "12 x" * 40
+    show(log, [Notice(text)], "bar")
+    assert f"{text}\n" in terminal.getvalue()
+
+
 def test_the_unit_stands_behind_the_metrics_that_have_it():
     words = module._describe({"loss": 1.0, "fooled_fraction": 0.25, "rate": 2.0, "mmd": 3.0})
     assert words == "loss 1.00  rate 2.00 nats  fooled_fraction 0.25  mmd 3.00"
