@@ -192,11 +192,12 @@ def test_a_checkpoint_alone_is_enough(cli, run_dir, tmp_path, command):
     assert done.out.startswith(str(lone.parent))
 
 
-def test_the_best_checkpoint_is_read_unless_told_otherwise(cli, trained):
-    done = cli("sample", "-r", trained, "--checkpoint", "best")
+@pytest.mark.parametrize("command", [name for name in READERS if name != "plot-loss"])
+def test_a_checkpoint_that_is_not_there_or_chosen_twice_is_refused(cli, trained, command):
+    done = cli(command, "-r", trained, "--checkpoint", "best")
     assert (done.status, done.out) == (4, "")
     assert "has no best checkpoint: train it with --validation N." in done.err
-    done = cli("sample", "-r", trained / "checkpoints/last.safetensors", "--checkpoint", "last")
+    done = cli(command, "-r", trained / "checkpoints/last.safetensors", "--checkpoint", "last")
     assert done.status == 2
     assert "-r names a file" in done.err
 

@@ -9,6 +9,7 @@ from PIL import Image
 import vaecli
 from tests.commands.pictures import grid, picture, tiles
 from tests.conftest import bars
+from tests.runs import arguments
 
 
 def test_inputs_stand_over_their_reconstructions(cli, run_dir, tmp_path):
@@ -33,6 +34,15 @@ def test_a_conditional_model_is_given_the_labels(cli, conditional, tmp_path):
     x = test.pixels(slice(4))
     decoded = vaecli.open(conditional).model().reconstruct(x, test.one_hot_labels(slice(4)))
     assert (picture(tmp_path / "r.png")[10:] == grid(decoded)).all()
+
+
+def test_fewer_images_than_eight_are_all_shown(cli, digits, tmp_path):
+    run = tmp_path / "run"
+    cli(*arguments(digits, run, "-q", "--epochs", 1, "--test-images", 5))
+    before = (run / "reconstructions.png").read_bytes()
+    assert cli("reconstruct", "-r", run).status == 0
+    assert (run / "reconstructions.png").read_bytes() == before
+    assert picture(before).shape == (2 * 10 - 2, 5 * 10 - 2)
 
 
 def test_more_images_than_there_are_are_refused(cli, run_dir):

@@ -1,8 +1,11 @@
 """`vaecli sample`: what the model draws, with chosen labels, and where it is written."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import vaecli
 from tests.commands.pictures import grid, picture, tiles
@@ -50,12 +53,26 @@ def test_columns_can_be_chosen(cli, run_dir, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("x", 2), ("x.exe", 2), ("missing/x.png", 2), ("X.PNG", 0), ("x.jpg", 0)]
+    ("name", "kind"),
+    [
+        ("x", None),
+        ("x.exe", None),
+        ("missing/x.png", None),
+        ("X.PNG", "PNG"),
+        ("x.jpg", "JPEG"),
+        ("x.webp", "WEBP"),
+        ("x.bmp", "BMP"),
+    ],
 )
-def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, status):
-    done = cli("sample", "-r", run_dir, "-n", 4, "-o", tmp_path / name)
-    assert done.status == status
-    assert (tmp_path / name).exists() == (status == 0)
+def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, kind):
+    out = tmp_path / name
+    done = cli("sample", "-r", run_dir, "-n", 4, "-o", out)
+    if kind:
+        assert done == (0, f"{out}\n", "")
+        assert Image.open(io.BytesIO(out.read_bytes())).format == kind
+    else:
+        assert (done.status, done.out) == (2, "")
+        assert not out.exists()
 
 
 def test_a_dash_writes_to_stdout(result_of, run_dir):

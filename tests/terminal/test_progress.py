@@ -216,6 +216,15 @@ def test_the_bar_shows_the_run_and_the_metrics_of_the_epoch(log, on_terminal, mo
     assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1
 
 
+def test_the_bar_is_erased_at_the_end(log, on_terminal, monkeypatch):
+    terminal = on_terminal()
+    monkeypatch.setattr(module, "REFRESH", 0.0)
+    show(log, [step()], "bar")
+    _, elapsed, rest = terminal.getvalue().rpartition("elapsed")
+    assert elapsed
+    assert rest.count("\x1b[2K") >= 2  # both lines
+
+
 def test_a_message_above_the_bar_is_printed_as_it_is(log, on_terminal):
     """A path with brackets, numbers or many letters: no markup, no colours, no line break."""
     terminal = on_terminal()
