@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 from typer.main import get_command
@@ -133,6 +134,13 @@ def test_a_defect_is_shown_on_demand(fail, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         commands.main()
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_warnings_are_printed_as_lines_of_ours(cli, monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", None)
+    assert cli("--version").status == 0
+    text = warnings.formatwarning("lr=0 is old.", UserWarning, "x.py", 1)
+    assert text == "Warning: --lr 0 is old.\n"
 
 
 def test_out_of_memory_is_status_6(cli, fail):

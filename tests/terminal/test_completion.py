@@ -114,6 +114,13 @@ def test_run_directories_are_completed(here):
     assert completion.complete_run("mnist") == []
 
 
+def test_run_directories_are_completed_in_the_order_of_their_names(here):
+    for number in (4, 1, 5, 2, 6, 3):
+        (here / f"runs/x-{number}").mkdir()
+        (here / f"runs/x-{number}/config.json").write_text("{}")
+    assert completion.complete_run("runs/x") == [f"runs/x-{number}" for number in range(1, 7)]
+
+
 def test_without_runs_nothing_is_completed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert completion.complete_run("") == []
