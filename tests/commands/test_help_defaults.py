@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import fields
+from typing import get_args, get_type_hints
 
 import pytest
 from typer.main import get_command
 
 from vaecli.commands.app import app
 from vaecli.config import defaults
-from vaecli.config.config import PART_KINDS, Config
+from vaecli.config.config import PART_KINDS, Config, OptionHelp
 from vaecli.evaluation import embeddings
 from vaecli.pictures import grids, style
 from vaecli.run import names
@@ -62,6 +63,15 @@ def test_the_help_of_train_shows_the_default_of_every_field(cli):
         else:
             wanted = str(default)
         assert default_in(shown[flag]) == wanted, flag
+
+
+def test_the_help_of_train_shows_the_placeholder_of_every_field(cli):
+    shown = help_of(cli, "train")
+    for name, hint in get_type_hints(Config, include_extras=True).items():
+        (note, *_) = [n for n in get_args(hint) if isinstance(n, OptionHelp)] or [None]
+        if note and note.placeholder:
+            flag = f"--{name.replace('_', '-')}"
+            assert shown[flag].split()[:2] == [flag, note.placeholder]
 
 
 @pytest.mark.parametrize(
