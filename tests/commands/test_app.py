@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 from typer.main import get_command
@@ -135,6 +136,13 @@ def test_a_defect_is_shown_on_demand(fail, monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_warnings_are_printed_as_lines_of_ours(cli, monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", None)
+    assert cli("--version").status == 0
+    text = warnings.formatwarning("lr=0 is old.", UserWarning, "x.py", 1)
+    assert text == "Warning: --lr 0 is old.\n"
+
+
 def test_out_of_memory_is_status_6(cli, fail):
     fail(MemoryError())
     done = cli("sample", "-r", "x")
@@ -192,11 +200,12 @@ def test_a_checkpoint_alone_is_enough(cli, run_dir, tmp_path, command):
     assert done.out.startswith(str(lone.parent))
 
 
-def test_the_best_checkpoint_is_read_unless_told_otherwise(cli, trained):
-    done = cli("sample", "-r", trained, "--checkpoint", "best")
+@pytest.mark.parametrize("command", [name for name in READERS if name != "plot-loss"])
+def test_a_checkpoint_that_is_not_there_or_chosen_twice_is_refused(cli, trained, command):
+    done = cli(command, "-r", trained, "--checkpoint", "best")
     assert (done.status, done.out) == (4, "")
     assert "has no best checkpoint: train it with --validation N." in done.err
-    done = cli("sample", "-r", trained / "checkpoints/last.safetensors", "--checkpoint", "last")
+    done = cli(command, "-r", trained / "checkpoints/last.safetensors", "--checkpoint", "last")
     assert done.status == 2
     assert "-r names a file" in done.err
 

@@ -58,3 +58,14 @@ def test_a_dry_run_prints_warnings_on_stderr(cli, digits, tmp_path):
     done = cli(*arguments(digits, tmp_path / "run", *options))
     assert done.status == 0
     assert done.err.startswith("Warning: torch cannot compile rae:")
+
+
+def test_a_dry_run_refuses_a_directory_that_has_a_run_unless_it_is_overwritten(
+    cli, digits, run_dir
+):
+    before = runs.contents(run_dir)
+    done = cli(*arguments(digits, run_dir, "--dry-run"))
+    assert (done.status, done.out) == (2, "")
+    done = cli(*arguments(digits, run_dir, "--dry-run", "--overwrite"))
+    assert done.status == 0
+    assert runs.contents(run_dir) == before

@@ -1,12 +1,15 @@
 """`vaecli embed`: latents as a table or a picture."""
 
 import csv
+import io
 
 import numpy as np
+import pytest
 
 import vaecli
 from tests.commands.pictures import picture
 from tests.conftest import bars
+from tests.runs import arguments
 
 
 def test_an_npz_holds_all_latents(cli, run_dir):
@@ -66,3 +69,83 @@ def test_a_conditional_model_is_given_the_labels(cli, conditional, tmp_path):
     x = test.pixels(slice(None))
     z = vaecli.open(conditional).model().embed(x, test.one_hot_labels(slice(None)))
     np.testing.assert_allclose(np.load(tmp_path / "e.npy"), z.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize(("split", "images"), [("test", bars(40, seed=1)), ("train", bars(96))])
+def test_every_format_has_the_same_latents_of_the_split(cli, run_dir, tmp_path, split, images):
+    files = {ending: tmp_path / f"a.{ending}" for ending in ("npz", "csv", "npy")}
+    for path in files.values():
+        assert cli("embed", "-r", run_dir, "--split", split, "-o", path).out == f"{path}\n"
+    arrays = np.load(files["npz"])
+    x = images.pixels(slice(None))
+    means = vaecli.open(run_dir).model().posterior(x).mean.detach()
+    np.testing.assert_allclose(arrays["mean"], means, atol=1e-5)
+    assert {name: array.dtype for name, array in arrays.items()} == {
+        "index": np.int64,
+        "label": np.uint8,
+        "mean": np.float32,
+        "log_var": np.float32,
+    }
+    assert np.array_equal(np.load(files["npy"]), arrays["mean"])
+    header, *rows = csv.reader(files["csv"].read_text().splitlines())
+    assert header == ["index", "label", "z1", "z2", "z3"]
+    table = np.array(rows, float)
+    assert np.array_equal(table[:, 0], np.arange(len(images)))
+    assert np.array_equal(table[:, 1], images.labels)
+    assert np.array_equal(np.float32(table[:, 2:]), arrays["mean"])
+
+
+def test_a_dash_writes_the_table_to_stdout(result_of, run_dir, tmp_path):
+    out = result_of("embed", "-r", run_dir)
+    assert np.load(io.BytesIO(out))["mean"].shape == (40, 3)
+    assert not (run_dir / "embeddings.npz").exists()
+
+
+def shown_points(figure):
+    """The points of each label of a map."""
+    return {int(s.get_label()): np.array(s.get_offsets()) for s in figure.axes[0].collections}
+
+
+def test_more_than_two_latents_are_shown_by_their_principal_components(cli, trained, figures):
+    """Every label its own points, with the share of variance in the names of the axes."""
+    plot = trained.parent / "map.svg"
+    assert cli("embed", "-r", trained, "--split", "train", "--plot", plot).status == 0
+    assert plot.read_bytes() == b".svg"
+    plot.unlink()
+    (axes,) = figures[0].axes
+    assert axes.get_title() == "Latents of the mnist train images, run"
+    train = bars(96)
+    z = vaecli.open(trained).model().posterior(train.pixels(slice(None))).mean.detach().numpy()
+    centred = z.astype(float) - z.mean(0, dtype=float)
+    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
+    largest = directions[range(2), np.abs(directions[:2]).argmax(1)]
+    points = centred @ directions[:2].T * np.sign(largest)
+    found = shown_points(figures[0])
+    assert found.keys() == {0, 1}
+    for label, shown in found.items():
+        np.testing.assert_allclose(shown, points[train.labels == label], atol=1e-4)
+    parts = 100 * singular**2 / (singular**2).sum()
+    assert [axes.get_xlabel(), axes.get_ylabel()] == [
+        f"principal component {number} ({part:.1f} % of variance)"
+        for number, part in enumerate(parts[:2], 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "names"), [(1, ["latent 1", ""]), (2, ["latent 1", "latent 2"])]
+)
+def test_one_or_two_latents_are_shown_as_they_are(
+    cli, digits, tmp_path, figures, dimensions, names
+):
+    run = tmp_path / "run"
+    cli(*arguments(digits, run, "-q", "--epochs", 1, "--latent-dim", dimensions))
+    cli("embed", "-r", run, "--plot", tmp_path / "map.png", "-o", tmp_path / "z.npz")
+    figure = figures[-1]  # the first is that of the losses
+    (axes,) = figure.axes
+    assert axes.get_title() == "Latents of the mnist test images, run"
+    assert [axes.get_xlabel(), axes.get_ylabel()] == names
+    table = np.load(tmp_path / "z.npz")
+    for label, shown in shown_points(figure).items():
+        means = table["mean"][table["label"] == label]
+        np.testing.assert_allclose(shown[:, :dimensions], means, rtol=1e-6)
+        assert not shown[:, dimensions:].any()

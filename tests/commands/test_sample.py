@@ -1,14 +1,16 @@
 """`vaecli sample`: what the model draws, with chosen labels, and where it is written."""
 
-import sys
+import io
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import vaecli
 from tests.commands.pictures import grid, picture, tiles
 from tests.conftest import bars
+from vaecli.evaluation.latent_density import COMPONENTS, fit_density
 from vaecli.system.seeds import random_stream
 
 
@@ -51,20 +53,33 @@ def test_columns_can_be_chosen(cli, run_dir, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("x", 2), ("x.exe", 2), ("missing/x.png", 2), ("X.PNG", 0), ("x.jpg", 0)]
+    ("name", "kind"),
+    [
+        ("x", None),
+        ("x.exe", None),
+        ("missing/x.png", None),
+        ("X.PNG", "PNG"),
+        ("x.jpg", "JPEG"),
+        ("x.webp", "WEBP"),
+        ("x.bmp", "BMP"),
+    ],
 )
-def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, status):
-    done = cli("sample", "-r", run_dir, "-n", 4, "-o", tmp_path / name)
-    assert done.status == status
-    assert (tmp_path / name).exists() == (status == 0)
+def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, kind):
+    out = tmp_path / name
+    done = cli("sample", "-r", run_dir, "-n", 4, "-o", out)
+    if kind:
+        assert done == (0, f"{out}\n", "")
+        assert Image.open(io.BytesIO(out.read_bytes())).format == kind
+    else:
+        assert (done.status, done.out) == (2, "")
+        assert not out.exists()
 
 
-def test_a_dash_writes_to_stdout(run_dir, monkeypatch, capfdbinary):
-    monkeypatch.setattr(sys, "argv", ["vaecli", "sample", "-r", str(run_dir), "-n", "4", "-o", "-"])
-    with pytest.raises(SystemExit) as stopped:
-        vaecli.commands.main()
-    assert not stopped.value.code
-    assert picture(capfdbinary.readouterr().out).shape == (8, 38)
+def test_a_dash_writes_to_stdout(result_of, run_dir):
+    before = (run_dir / "samples.png").read_bytes()
+    shown = picture(result_of("sample", "-r", run_dir, "-n", 4, "--seed", 3))
+    assert (shown == grid(expected_samples(run_dir, 4, seed=3))).all()
+    assert (run_dir / "samples.png").read_bytes() == before
 
 
 def test_an_existing_file_is_replaced_whole(cli, run_dir, tmp_path):
@@ -92,6 +107,43 @@ def test_one_label_is_sampled_alone_and_labels_take_turns(cli, conditional, tmp_
     cli("sample", "-r", conditional, "-n", 40, "--columns", 40, "-o", tmp_path / "turn.png")
     labels = [label_of(tile) for tile in tiles(tmp_path / "turn.png")[0]]
     assert np.mean([label == n % 2 for n, label in enumerate(labels)]) >= 0.7
+
+
+def decoded_samples(run, labels, seed=0):
+    """The pixels that a conditional model decodes for these labels, shape `(N, 8, 8)`."""
+    model = vaecli.open(run).model()
+    c = model.one_hot(torch.tensor(labels))
+    with random_stream(torch.device("cpu"), seed, "samples"):
+        x = model.decode(model.sample_latent(len(labels), c), c)
+    return x.detach()[:, 0].mul(255).round().numpy()
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "columns"),
+    [
+        (["--label", "all", "-n", 5], [0, 0, 0, 1, 1, 1], 3),  # rounded up
+        (["--label", "all", "-n", 1], [0, 1], 1),
+        (["--label", "all", "-n", 24], [0] * 12 + [1] * 12, 12),  # a row may be long
+        (["--label", "all", "-n", 4, "--columns", 4], [0, 0, 1, 1], 4),
+        (["--label", 1, "-n", 11], [1] * 11, 4),
+        (["-n", 7], [0, 1, 0, 1, 0, 1, 0], 7),
+        (["-n", 11], [0, 1] * 5 + [0], 4),
+        (["-n", 7, "--columns", 3, "--seed", 5], [0, 1, 0, 1, 0, 1, 0], 3),
+    ],
+)
+def test_every_cell_has_the_sample_of_its_label(
+    cli, conditional, tmp_path, options, labels, columns
+):
+    """The cells after the last one have the grey between the images."""
+    out = tmp_path / "x.png"
+    assert cli("sample", "-r", conditional, *options, "-o", out).status == 0
+    rows = tiles(out)
+    assert {len(row) for row in rows} == {columns}
+    shown = [tile for row in rows for tile in row]
+    assert len(rows) == -(-len(labels) // columns)
+    seed = 5 if "--seed" in options else 0
+    assert np.array_equal(shown[: len(labels)], decoded_samples(conditional, labels, seed))
+    assert all((tile == 96).all() for tile in shown[len(labels) :])
 
 
 def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
@@ -138,3 +190,15 @@ def test_the_seed_decides_samples_of_a_fitted_density(cli, run_dir, tmp_path, fi
         assert cli("sample", "-r", run_dir, *options).status == 0
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
+
+
+@pytest.mark.parametrize("fit", ["gaussian", "mixture"])
+def test_a_fitted_density_is_that_of_the_training_latents(cli, run_dir, tmp_path, fit):
+    out = tmp_path / "x.png"
+    cli("sample", "-r", run_dir, "--fit", fit, "-n", 9, "--seed", 3, "-o", out)
+    model = vaecli.open(run_dir).model()
+    z = model.embed(bars(96).pixels(slice(None))).numpy()
+    with random_stream(torch.device("cpu"), 3, "samples"):
+        density = fit_density(z, COMPONENTS[fit])
+        x = model.decode(density.sample((9,)))
+    assert np.abs(picture(out).astype(int) - grid(x)).max() <= 1

@@ -146,3 +146,20 @@ def test_every_new_name_exists_or_its_part_still_has_the_old_one():
         options = part_options(TABLES[kind][name])
         for old, new in renamed.items():
             assert (old in options) != (new in options), (name, old)
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("prior", "ring:along=3,across=2", {"radial_std": 3.0, "tangential_std": 2.0}),
+        ("prior", "swiss-roll:scale=0.25", {"std": 0.25}),
+        (
+            "objective",
+            "elbo:warmup=3,over=4,gamma=5",
+            {"annealing_epochs": 3, "capacity_epochs": 4, "capacity_weight": 5.0},
+        ),
+    ],
+)
+def test_an_old_option_sets_the_option_of_its_meaning(kind, old, new):
+    spec = Spec.parse(old, from_file=True).resolve(TABLES[kind], kind)
+    assert {name: spec.options[name] for name in new} == new

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from tests.pictures.conftest import HARD_NAMES, STARTS, ink, legend_entries
 from vaecli.pictures import style
@@ -25,10 +26,62 @@ def test_every_ending_gives_its_format_and_the_same_bytes(ending):
 
 
 def test_axes_and_the_map_are_named(figures):
-    plot_latents(cloud(5), ("across", "up"), np.arange(5), "the title")
+    plot_latents(cloud(5), ("across", "up"), np.arange(5), "the title: a\udcffb $x$")
     (axes,) = figures[0].axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("across", "up")
-    assert axes.get_title() == "the title"
+    assert axes.get_title() == "the title: a?b $x$"
+    assert not axes.title.get_parse_math()
+    assert figures[0].legends[0].get_title().get_text() == "label"
+    shown = {side for side, spine in axes.spines.items() if spine.get_visible()}
+    assert shown == {"left", "bottom"}
+
+
+def look(handle):
+    """The colour and the shape of a marker."""
+    (color,) = handle.get_facecolor()
+    (path,) = handle.get_paths()
+    return to_hex(color), path.vertices.tobytes()
+
+
+def test_each_label_has_its_own_points_colour_marker_and_number(figures):
+    """Labels in any order, with gaps; the legend shows the very marker of the map."""
+    classes = [12, 0, 3, 7, 10]
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.repeat(np.array(classes, np.uint8), 9))
+    centers = {label: np.array([30.0 * n, (n * n) % 7]) for n, label in enumerate(classes)}
+    points = np.stack([centers[label] for label in labels]) + random.normal(size=(45, 2))
+    plot_latents(points, AXES, labels, "t")
+    (axes,) = figures[0].axes
+    entries = legend_entries(figures[0])
+    assert list(entries) == [str(label) for label in sorted(classes)]
+    assert {scatter.get_label() for scatter in axes.collections} == entries.keys()
+    for scatter in axes.collections:
+        label = int(scatter.get_label())
+        assert np.array_equal(scatter.get_offsets(), points[labels == label])
+        assert look(scatter) == look(entries[str(label)])
+        assert look(scatter)[0] == style.COLORS[label % 10]
+        assert scatter.get_alpha() > 0.5
+        assert scatter.get_sizes()[0] < entries[str(label)].get_sizes()[0]
+    assert len({look(scatter) for scatter in axes.collections}) == 5
+    numbers = {int(text.get_text()): np.array(text.xy) for text in axes.texts}
+    assert numbers.keys() == set(classes)
+    for label, place in numbers.items():
+        nearest = min(centers, key=lambda other: np.linalg.norm(centers[other] - place))
+        assert nearest == label
+        assert np.linalg.norm(centers[label] - place) < 2
+
+
+def test_numbers_of_clusters_at_one_place_are_spread_by_a_few_hundredths_of_the_axes(figures):
+    """Along each axis by its own range."""
+    corners = np.array([[0.0, 0.0], [1000.0, 10.0]])
+    points = np.concatenate([corners, np.tile([[500.0, 5.0]], (3, 1))])
+    plot_latents(points, AXES, np.array([0, 1, 2, 3, 4]), "t")
+    (axes,) = figures[0].axes
+    places = np.array([text.xy for text in axes.texts]) / [1000, 10]
+    gaps = np.linalg.norm(places[2:, None] - places[2:], axis=-1)[~np.eye(3, dtype=bool)]
+    assert 0.03 < gaps.min() < 0.06
+    assert np.abs(places[2:] - 0.5).max() < 0.1
+    np.testing.assert_allclose(places[:2], [[0, 0], [1, 1]], atol=0.01)
 
 
 def test_the_number_of_a_class_stands_at_its_median_point(figures):
@@ -56,8 +109,14 @@ def test_the_legend_names_every_class_and_stands_inside_the_picture(figures, cou
     assert figure.axes[0].get_window_extent().x1 <= inside.x0
 
 
-def test_equal_points_are_drawn():
-    assert ink(plot_latents(np.ones((4, 2)), AXES, np.zeros(4, np.uint8), "t")) > 1000
+@pytest.mark.parametrize("spread", [0, 1])
+def test_points_without_extent_along_an_axis_are_drawn(figures, recwarn, spread):
+    """Equal points, and a line as of one latent."""
+    points = np.column_stack([1 + spread * np.arange(4.0), np.ones(4)])
+    plot_latents(points, AXES, np.zeros(4, np.uint8), "t")
+    (number,) = figures[0].axes[0].texts
+    np.testing.assert_allclose(number.xy, np.median(points, axis=0), atol=0.01)
+    assert len(recwarn) == 0
 
 
 def test_each_of_eighty_classes_has_its_own_colour_or_marker():
@@ -72,9 +131,21 @@ def test_each_of_eighty_classes_has_its_own_colour_or_marker():
     assert len(groups) == len(looks) == 80
 
 
-def test_many_classes_are_drawn_without_a_legend(recwarn):
-    labels = np.arange(256, dtype=np.uint8)
-    assert ink(plot_latents(cloud(256), AXES, labels, "t")) > 1000
+@pytest.mark.parametrize(("count", "columns"), [(24, 1), (25, 2), (49, 2), (50, 3), (51, 0)])
+def test_the_legend_has_columns_of_25_up_to_50_classes_and_then_there_is_none(
+    figures, count, columns
+):
+    plot_latents(cloud(count), AXES, np.arange(count), "t")
+    assert [legend._ncols for legend in figures[0].legends] == ([columns] if columns else [])
+
+
+def test_the_highest_labels_are_drawn(figures, recwarn):
+    """Colours and markers start again after the 79th."""
+    labels = np.array([0, 79, 80, 255], np.uint8)
+    plot_latents(cloud(4), AXES, labels, "t")
+    looks = [look(scatter) for scatter in figures[0].axes[0].collections]
+    assert looks[0] == looks[2]
+    assert len(set(looks)) == 3
     assert len(recwarn) == 0
 
 

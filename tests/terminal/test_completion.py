@@ -83,6 +83,10 @@ def test_presets_are_completed():
     assert completion.complete_preset("") == list(PRESETS)
     assert completion.complete_preset("iwa") == ["iwae"]
     assert completion.complete_preset("none-such") == []
+    found = completion.complete_preset("ae")  # it is also in the middle of "vae"
+    assert found == [name for name in PRESETS if name[:2] == "ae"]
+    assert "ae" in found
+    assert "vae" not in found
 
 
 def test_parts_are_completed():
@@ -91,12 +95,30 @@ def test_parts_are_completed():
     names = completion.complete_preset_or_part("")
     assert names[: len(PRESETS)] == list(PRESETS)
     assert {name for table in TABLES.values() for name in table} <= set(names)
+    assert len(names) == len(set(names))
+    found = completion.complete_preset_or_part("ae")
+    assert found
+    assert all(name.startswith("ae") for name in found)
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_parts_are_completed_from_their_first_letters(kind):
+    for name in TABLES[kind]:
+        found = completion.complete_part(kind)(name[:2])
+        assert found == [other for other in TABLES[kind] if other[:2] == name[:2]]
 
 
 def test_run_directories_are_completed(here):
     assert completion.complete_run("") == ["runs/mnist-iwae-1", "runs/mnist-vae-1"]
     assert completion.complete_run("runs/mnist-v") == ["runs/mnist-vae-1"]
     assert completion.complete_run("mnist") == []
+
+
+def test_run_directories_are_completed_in_the_order_of_their_names(here):
+    for number in (4, 1, 5, 2, 6, 3):
+        (here / f"runs/x-{number}").mkdir()
+        (here / f"runs/x-{number}/config.json").write_text("{}")
+    assert completion.complete_run("runs/x") == [f"runs/x-{number}" for number in range(1, 7)]
 
 
 def test_without_runs_nothing_is_completed(tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ def test_a_run_is_read_by_its_directory_or_its_checkpoint(trained, capsys):
     last = trained / names.CHECKPOINT
     assert read_run(last) == vaecli.open(last)
     assert read_run(trained, "last").checkpoint == last
+    with pytest.raises(RunError, match="has no best checkpoint"):
+        read_run(trained, "best")
     assert capsys.readouterr() == ("", "")
 
 

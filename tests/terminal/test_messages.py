@@ -7,7 +7,7 @@ import pytest
 import vaecli
 from tests.conftest import bars
 from tests.experiments.trainings import options
-from vaecli.config.config import Config
+from vaecli.config.config import PART_KINDS, Config
 from vaecli.data.splits import Splits
 from vaecli.experiments.dry_run import DryRun
 from vaecli.experiments.resume import make_plan
@@ -24,8 +24,8 @@ from vaecli.terminal.messages import (
 COMMANDS = ["sample -n 64 -o grid.png", "reconstruct", "embed --split test --plot latent.png"]
 
 
-def summary(digits, tmp_path, threads=1, validation=None):
-    config = make_plan(options(digits)).config
+def summary(digits, tmp_path, threads=1, validation=None, **more):
+    config = make_plan(options(digits, **more)).config
     run = vaecli.open(make_run(config, tmp_path / "run").folder)
     images = Splits(bars(2000), bars(40), validation)
     known = {"device": "cpu", "threads": threads, "parameters": 1234}
@@ -41,6 +41,13 @@ def test_the_summary_says_what_is_trained_on_what(digits, tmp_path):
         "images, 32 in a batch."
     )
     assert second == "Protocol: grey pixels under a Bernoulli: a loss, not a probability."
+
+
+def test_the_summary_names_the_protocol_of_the_pixels_and_the_size_of_a_batch(digits, tmp_path):
+    first, second = summary(digits, tmp_path, binarize="dynamic", batch_size=7)
+    protocol = vaecli.start(Config(), bars(8)).model.likelihood.protocol("dynamic")
+    assert second == f"Protocol: {protocol}."
+    assert first.endswith(", 7 in a batch.")
 
 
 def test_the_summary_counts_validation_images_and_threads(digits, tmp_path):
@@ -73,7 +80,17 @@ def test_the_faster_preset_is_named_to_whom_it_helps(run_dir):
     assert (
         first == "Faster: --preset vae-fast reaches a lower test loss in 8 epochs than vae in 50."
     )
-    for other in ({"preset": "vae-fast"}, {"objective": "iwae"}, {"conditional": True}):
+    parts = {
+        "posterior": "dirac",
+        "prior": "vamp",
+        "likelihood": "laplace",
+        "objective": "iwae",
+        "network": "conv",
+        "optimizer": "sgd",
+    }
+    others = [{kind: name} for kind, name in parts.items()]
+    assert parts.keys() == set(PART_KINDS)
+    for other in (*others, {"preset": "vae-fast"}, {"conditional": True}):
         assert "Faster" not in next_commands(run, Config(**other))
 
 

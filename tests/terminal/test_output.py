@@ -76,9 +76,12 @@ def test_a_path_that_cannot_be_is_named(run, tmp_path):
 
 def test_a_result_is_written_whole_and_its_path_printed(tmp_path, capfd):
     path = tmp_path / "größe.bin"
-    path.write_bytes(b"old" * 1000)
-    write_result(b"new", path)
-    assert path.read_bytes() == b"new"
+    path.write_bytes(b"old")
+    reader = path.open("rb")
+    write_result(b"new" * 1000, path)
+    with reader:  # it is replaced, not written over
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new" * 1000
     assert capfd.readouterr() == (f"{path}\n", "")
 
 

@@ -14,7 +14,7 @@ from vaecli.experiments.events import Notice
 from vaecli.objectives import LossTerms
 from vaecli.system.errors import ConfigError, Interrupted
 from vaecli.terminal import progress as module
-from vaecli.terminal.progress import Bar, Progress, choose_mode, image_progress
+from vaecli.terminal.progress import Progress, choose_mode, image_progress
 from vaecli.training.epoch import Epoch
 from vaecli.training.loop import Step
 
@@ -216,6 +216,23 @@ def test_the_bar_shows_the_run_and_the_metrics_of_the_epoch(log, on_terminal, mo
     assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1
 
 
+def test_the_bar_is_erased_at_the_end(log, on_terminal, monkeypatch):
+    terminal = on_terminal()
+    monkeypatch.setattr(module, "REFRESH", 0.0)
+    show(log, [step()], "bar")
+    _, elapsed, rest = terminal.getvalue().rpartition("elapsed")
+    assert elapsed
+    assert rest.count("\x1b[2K") >= 2  # both lines
+
+
+def test_a_message_above_the_bar_is_printed_as_it_is(log, on_terminal):
+    """A path with brackets, numbers or many letters: no markup, no colours, no line break."""
+    terminal = on_terminal()
+    text = "saved [red]/runs/" + "12 x" * 40
+    show(log, [Notice(text)], "bar")
+    assert f"{text}\n" in terminal.getvalue()
+
+
 def test_the_unit_stands_behind_the_metrics_that_have_it():
     words = module._describe({"loss": 1.0, "fooled_fraction": 0.25, "rate": 2.0, "mmd": 3.0})
     assert words == "loss 1.00  rate 2.00 nats  fooled_fraction 0.25  mmd 3.00"
@@ -242,28 +259,119 @@ def test_without_a_bar_the_means_are_not_read(log, monkeypatch):
     assert log.read_text() == ""
 
 
-def test_the_bar_counts_images_per_second_and_the_time_left(on_terminal, monkeypatch):
+class Bench:
+    """A bar on a clock that is set by hand; what it shows after a batch."""
+
+    def __init__(self, monkeypatch, log, epochs, start=100.0):
+        self.now = start
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        self.progress = Progress("bar", False, log, epochs)
+        self.drawn = None
+        monkeypatch.setattr(self.progress.bar.live, "update", self.draw)
+
+    def draw(self, group, refresh):
+        assert refresh  # nothing else refreshes it
+        self.drawn = group
+
+    def after(self, seconds, epoch, batch, images, metrics=MEANS):
+        """The two lines after the time that a batch took; they may be those of before."""
+        self.now += seconds
+        means = RunningMeans()
+        values = {name: torch.tensor(value) for name, value in metrics.items()}
+        means.add(LossTerms(values["loss"], values), images)
+        self.progress.show([Step(epoch, batch, 4, 1e-3, means)])
+        return render(self.drawn) if self.drawn else ""
+
+    def completed(self):
+        """Which part of the progress bar is filled."""
+        line, _ = self.drawn.renderables
+        (bar,) = [cell for column in line.columns for cell in column.cells if has_total(cell)]
+        return bar.completed / bar.total
+
+
+def has_total(cell):
+    return hasattr(cell, "completed")
+
+
+@pytest.fixture
+def bench(on_terminal, monkeypatch, log):
+    """A bar on a terminal: `bench(epochs=10).after(...)`."""
     on_terminal()
-    now = [100.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    drawn = []
-    bar = Bar(epochs=10)
-    monkeypatch.setattr(bar.live, "update", lambda group, refresh: drawn.append(render(group)))
-    first = step(2)
-    now[0] += 10
-    bar.show(first, MEANS)
-    assert "0:00:10 elapsed, 0:03:10 left" in drawn[0]  # half an epoch of ten took ten seconds
-    assert "3 images/s" in drawn[0]
-    second = step(4)
-    second.means.images = 132
-    now[0] += 5
-    bar.show(second, MEANS)
-    assert "20 images/s" in drawn[1]
-    third = step(1)  # of the next epoch: its images count from 0
-    now[0] += 4
-    bar.show(third, MEANS)
-    assert "8 images/s" in drawn[2]
-    bar.live.stop()
+    made = []
+
+    def make(epochs):
+        made.append(Bench(monkeypatch, log, epochs))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.progress.bar.live.stop()
+        each.progress.log.close()
+
+
+def test_the_time_left_is_that_of_the_epochs_still_to_do(bench):
+    bar = bench(epochs=10)
+    bar.after(0, epoch=1, batch=1, images=32)
+    shown = bar.after(10, epoch=1, batch=2, images=64)
+    assert "epoch 1/10" in shown
+    assert "batch 2/4" in shown
+    assert "0:00:10 elapsed, 0:03:10 left" in shown  # half an epoch of ten took ten seconds
+    assert bar.completed() == pytest.approx(0.05)
+    shown = bar.after(90, epoch=3, batch=2, images=64)
+    assert "epoch 3/10" in shown
+    assert "0:01:40 elapsed, 0:05:00 left" in shown  # two and a half took 100
+    assert bar.completed() == pytest.approx(0.25)
+    assert "0:06:40 elapsed, 0:00:00 left" in bar.after(300, epoch=10, batch=4, images=128)
+    assert bar.completed() == 1
+
+
+def test_the_time_left_of_a_resumed_run_counts_only_what_was_done_since(bench):
+    """Half an epoch took ten seconds, and nine and a half are left."""
+    bar = bench(epochs=50)
+    bar.after(0.1, epoch=41, batch=1, images=32)  # too early to be shown
+    shown = bar.after(9.9, epoch=41, batch=2, images=64)
+    assert "0:00:10 elapsed, 0:03:10 left" in shown
+    assert bar.completed() == pytest.approx(40.5 / 50)  # the bar shows the whole run
+
+
+def test_after_a_rollback_the_time_left_counts_from_where_training_is(bench):
+    """It is resumed in epoch 4 and falls back to epoch 3."""
+    bar = bench(epochs=10)
+    bar.after(10, epoch=4, batch=3, images=96)
+    shown = bar.after(10, epoch=3, batch=1, images=32)
+    assert "0:00:20 elapsed, 0:10:20 left" in shown  # a quarter of an epoch, and 7.75 are left
+
+
+def test_images_per_second_are_those_since_the_last_refresh(bench):
+    bar = bench(epochs=10)
+    assert "3 images/s" in bar.after(10, epoch=1, batch=1, images=32)
+    assert "20 images/s" in bar.after(5, epoch=1, batch=2, images=132)
+    # The rest of the epoch and the next batches count too, though they are not shown.
+    bar.after(0.1, epoch=1, batch=4, images=232)
+    bar.after(0.1, epoch=2, batch=1, images=50)
+    assert "300 images/s" in bar.after(0.8, epoch=2, batch=4, images=200)
+    assert "1,000 images/s" in bar.after(2, epoch=3, batch=1, images=2000)
+
+
+def test_images_that_were_done_before_a_resume_make_it_no_faster(bench):
+    """Four batches of 100 images in ten seconds, the first of them the third of its epoch."""
+    bar = bench(epochs=10)
+    bar.after(0.1, epoch=2, batch=3, images=300)
+    bar.after(0.1, epoch=2, batch=4, images=400)
+    bar.after(0.1, epoch=3, batch=1, images=100)
+    assert "40 images/s" in bar.after(9.7, epoch=3, batch=2, images=200)
+
+
+def test_the_metrics_shown_are_the_means_of_the_epoch_so_far(bench):
+    """Weighted by images: 2 of 30 images and 6 of 10 give 3."""
+    bar = bench(epochs=10)
+    means = RunningMeans()
+    for batch, (loss, images) in enumerate(((2.0, 30), (6.0, 10)), 1):
+        values = {"loss": torch.tensor(loss), "rate": torch.tensor(loss / 2)}
+        means.add(LossTerms(values["loss"], values), images)
+        bar.now += 1
+        bar.progress.show([Step(1, batch, 4, 1e-3, means)])
+    assert "batch 2/4  loss 3.00  rate 1.50 nats  10 images/s" in render(bar.drawn)
 
 
 def render(group):
@@ -282,3 +390,19 @@ def test_progress_over_images_is_a_bar_on_a_terminal_only(on_terminal, monkeypat
     with image_progress("log p(x)", 10) as on_progress:
         on_progress(10)
     assert sys.stderr.getvalue().strip() == ""
+
+
+def test_progress_over_images_is_the_share_of_the_images_done(on_terminal, monkeypatch):
+    on_terminal()
+    bars = []
+
+    class Spy(module.ImageBar):
+        def __init__(self, **options):
+            super().__init__(**options)
+            bars.append(self)
+
+    monkeypatch.setattr(module, "ImageBar", Spy)
+    with image_progress("log p(x)", 40) as on_progress:
+        for images, percentage in ((10, 25), (10, 50), (20, 100)):
+            on_progress(images)
+            assert bars[0].tasks[0].percentage == percentage

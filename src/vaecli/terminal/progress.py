@@ -1,5 +1,6 @@
 """Progress of training, on stderr and in train.log."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -97,8 +98,11 @@ class Progress:
 
     def _show_step(self, step: Step) -> None:
         """Draw the bar, at most twice a second."""
+        if self.bar is None:
+            return
+        self.bar.count(step)
         now = time.monotonic()
-        if self.bar is None or now - self.last_read < REFRESH:
+        if now - self.last_read < REFRESH:
             return
         with suppress(OSError):
             self.bar.show(step, step.means.read())
@@ -163,7 +167,19 @@ class Bar:
         self.live.start()
         self.started = time.monotonic()
         self.last_shown = self.started
-        self.images = 0  # images of this epoch that were done at the last refresh
+        self.first = math.inf  # epochs done before the first batch here: some, in a resumed run
+        self.images = 0  # done in this epoch
+        self.new_images = 0.0  # done since the last refresh
+
+    def count(self, step: Step) -> None:
+        """Count the images of a batch; it is called for every batch, shown or not."""
+        self.first = min(self.first, step.epoch - 1 + (step.batch - 1) / step.batches)
+        images = step.means.images
+        if step.batch > 1 and self.images:
+            self.new_images += images - self.images
+        else:  # the first batch of an epoch, or, in a resumed run, the first one here
+            self.new_images += images / step.batch
+        self.images = images
 
     def show(self, step: Step, means: dict[str, float]) -> None:
         """Draw the two lines.
@@ -173,16 +189,13 @@ class Bar:
             means: Metrics of the epoch so far.
         """
         now = time.monotonic()
-        new_images = step.means.images
-        if new_images > self.images:
-            new_images -= self.images
-        images_per_second = new_images / (now - self.last_shown)
-        self.images = step.means.images
+        images_per_second = self.new_images / (now - self.last_shown)
+        self.new_images = 0
         self.last_shown = now
 
         epochs_done = step.epoch - 1 + step.batch / step.batches
         elapsed = now - self.started
-        left = elapsed * (self.epochs / epochs_done - 1)
+        left = elapsed * (self.epochs - epochs_done) / (epochs_done - self.first)
         line = Table.grid(padding=(0, 1), expand=True)
         line.add_column(no_wrap=True)
         line.add_column(ratio=1)
