@@ -21,8 +21,8 @@ def counts(monkeypatch):
         found["write", path.name] += 1
         write(path, content)
 
-    def counted(method):
-        real = getattr(Path, method)
+    def counted(owner, method):
+        real = getattr(owner, method)
 
         def read(path, *arguments, **options):
             found["read", path.name] += 1
@@ -31,8 +31,9 @@ def counts(monkeypatch):
         return read
 
     monkeypatch.setattr(files, "write_atomic", counted_write)
+    monkeypatch.setattr(files, "read_file", counted(files, "read_file"))
     for method in ("read_bytes", "read_text"):
-        monkeypatch.setattr(Path, method, counted(method))
+        monkeypatch.setattr(Path, method, counted(Path, method))
     return found
 
 

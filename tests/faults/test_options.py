@@ -100,7 +100,7 @@ def test_a_number_that_is_too_large_is_answered_with_its_bound(
 
 def test_bounds_are_said_in_the_help(cli):
     said = " ".join(" ".join(cli(command, "-h").out for command in ("sample", "evaluate")).split())
-    for bound in ("at most 100,000.", "at most their number.", "at most 1,000,000."):
+    for bound in ("at most 100,000.", "at most their number.", "at most 1,000,000:"):
         assert bound in said
     assert "at most 4 per core." in " ".join(cli("train", "-h").out.split())
 

@@ -177,14 +177,14 @@ def test_peak_memory_is_that_of_this_process_in_bytes(monkeypatch, platform, uni
         RUSAGE_CHILDREN=-1,
         getrusage=lambda who: SimpleNamespace(ru_maxrss=peaks[who]),
     )
-    monkeypatch.setitem(sys.modules, "resource", stand_in)
+    monkeypatch.setattr(machine, "resource", stand_in)
     monkeypatch.setattr(sys, "platform", platform)
     assert machine.peak_memory() == 3000 * unit
 
 
 def test_peak_memory_is_unknown_without_the_module(monkeypatch):
     """As on Windows."""
-    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(machine, "resource", None)
     assert machine.peak_memory() is None
 
 

@@ -16,7 +16,7 @@ from ..training.epoch import Epoch
 from ..training.loop import fit
 from ..training.state import State
 from .events import Notice
-from .prepare import prepare_run
+from .prepare import prepare_run, record_of
 from .resume import Plan
 
 LIMIT = 3.0  # seconds after which no further batch is timed
@@ -62,7 +62,7 @@ def estimate(
     run = plan.run or planned_run(run_dir, overwrite)
     require_free(run.folder)
     source = plan.run or plan.source
-    prepared, _ = prepare_run(plan.config, run, source, allow_data_change)
+    prepared, _ = prepare_run(plan.config, run, source, record_of(source), allow_data_change)
     state = prepared.state
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)

@@ -9,6 +9,7 @@ from ..config.config import Config
 from ..data.splits import Splits, load
 from ..run.branch import branch
 from ..run.create import new_run
+from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
 from ..system import devices
@@ -71,7 +72,11 @@ def prepare(config: Config) -> Prepared:
 
 
 def prepare_run(
-    config: Config, run: Run, source: Run | None, allow_data_change: bool
+    config: Config,
+    run: Run,
+    source: Run | None,
+    record: Record | None,
+    allow_data_change: bool,
 ) -> tuple[Prepared, dict[str, str]]:
     """What `prepare` gives, where the source left training, and the SHA-256 of each split.
 
@@ -79,18 +84,22 @@ def prepare_run(
         config: With every option of every part.
         run: The run to train; it need not exist yet.
         source: The run or the checkpoint from which training goes on; None at its start.
+        record: The run.json of the source; None if it has none.
         allow_data_change: Whether the images may differ from those of the source.
 
     Raises:
         VaecliError: Training cannot start.
     """
     prepared = prepare(config)
-    record = None
     if source is not None:
         restore_state(source, prepared.state)
-        record = source.record if source.is_run_directory() else None
     data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
     return prepared, data
+
+
+def record_of(source: Run | None) -> Record | None:
+    """The run.json of a run; None without one, and for a checkpoint outside of a run directory."""
+    return source.record if source is not None and source.is_run_directory() else None
 
 
 def _branch(source: Run, writer: RunWriter, state: State) -> list[Notice]:
@@ -132,7 +141,8 @@ def start_run(
     with ExitStack() as stack:
         run = existing or stack.enter_context(new_run(config, run_dir, overwrite))
         writer = stack.enter_context(RunWriter(run, is_locked=existing is None))
-        prepared, data = prepare_run(config, run, existing or source, allow_data_change)
+        record = writer.record if existing else record_of(source)
+        prepared, data = prepare_run(config, run, existing or source, record, allow_data_change)
         writer.begin(prepared.state, data, resumed=existing is not None)
         if source is not None:
             prepared.notices += _branch(source, writer, prepared.state)
