@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import FrameType
 
 INTERRUPTED = 130
+IMPORTING = {"_frozen_importlib", "importlib._bootstrap"}  # its names before and after importlib
 
 
 def prepare_process() -> None:
@@ -47,6 +48,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         modules.add(frame.f_globals.get("__name__", ""))
         frame = frame.f_back
     has_begun = any(name.startswith("vaecli.experiments.") for name in modules)
-    if "importlib._bootstrap" in modules and not has_begun:
+    if modules & IMPORTING and not has_begun:
         os._exit(INTERRUPTED)
     raise KeyboardInterrupt
