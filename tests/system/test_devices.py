@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from vaecli.system.devices import select_device
+from vaecli.system.devices import can_compile, select_device
 from vaecli.system.errors import ConfigError
 
 
@@ -28,6 +28,18 @@ def test_a_missing_device_is_refused_with_the_available_ones(name, monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="this machine has cpu"):
         select_device(name)
+
+
+def test_what_fails_when_it_is_compiled_or_called_cannot_be_compiled(monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("no headers")
+
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    assert can_compile()
+    monkeypatch.setattr(torch, "compile", lambda function: fail)
+    assert not can_compile()
+    monkeypatch.setattr(torch, "compile", fail)
+    assert not can_compile()
 
 
 @pytest.mark.slow
