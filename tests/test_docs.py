@@ -243,6 +243,14 @@ def test_the_keys_of_evaluate_are_those_of_its_page(cli, trained):
     assert set(shown) == found
 
 
+def test_only_pages_that_say_which_pixels_have_a_likelihood_use_the_word():
+    """Most numbers are of grey pixels under a Bernoulli, which have a loss only."""
+    named = {
+        page.name for page in PAGES if re.search(r"(?i)log-likelihood|\bnll\b", page.read_text())
+    }
+    assert named <= {"CHANGELOG.md", "glossary.md", "results.md", "runs.md"}
+
+
 def test_the_table_of_results_adds_up():
     rows = table(README, "epoch")
     assert [int(row[0]) for row in rows] == [1, 10, 25, 50]

@@ -13,6 +13,7 @@ from vaecli.config.build import resolve
 from vaecli.config.config import Config, to_json
 from vaecli.config.presets import PRESETS, config_from_layers, with_beta
 from vaecli.config.spec import Spec
+from vaecli.objectives import wasserstein
 from vaecli.run import checkpoint, names
 from vaecli.run.create import make_run
 from vaecli.run.writer import RunWriter
@@ -115,6 +116,8 @@ def test_other_numbers_that_a_departure_names_are_those_of_the_parts():
     total = info["weight"] + info["kl_weight"]
     said = f"alpha is {1 - info['kl_weight']} and lambda {total}"
     assert PRESETS["info-vae"].departures.startswith(said)
+    said = f"a sum of {len(wasserstein.KERNEL_SCALES)} inverse multiquadrics"
+    assert said in PRESETS["wae-mmd"].departures
 
 
 def test_a_recipe_whose_results_are_published_keeps_its_numbers():

@@ -36,8 +36,9 @@ one machine, with the same versions and threads; of the same options, these diff
   training objective. Losses of different likelihoods or objectives cannot be compared, and
   adversarial losses (adversarial, vae-gan) do not measure quality. With a codebook (vq-vae,
   residual-vq) the loss is distortion + rate + vq_loss; the rate is constant, log(codes) nats for
-  each position and level. The loss of capacity uses the final target of 25 nats, while training
-  for 10 epochs reaches a target of 10.
+  each position and level. Those of a density (gaussian, laplace, continuous-bernoulli) can be
+  negative: grey levels are not dequantized. The loss of capacity uses the final target of 25 nats,
+  while training for 10 epochs reaches a target of 10.
 - relative time: time of an epoch divided by that of `vae`.
 - recognized: fraction of 1,000 samples that a classifier assigns to one digit with a probability
   above 0.9. All are samples of the prior, which the latents of `ae`, `rae-l2` and `rae-gp` do not
@@ -50,10 +51,10 @@ DEPARTURES_TEXT = """\
 ## Departures from the papers
 
 All presets have the network, the 20 latents, the optimizer and the batch size of the defaults, if
-their row does not say otherwise; their papers have others, and train longer. All are trained on
-grey MNIST: where a paper scores pixels by a Bernoulli, it mostly draws them black or white first,
-as `--binarize dynamic` does. `laplace` has no paper. A preset that is not listed differs in nothing
-else.
+their row does not say otherwise; their papers have others, and train longer. All but `m2` are
+trained on grey MNIST: where a paper scores pixels by a Bernoulli, it mostly draws them black or
+white first, as `--binarize dynamic` does. `laplace` has no paper. A preset that is not listed
+differs in nothing else.
 """
 
 

@@ -1,9 +1,11 @@
 """The pages under .github/docs/ that are made from code are those that the code makes."""
 
 import re
+from unittest.mock import Mock
 
 from tests.tools.make_docs import pages, presets_page, read_measured
 from vaecli.config.presets import PRESETS
+from vaecli.parts.likelihoods import LIKELIHOODS
 
 
 def test_the_committed_pages_are_those_that_make_docs_writes():
@@ -24,6 +26,23 @@ def test_the_page_of_presets_lists_every_departure_once():
     _, _, below = presets_page({}).partition("## Departures from the papers\n")
     listed = re.findall(r"(?m)^- \*\*([\w-]+)\*\*: (.*)$", below)
     assert listed == [(name, p.departures) for name, p in PRESETS.items() if p.departures]
+
+
+def test_the_page_of_presets_says_which_of_them_binarize_the_pixels():
+    binarized = [f"`{name}`" for name, preset in PRESETS.items() if "binarize" in preset.changes]
+    page = " ".join(presets_page({}).split())
+    assert f"All but {', '.join(binarized)} are trained on grey MNIST" in page
+
+
+def test_the_page_of_presets_says_that_densities_are_not_dequantized():
+    densities = [
+        name
+        for name, likelihood in LIKELIHOODS.items()
+        if "not dequantized" in likelihood.protocol(Mock(), "none")
+    ]
+    said = re.search(r"Those of a density \((.*?)\) .*? not dequantized", presets_page({}), re.S)
+    assert said
+    assert sorted(said[1].split(", ")) == sorted(densities)
 
 
 def test_what_was_measured_is_a_preset():
