@@ -12,7 +12,7 @@ from tests.conftest import bars
 from vaecli.evaluation import bounds
 from vaecli.evaluation.bounds import evaluate, evaluate_bound, log_likelihood
 from vaecli.parts.likelihoods import LIKELIHOODS
-from vaecli.system.errors import ConfigError
+from vaecli.system.errors import ConfigError, NotFiniteError
 
 TRAIN = bars(64)
 
@@ -38,6 +38,17 @@ def test_the_seed_decides_the_loss_and_training_noise_is_not_disturbed(parts):
     assert evaluate(*parts, bars(40), seed=0) == first
     assert evaluate(*parts, bars(40), seed=1) != first
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("name", ["distortion", "rate", "negative_bound"])
+def test_a_result_that_is_no_finite_number_is_an_error(parts, monkeypatch, name, value):
+    terms = {"distortion": 1.0, "rate": 1.0, name: value}
+    monkeypatch.setattr(bounds, "evaluate", lambda *arguments: terms)
+    scores = torch.tensor([1.0, -terms.get("negative_bound", 1.0)])
+    monkeypatch.setattr(bounds, "log_likelihood", lambda *arguments: scores)
+    with pytest.raises(NotFiniteError, match=f"The {name} of these images is {value}"):
+        evaluate_bound(*parts, bars(4), 2, seed=0)
 
 
 @pytest.fixture(scope="module")
