@@ -3,7 +3,7 @@
     python -m tests.benchmarks.mutants [--list FILE] [--log FILE] [--workers 2] [--only TEXT]
 
 A mutant is one replaced piece of text in one module; the list stands in mutants.json, as
-`{"file": "run/lock.py", "old": ..., "new": ...}`. For each mutant the tests of the changed module
+`{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. For each mutant the tests of the changed module
 run first, then those of its folder, then the whole quick suite, each up to the first failure. A
 mutant whose tests all pass has survived. Prints a line for each mutant and the share killed;
 --log keeps the results, and a second call with the same log goes on where the first one stopped.
@@ -84,6 +84,10 @@ def try_mutant(project: Path, mutant: Mutant) -> str | None:
     return None
 
 
+def identity(mutant: Mutant) -> tuple[str, str, str]:
+    return mutant["file"], mutant["old"], mutant["new"]
+
+
 def check_list(mutants: list[Mutant]) -> None:
     """Exit unless every text to replace occurs exactly once in its module."""
     for mutant in mutants:
@@ -125,8 +129,9 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     if chosen.log and chosen.log.exists():
         results = [json.loads(line) for line in chosen.log.read_text().splitlines()]
-    known = [{key: result[key] for key in ("file", "old", "new")} for result in results]
-    for mutant, failure, seconds in try_all([m for m in mutants if m not in known], chosen.workers):
+    known = {identity(result) for result in results}
+    left = [mutant for mutant in mutants if identity(mutant) not in known]
+    for mutant, failure, seconds in try_all(left, chosen.workers):
         results.append({**mutant, "failure": failure})
         if chosen.log:
             with chosen.log.open("a") as file:
