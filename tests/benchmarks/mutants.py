@@ -3,10 +3,11 @@
     python -m tests.benchmarks.mutants [--list FILE] [--log FILE] [--workers 2] [--only TEXT]
 
 A mutant is one replaced piece of text in one module; the list stands in mutants.json, as
-`{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. For each mutant the tests of the changed module
-run first, then those of its folder, then the whole quick suite, each up to the first failure. A
-mutant whose tests all pass has survived. Prints a line for each mutant and the share killed;
---log keeps the results, and a second call with the same log goes on where the first one stopped.
+`{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. For each mutant the tests of the
+changed module run first, then those of its folder, then the whole quick suite, each up to the first
+failure. A mutant whose tests all pass has survived. Prints a line for each mutant and the share
+killed; --log keeps the results, and a second call with the same log goes on where the first one
+stopped.
 """
 
 import argparse
