@@ -1,5 +1,6 @@
 """The frame around the commands: help, mistakes, exit statuses, streams."""
 
+import os
 import re
 import subprocess
 import sys
@@ -141,6 +142,33 @@ def test_warnings_are_printed_as_lines_of_ours(cli, monkeypatch):
     assert cli("--version").status == 0
     text = warnings.formatwarning("lr=0 is old.", UserWarning, "x.py", 1)
     assert text == "Warning: --lr 0 is old.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warning"),
+    [
+        (["parts", "betatc"], "'betatc' is now called 'beta-tc'."),
+        (["train", "--dry-run", "--preset", "warmup"], "'warmup' is now called 'annealing'."),
+        (["train", "--dry-run", "--warmup", "0.1"], "--warmup is now called --lr-warmup."),
+    ],
+)
+@pytest.mark.parametrize("action", ["error", "err::FutureWarning"])
+def test_old_names_work_where_warnings_are_errors(tmp_path, action, arguments, warning):
+    small = ["--train-images", "100", "--test-images", "50", *TINY]
+    images = small if arguments[0] == "train" else []
+    command = [sys.executable, "-m", "vaecli", *arguments, *images]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONWARNINGS": action},
+    )
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if "is now called" in line]
+    assert line.startswith("Warning: ")
+    assert line.endswith(warning)
+    assert "Traceback" not in done.stderr
 
 
 def test_out_of_memory_is_status_6(cli, fail):

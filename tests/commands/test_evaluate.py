@@ -184,3 +184,20 @@ def test_a_score_that_is_not_finite_is_an_error(cli, trained, tmp_path):
     assert re.fullmatch(
         r"Error: The distortion of these images is (inf|nan): the model overflows\.\n", done.err
     )
+
+
+@pytest.mark.parametrize("objective", ["m2", "factor"])
+def test_the_best_checkpoint_holds_the_networks_of_the_objective(cli, digits, tmp_path, objective):
+    m2 = ("--conditional", "--labels", 20) if objective == "m2" else ()
+    options = ("-q", "--epochs", 2, "--validation", 30, "--objective", objective, *m2)
+    assert cli(*arguments(digits, tmp_path / "run", *options)).status == 0
+    done = cli("evaluate", "-r", tmp_path / "run", "--checkpoint", "best")
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["negative_elbo"] > 0
+    best = tmp_path / "run" / names.BEST
+    tensors, header = checkpoint.load(best)
+    old = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    checkpoint.save(best, old, header)
+    done = cli("evaluate", "-r", tmp_path / "run")
+    assert done.status == 4
+    assert "use --checkpoint last" in done.err

@@ -8,6 +8,7 @@ import torch
 
 from tests.conftest import bars, idx, write_idx
 from vaecli.config.config import Config
+from vaecli.data.readers.named import READERS
 from vaecli.data.splits import load, load_split, split_range
 from vaecli.evaluation.embeddings import embed
 from vaecli.system.errors import ConfigError, DataError
@@ -131,3 +132,17 @@ def test_every_split_has_its_own_images_and_labels(digits):
         assert torch.equal(split.x, wanted.x)
         assert torch.equal(split.labels, wanted.labels)
         assert split.classes == 2
+
+
+def test_a_damaged_test_file_is_found_before_the_training_images_are_read(digits, monkeypatch):
+    """Reading the training images may take minutes."""
+    read = []
+
+    def reader(directory, split):
+        read.append(split)
+        raise DataError("damaged")
+
+    monkeypatch.setitem(READERS, "mnist", reader)
+    with pytest.raises(DataError, match="damaged"):
+        load(config(digits))
+    assert read == ["test"]

@@ -221,3 +221,26 @@ def test_a_style_and_a_fit_together_are_refused(conditional, digits):
     config = vaecli.Config(data_dir=str(digits))
     with pytest.raises(ConfigError, match="style_of keeps the latent of an image, fit samples"):
         decoding.sample_images(conditional, config, 3, style_of=0, fit="mixture")
+
+
+@pytest.mark.parametrize("way", ["prior", "fitted", "style"])
+def test_many_images_are_decoded_in_parts_and_are_those_of_one_pass(conditional, monkeypatch, way):
+    labels = torch.arange(23) % conditional.context
+    ways = {
+        "prior": lambda: decoding.sample_prior(conditional, labels, 0),
+        "fitted": lambda: decoding.sample_fitted(conditional, labels, 0, bars(60), 1),
+        "style": lambda: decoding.sample_style(conditional, labels, 0, bars(8), 3),
+    }
+    whole = ways[way]()
+    sizes = []
+    decode = conditional.decode
+
+    def counted(z, c):
+        sizes.append(len(z))
+        return decode(z, c)
+
+    monkeypatch.setattr(conditional, "decode", counted)
+    monkeypatch.setattr(decoding, "DECODED_AT_ONCE", 10)
+    parts = ways[way]()
+    assert sizes == [10, 13]
+    torch.testing.assert_close(parts, whole)

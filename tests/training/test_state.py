@@ -9,7 +9,8 @@ from tests.builders import build
 from tests.conftest import bars
 from tests.runs import assert_same_tensors
 from tests.training.test_loop import CONFIG, TEST, TRAIN
-from vaecli.system.errors import ConfigError
+from vaecli.system import machine
+from vaecli.system.errors import ConfigError, ResourceError
 from vaecli.training.epoch import Epoch
 from vaecli.training.loop import Step, fit
 from vaecli.training.state import start
@@ -126,3 +127,25 @@ def test_compiled_training_is_the_same_training():
         assert steps == 12
     for name, tensor in plain.tensors().items():
         torch.testing.assert_close(compiled.tensors()[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "copies"),
+    [("adam", 4), ("sgd", 3)],  # weights, gradients, and the averages of the optimizer
+)
+def test_a_model_that_does_not_fit_in_memory_is_refused_before_it_is_built(
+    monkeypatch, optimizer, copies
+):
+    config = replace(CONFIG, optimizer=optimizer)
+    needed = copies * 4 * start(config, TRAIN).parameters
+    monkeypatch.setattr(machine, "available_memory", lambda: needed + 4)  # Adam counts its steps
+    start(config, TRAIN)
+    monkeypatch.setattr(machine, "available_memory", lambda: needed - 1)
+    with pytest.raises(ResourceError, match="Training a model of this width"):
+        start(config, TRAIN)
+
+
+def test_the_size_of_a_model_is_found_without_its_memory():
+    """A model of this size would be killed, and not refused."""
+    with pytest.raises(ResourceError, match="MB are left"):
+        start(replace(CONFIG, latent_dim=2**31 - 1), TRAIN)

@@ -26,8 +26,9 @@ def load(config: Config) -> Splits:
         DataError: A file is missing or damaged, or training and test images differ in size.
         ConfigError: There are fewer images or labels than the configuration asks for.
     """
-    train_pixels, train_labels = _read(config, "train")
+    # The test file is the smaller one: damage to it is found before the training file is read.
     test_pixels, test_labels = _read(config, "test")
+    train_pixels, train_labels = _read(config, "train")
     train_shape = tuple(train_pixels.shape[1:])
     test_shape = tuple(test_pixels.shape[1:])
     if train_shape != test_shape:

@@ -16,6 +16,9 @@ from .batches import batches, evaluation_mode, require_finite
 from .embeddings import embed
 from .latent_density import COMPONENTS, fit_density
 
+# Latents; the last part has up to twice as many. The hidden layers of more may not fit in memory.
+DECODED_AT_ONCE = 4096
+
 
 def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, int | None]:
     """The label of every image to sample, and the number of images per row.
@@ -98,7 +101,7 @@ def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         c = _context(model, labels)
         z = require_finite(model.sample_latent(len(labels), c), "latents of the prior")
-        return require_finite(model.decode(z, c), "pixels")
+        return _decode(model, z, c)
 
 
 def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, components: int) -> Tensor:
@@ -117,7 +120,7 @@ def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, componen
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         density = fit_density(embed(model, train).mean, components)
         z = density.sample((len(labels),)).to(model.device)
-        return require_finite(model.decode(z, _context(model, labels)), "pixels")
+        return _decode(model, z, _context(model, labels))
 
 
 def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: int) -> Tensor:
@@ -143,7 +146,22 @@ def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: i
     with random_stream(model.device, seed, "samples"), evaluation_mode(model):
         [(x, c)] = batches(images.subset(slice(index, index + 1)), model.device)
         z = require_finite(model.embed(x, c), "latents").expand(len(labels), -1)
-        return require_finite(model.decode(z, _context(model, labels)), "pixels")
+        return _decode(model, z, _context(model, labels))
+
+
+def _decode(model: VAE, z: Tensor, c: Tensor | None) -> Tensor:
+    """Pixel means, shape `(n, C, H, W)`, of latents z, shape `(n, D)`, decoded in parts.
+
+    No part is small: torch rounds the product of a few rows differently from that of many.
+
+    Raises:
+        NotFiniteError: The model overflows.
+    """
+    pixels = []
+    starts = range(0, max(1, len(z) - DECODED_AT_ONCE + 1), DECODED_AT_ONCE)
+    for start, end in zip(starts, [*starts[1:], len(z)], strict=True):
+        pixels.append(model.decode(z[start:end], None if c is None else c[start:end]))
+    return require_finite(pixels[0] if len(pixels) == 1 else torch.cat(pixels), "pixels")
 
 
 def _context(model: VAE, labels: Tensor) -> Tensor | None:

@@ -37,7 +37,7 @@ def grid(x: Tensor, columns: int | None = None) -> Image.Image:
     if columns is None:
         columns = count if count <= MAX_SINGLE_ROW else math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
-    pixels = x.detach().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+    pixels = x.detach().cpu().clamp(0, 1).mul_(255).round_().to(torch.uint8)
     # Pad every image on the right and below, and fill the last row with empty cells.
     padding = (0, PADDING, 0, PADDING, 0, 0, 0, rows * columns - count)
     cells = pad(pixels, padding, value=PADDING_GREY)

@@ -38,8 +38,12 @@ def _copy_weights(path: Path, writer: RunWriter, state: State, epoch: int) -> bo
     """Copy the weights of an epoch to the best checkpoint, if the file at `path` holds them."""
     with suppress(RunError):
         tensors, header = checkpoint.load(path)
-        weights = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
-        expected = {name: t for name, t in state.tensors().items() if name.startswith("model.")}
+        weights = {
+            name: tensor for name, tensor in tensors.items() if name.startswith(names.WEIGHTS)
+        }
+        expected = {
+            name: t for name, t in state.tensors().items() if name.startswith(names.WEIGHTS)
+        }
         checkpoint.check_shapes(expected, weights, path)
         if header["history"] == [asdict(each) for each in state.history[:epoch]]:
             checkpoint.save(writer.folder / names.BEST, weights, header)

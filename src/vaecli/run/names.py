@@ -44,3 +44,6 @@ FOLDERS = (CHECKPOINTS, EPOCHS)
 BEFORE_TRAINING = (LOG, LOSSES, DATA_PICTURE, CONFIG, RECORD)
 # Further files that vaecli writes, as a regular expression.
 PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]{8}"
+
+# Prefixes of the tensors that evaluation reads; the best checkpoint holds no others.
+WEIGHTS = ("model.", "objective.")

@@ -109,7 +109,7 @@ class Run:
         Raises:
             RunError: It cannot be read.
         """
-        return not all(name.startswith("model.") for name in self.contents[0])
+        return not all(name.startswith(names.WEIGHTS) for name in self.contents[0])
 
     def history(self) -> list[Epoch]:
         """The finished epochs; none before there is a checkpoint."""
@@ -167,6 +167,11 @@ class Run:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
         weights = {group: _named(tensors, group) for group in groups}
         for group, outline in zip(groups, outlines, strict=False):
+            if group == "objective" and outline.state_dict() and not weights[group]:
+                raise RunError(
+                    f"{self.checkpoint} has no weights of the objective {config.objective.name}, "
+                    "which an older vaecli left out: use --checkpoint last."
+                )
             check_shapes(outline.state_dict(), weights[group], self.checkpoint)
         model, objective = build(config, header.shape, header.classes)
         for group, part in zip(groups, (model, objective), strict=False):

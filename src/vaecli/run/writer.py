@@ -126,7 +126,7 @@ class RunWriter:
         if state.batch == 0:
             best = best_epoch(state.history, state.objective.monitor)
             if best and best.number == done:
-                self._write_checkpoint(names.BEST, state, prefix="model.")
+                self._write_checkpoint(names.BEST, state, names.WEIGHTS)
             every = state.config.save_every
             if every and done % every == 0:
                 self._write_checkpoint(names.EPOCH_CHECKPOINT.format(done), state)
@@ -167,8 +167,8 @@ class RunWriter:
         table = history.encode(rows)
         files.write_atomic(self.folder / names.LOSSES, table)
 
-    def _write_checkpoint(self, name: str, state: State, prefix: str = "") -> None:
-        """Write the tensors whose names begin with `prefix`, under a header."""
+    def _write_checkpoint(self, name: str, state: State, prefixes: tuple[str, ...] = ("",)) -> None:
+        """Write the tensors whose names begin with one of `prefixes`, under a header."""
         header = {
             "vaecli": __version__,
             "config": to_json(state.config),
@@ -177,7 +177,7 @@ class RunWriter:
             "history": [asdict(epoch) for epoch in state.history],
             "position": state.position(),
         }
-        tensors = {key: tensor for key, tensor in state.tensors().items() if key.startswith(prefix)}
+        tensors = {k: tensor for k, tensor in state.tensors().items() if k.startswith(prefixes)}
         checkpoint.save(self.folder / name, tensors, header)
 
 

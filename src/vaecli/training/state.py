@@ -15,6 +15,7 @@ from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import LossTerms, Objective
 from ..parts.optimizers import Optimizer
+from ..system import machine
 from ..system.devices import select_device
 from .epoch import Epoch
 from .schedules import lr_multiplier
@@ -144,6 +145,7 @@ def start(config: Config, train: Images) -> State:
     Raises:
         ConfigError: A part or an option is unknown, the parts do not fit each other or the images,
             or the device is missing.
+        ResourceError: The model does not fit in memory.
     """
     return start_resolved(build.resolve(config), train)
 
@@ -153,7 +155,9 @@ def start_resolved(config: Config, train: Images) -> State:
 
     Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
+        ResourceError: The model does not fit in memory.
     """
+    _require_memory(config, train)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     device = select_device(config.device)
     model = model.to(device)
@@ -167,3 +171,16 @@ def start_resolved(config: Config, train: Images) -> State:
         optimizer=build.make_optimizer(config, model, objective),
         compile=config.compile and objective.compiles,
     )
+
+
+def _require_memory(config: Config, train: Images) -> None:
+    """Raise a `ResourceError` if the weights cannot fit in memory, before any are allocated.
+
+    Linux promises more memory than there is, and kills the process that uses it.
+    """
+    with torch.device("meta"):  # shapes only
+        parts = build.build(config, train.shape, train.classes, images=len(train))
+        optimizer = build.make_optimizer(config, *parts)
+    tensors = [*optimizer.parameters, *optimizer.parameters, *optimizer.state().values()]
+    size = sum(tensor.nbytes for tensor in tensors)
+    machine.require_memory(size, "Training a model of this width and latent_dim")
