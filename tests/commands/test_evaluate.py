@@ -199,5 +199,8 @@ def test_the_best_checkpoint_holds_the_networks_of_the_objective(cli, digits, tm
     old = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
     checkpoint.save(best, old, header)
     done = cli("evaluate", "-r", tmp_path / "run")
-    assert done.status == 4
-    assert "use --checkpoint last" in done.err
+    if objective == "factor":  # its discriminator is for training only
+        assert (done.status, done.err) == (0, "")
+    else:
+        assert done.status == 4
+        assert "use --checkpoint last" in done.err

@@ -143,7 +143,10 @@ class Run:
         return self._restore("model")[0]
 
     def parts(self) -> tuple["VAE", "Objective"]:
-        """The trained model and its objective, as `model`: an objective may have a classifier.
+        """The trained model, as `model`, and its objective.
+
+        An objective that infers the label, with a classifier, has its trained weights. Evaluation
+        does not need those of others, which best checkpoints of older versions lack.
 
         Raises:
             RunError: As for `model`.
@@ -165,6 +168,8 @@ class Run:
                 outlines = build(config, header.shape, header.classes)
         except (ConfigError, RuntimeError) as error:
             raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
+        if not outlines[1].infers_label:
+            groups = ("model",)
         weights = {group: _named(tensors, group) for group in groups}
         for group, outline in zip(groups, outlines, strict=False):
             if group == "objective" and outline.state_dict() and not weights[group]:
