@@ -3,11 +3,11 @@
     python -m tests.benchmarks.mutants [--list FILE] [--log FILE] [--workers 2] [--only TEXT]
 
 A mutant is one replaced piece of text in one module; the list stands in mutants.json, as
-`{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. For each mutant the tests of the
-changed module run first, then those of its folder, then the whole quick suite, each up to the first
-failure. A mutant whose tests all pass has survived. Prints a line for each mutant and the share
-killed; --log keeps the results, and a second call with the same log goes on where the first one
-stopped.
+`{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. First each mutant meets the tests of
+the changed module and those of its folder, then each that is left meets the whole quick suite, up
+to the first failure. A mutant whose tests all pass has survived. Prints a line for each mutant and
+the share killed; --log keeps the results, and a second call with the same log goes on where the
+first one stopped.
 """
 
 import argparse
@@ -33,14 +33,13 @@ NOT_COPIED = (".git", "runs", ".hypothesis", ".*_cache", "__pycache__")
 Mutant = dict[str, str]
 
 
-def test_stages(file: str) -> Iterator[list[str]]:
-    """Arguments of pytest for a changed module, from the nearest tests to all of them."""
+def near_tests(file: str) -> Iterator[list[str]]:
+    """Arguments of pytest for a changed module: its own tests, then those of its folder."""
     path = Path(file)
     if (PROJECT / "tests" / path.parent / f"test_{path.name}").exists():
         yield [f"tests/{path.parent}/test_{path.name}"]
     if (PROJECT / "tests" / path.parent).is_dir() and path.parent != Path():
         yield [f"tests/{path.parent}"]
-    yield []
 
 
 def run_tests(project: Path, arguments: list[str]) -> str | None:
@@ -76,10 +75,10 @@ def broken(project: Path, mutant: Mutant) -> Iterator[None]:
         path.write_text(source)
 
 
-def try_mutant(project: Path, mutant: Mutant) -> str | None:
-    """The test that notices a mutant; None if none does."""
+def try_mutant(project: Path, mutant: Mutant, everything: bool) -> str | None:
+    """The test that notices a mutant, among all or only those near to it; None if none does."""
     with broken(project, mutant):
-        for arguments in test_stages(mutant["file"]):
+        for arguments in [[]] if everything else near_tests(mutant["file"]):
             if failure := run_tests(project, arguments):
                 return failure
     return None
@@ -97,7 +96,9 @@ def check_list(mutants: list[Mutant]) -> None:
             sys.exit(f"{mutant['file']}: {mutant['old']!r} occurs {count} times")
 
 
-def try_all(mutants: list[Mutant], workers: int) -> Iterator[tuple[Mutant, str | None, float]]:
+def try_all(
+    mutants: list[Mutant], workers: int, everything: bool
+) -> Iterator[tuple[Mutant, str | None, float]]:
     """Every mutant with the test that notices it and the seconds that it took."""
     projects: Queue[Path] = Queue()
 
@@ -105,7 +106,8 @@ def try_all(mutants: list[Mutant], workers: int) -> Iterator[tuple[Mutant, str |
         project = projects.get()
         began = time.monotonic()
         try:
-            return mutant, try_mutant(project, mutant), time.monotonic() - began
+            failure = try_mutant(project, mutant, everything)
+            return mutant, failure, time.monotonic() - began
         finally:
             projects.put(project)
 
@@ -132,12 +134,17 @@ def main() -> None:
         results = [json.loads(line) for line in chosen.log.read_text().splitlines()]
     known = {identity(result) for result in results}
     left = [mutant for mutant in mutants if identity(mutant) not in known]
-    for mutant, failure, seconds in try_all(left, chosen.workers):
-        results.append({**mutant, "failure": failure})
-        if chosen.log:
-            with chosen.log.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
-        print(f"{mutant['file']:32} {seconds:5.0f} s  {failure or 'SURVIVED'}", flush=True)
+    for everything in (False, True):
+        tried = list(left)
+        for mutant, failure, seconds in try_all(tried, chosen.workers, everything):
+            if failure is None and not everything:
+                continue
+            left.remove(mutant)
+            results.append({**mutant, "failure": failure})
+            if chosen.log:
+                with chosen.log.open("a") as file:
+                    file.write(json.dumps(results[-1]) + "\n")
+            print(f"{mutant['file']:32} {seconds:5.0f} s  {failure or 'SURVIVED'}", flush=True)
     survivors = [result for result in results if result["failure"] is None]
     for mutant in survivors:
         print(f"\nsurvived in {mutant['file']}:\n- {mutant['old']}\n+ {mutant['new']}")

@@ -129,11 +129,19 @@ def test_the_parts_of_a_run_are_those_that_were_trained(tmp_path):
     runs.assert_same_tensors(objective.state_dict(), state.objective.state_dict())
 
 
-def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(run_dir):
-    tensors, header = checkpoint.load(run_dir / names.CHECKPOINT)
+def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(tmp_path):
+    train = bars(40)
+    parts = {"objective": "m2", "network": "mlp:width=8,depth=1"}
+    config = vaecli.Config(**parts, conditional=True, labels=20, epochs=1)
+    state = start(config, train)
+    list(fit(state, train, train))
+    folder = tmp_path / "run"
+    with RunWriter(make_run(state.config, folder)) as writer:
+        writer.save(state)
+    tensors, header = checkpoint.load(folder / names.CHECKPOINT)
     tensors["objective.classifier"] = torch.zeros(2)
-    checkpoint.save(run_dir / names.CHECKPOINT, tensors, header)
-    run = vaecli.open(run_dir)
+    checkpoint.save(folder / names.CHECKPOINT, tensors, header)
+    run = vaecli.open(folder)
     assert not run.model().training
     with pytest.raises(RunError, match=r"classifier: expected nothing, found \(2,\)"):
         run.parts()
