@@ -16,7 +16,7 @@ from vaecli.run.create import make_run, new_run, planned_run
 from vaecli.run.directory import is_blank
 from vaecli.run.find import latest_run, open_run, runs_newest_first
 from vaecli.run.lock import run_lock
-from vaecli.run.replace import RestoredWarning, find_aside, recover, recover_all
+from vaecli.run.replace import NotRestoredWarning, RestoredWarning, find_aside, recover, recover_all
 from vaecli.system.errors import ConfigError, RunError
 
 OLD = b"weights of the old run"
@@ -168,6 +168,41 @@ def test_all_runs_of_a_folder_are_given_back(lost, tmp_path):
         recover_all(tmp_path)
     assert (lost / names.CHECKPOINT).read_bytes() == OLD
     recover_all(tmp_path / "missing")
+
+
+@pytest.fixture
+def stuck(old):
+    """A run that was set aside, and cannot be put back: its place has another file."""
+    aside = old.rename(old.with_name(".run-replaced-12345678"))
+    old.mkdir()
+    (old / "notes.txt").write_text("kept")
+    return aside
+
+
+def test_a_run_that_cannot_be_put_back_is_named_with_its_place(old, stuck):
+    reason = "run is not empty. Move one of the two elsewhere"
+    with pytest.raises(ConfigError, match=f"Cannot put .*{stuck.name} back to .*: .*{reason}"):
+        recover(old)
+    assert (stuck / names.CHECKPOINT).read_bytes() == OLD
+    assert contents(old) == {old / "notes.txt": b"kept"}
+
+
+def test_a_run_that_cannot_be_put_back_blocks_no_other(stuck, tmp_path, monkeypatch):
+    other = make_run(Config(), tmp_path / "other")
+    other.checkpoint.write_bytes(NEW)
+    with pytest.warns(NotRestoredWarning, match="Cannot put"):
+        assert latest_run(tmp_path).folder == other.folder
+    root = tmp_path / "runs"
+    root.mkdir()
+    (tmp_path / "run").rename(root / "run")
+    stuck.rename(root / stuck.name)
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.warns(NotRestoredWarning, match="Cannot put"),
+        new_run(Config(preset="vae"), None, overwrite=False) as run,
+    ):
+        assert run.folder.name == "mnist-vae-1"
+    assert (root / stuck.name / names.CHECKPOINT).read_bytes() == OLD
 
 
 def test_a_run_that_was_half_deleted_never_comes_back(old):

@@ -27,8 +27,15 @@ RESTORED = (
 )
 
 
+CANNOT_RESTORE = "Cannot put {} back to {}, where --overwrite took it from: {}."
+
+
 class RestoredWarning(UserWarning):
     """A run that an interrupted process had set aside is back in its place."""
+
+
+class NotRestoredWarning(UserWarning):
+    """A run that an interrupted process had set aside cannot be put back in its place."""
 
 
 @contextmanager
@@ -84,14 +91,14 @@ def settle(target: Path, aside: Path) -> bool:
     try:
         if target.is_dir():
             with run_lock(target):
+                if not directory.is_blank(target):
+                    reason = f"{target} is not empty. Move one of the two elsewhere"
+                    raise ConfigError(CANNOT_RESTORE.format(aside, target, reason))
                 directory.clear(target)
             target.rmdir()
         aside.rename(target)
     except OSError as error:
-        raise ConfigError(
-            f"Cannot put {aside} back to {target}, where --overwrite took it from: "
-            f"{error.strerror}."
-        ) from error
+        raise ConfigError(CANNOT_RESTORE.format(aside, target, error.strerror)) from error
     return True
 
 
@@ -130,10 +137,16 @@ def recover(folder: Path) -> None:
 
 
 def recover_all(root: Path) -> None:
-    """As `recover`, for every run in the folder `root`."""
+    """As `recover`, for every run in the folder `root`.
+
+    A run that cannot be put back is reported by a warning, so that the others remain usable.
+    """
     found = [_ASIDE_OR_REMOVED.fullmatch(name) for name in _names_in(root)]
     for name in sorted({match[1] for match in found if match}):
-        recover(root / name)
+        try:
+            recover(root / name)
+        except ConfigError as error:
+            warn_caller(str(error), NotRestoredWarning)
 
 
 def is_aside(folder: Path) -> bool:
