@@ -79,7 +79,7 @@ def test_the_version_is_printed(cli):
         (["train", "--data", "cifar"], 2, "Unknown data set 'cifar'"),
         (["train", "--overwrite"], 2, "--overwrite needs --run-dir"),
         (["train", "--overwrite", "--dry-run"], 2, "--overwrite needs --run-dir"),
-        (["train", "--data-dir", "nowhere"], 3, "nowhere has no file train-images"),
+        (["train", "--data-dir", "nowhere"], 3, "nowhere has no file t10k-images"),
         (["train", "--run-dir", "bad\udcff"], 2, "is not UTF-8 text"),
         (["sample"], 4, "Make one with: vaecli train"),
         *[([command, "-r", "nowhere"], 4, "nowhere does not exist") for command in READERS],

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,15 @@ def test_a_run_directory_may_be_reached_through_a_link(cli, digits, tmp_path):
     assert cli(*arguments(digits, link, "-q", "--epochs", 1)) == (0, f"{link}\n", "")
     assert cli("train", "-q", "--resume", link, "--epochs", 2) == (0, f"{link}\n", "")
     assert len(losses(tmp_path / "disk")) == 2
+
+
+@posix
+def test_a_current_folder_that_was_deleted_is_said(tmp_path):
+    """torch, where it is loaded, ends the process with a message about one of its own files."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = 'cd "$1"; rmdir "$1"; exec "$2" -m vaecli parts'
+    arguments = ["bash", "-c", command, "bash", str(folder), sys.executable]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    said = "Error: The current folder no longer exists: change to another one.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

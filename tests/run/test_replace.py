@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import posix
-from tests.runs import contents, record
+from tests.runs import contents, record, set_record
 from vaecli.config.config import Config
 from vaecli.run import names, replace
 from vaecli.run.create import make_run, new_run, planned_run
@@ -203,6 +203,19 @@ def test_a_run_that_cannot_be_put_back_blocks_no_other(stuck, tmp_path, monkeypa
     ):
         assert run.folder.name == "mnist-vae-1"
     assert (root / stuck.name / names.CHECKPOINT).read_bytes() == OLD
+
+
+@pytest.mark.parametrize("digits", ["00000000", "ffffffff"])
+def test_of_two_runs_in_waiting_the_last_one_comes_back(old, tmp_path, digits):
+    """The first stays if its deletion fails after the second one has replaced it."""
+    make_run(Config(), tmp_path / "first").checkpoint.write_bytes(NEW)
+    set_record(tmp_path / "first", started="2020-01-01T00:00:00Z")
+    (tmp_path / "first").rename(tmp_path / f".run-replaced-{digits}")
+    old.rename(tmp_path / ".run-replaced-88888888")
+    with pytest.warns(RestoredWarning):
+        recover(old)
+    assert (old / names.CHECKPOINT).read_bytes() == OLD
+    assert beside(old) == ["run"]
 
 
 def test_a_run_that_was_half_deleted_never_comes_back(old):

@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -72,6 +73,7 @@ def run() -> None:
     _show_warnings()
     try:
         _refuse_broken_text()
+        _refuse_lost_folder()
         refuse_broken_request(os.environ)
         status = app(standalone_mode=False, prog_name="vaecli")
         if sys.stdout is not None:
@@ -101,3 +103,11 @@ def _refuse_broken_text() -> None:
             text.encode()
         except UnicodeEncodeError:
             raise ConfigError(f"{text!r} is not UTF-8 text.") from None
+
+
+def _refuse_lost_folder() -> None:
+    """Raise if the current folder was deleted: torch would end the process with its own message."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("The current folder no longer exists: change to another one.") from None

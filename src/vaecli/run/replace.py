@@ -17,6 +17,7 @@ from ..system.errors import ConfigError, RunError
 from ..system.renamed import warn_caller
 from . import directory, names
 from .lock import RunIsLocked, holder, run_lock
+from .record import read_record
 
 NO_RUN_TO_REPLACE = "--overwrite needs --run-dir, the run to replace."
 ASIDE = ".{}-replaced-{}"  # a run that waits, by its name and eight hexadecimal digits
@@ -129,11 +130,20 @@ def recover(folder: Path) -> None:
     target = real_path(folder)
     for removed in find_aside(target, REMOVED):
         shutil.rmtree(removed, ignore_errors=True)
-    for aside in find_aside(target):
+    # Of two, the one that started last replaced the other, whose deletion failed.
+    for aside in sorted(find_aside(target), key=_started, reverse=True):
         with suppress(RunIsLocked), run_lock(aside, run=folder):
             if settle(target, aside):
                 (target / names.LOCK).unlink(missing_ok=True)
                 warn_caller(RESTORED.format(folder), RestoredWarning)
+
+
+def _started(folder: Path) -> float:
+    """When the run in a folder started, in seconds; 0 if that cannot be read."""
+    try:
+        return read_record(folder).started.timestamp()
+    except RunError:
+        return 0.0
 
 
 def recover_all(root: Path) -> None:
