@@ -318,6 +318,9 @@ def test_a_start_that_saved_nothing_is_blank_and_a_trained_run_is_not(old, tmp_p
     assert record(old)["epochs_done"] == 0
     (old / names.CHECKPOINT).unlink()
     assert is_blank(old)
+    set_record(old, epochs_done=1)  # its checkpoint is lost
+    assert not is_blank(old)
+    set_record(old, epochs_done=0)
     (old / names.SAMPLES).write_bytes(b"")
     assert not is_blank(old)
 
