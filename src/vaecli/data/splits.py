@@ -111,7 +111,7 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
         images = used.random_part(count, seed)
         warnings.append(
             f"These are {count:,} of {len(used):,} {split} images, chosen at random by the seed: "
-            "their numbers differ a little from those of all."
+            "their numbers differ from those of all."
         )
     return Part(images, of, warnings)
 

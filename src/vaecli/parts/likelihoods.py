@@ -20,7 +20,7 @@ MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # smallest scale of a density: 
 MIN_LOGISTIC_SCALE = 1 / 4096
 
 BINARIZED_PIXELS = {  # by the value of --binarize
-    "dynamic": "pixels drawn black or white by their brightness, in evaluation once for each seed",
+    "dynamic": "randomly binarized pixels (in evaluation drawn once per seed)",
     "threshold": "pixels that are white if brighter than half, else black",
 }
 
