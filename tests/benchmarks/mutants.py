@@ -4,7 +4,7 @@
 
 A mutant is one replaced piece of text in one module; the list stands in mutants.json, as
 `{"file": "run/lock.py", "old": ..., "new": ..., "why": ...}`. First each mutant meets the tests of
-the changed module and those of its folder, then each that is left meets the whole quick suite, up
+the changed module and those of its room, then each that is left meets the whole quick suite, up
 to the first failure. A mutant whose tests all pass has survived. Prints a line for each mutant and
 the share killed; --log keeps the results, and a second call with the same log goes on where the
 first one stopped.
@@ -34,12 +34,14 @@ Mutant = dict[str, str]
 
 
 def near_tests(file: str) -> Iterator[list[str]]:
-    """Arguments of pytest for a changed module: its own tests, then those of its folder."""
+    """Arguments of pytest for a changed module: its own tests, then those of its room."""
     path = Path(file)
-    if (PROJECT / "tests" / path.parent / f"test_{path.name}").exists():
-        yield [f"tests/{path.parent}/test_{path.name}"]
-    if (PROJECT / "tests" / path.parent).is_dir() and path.parent != Path():
-        yield [f"tests/{path.parent}"]
+    tests = PROJECT / "tests"
+    for folder, name in ((path.parent, path.stem), (path.parent.parent, path.parent.name)):
+        if (tests / folder / f"test_{name}.py").exists():
+            yield [f"tests/{folder}/test_{name}.py"]
+    if (tests / path.parts[0]).is_dir():
+        yield [f"tests/{path.parts[0]}"]
 
 
 def run_tests(project: Path, arguments: list[str]) -> str | None:
@@ -132,6 +134,8 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     if chosen.log and chosen.log.exists():
         results = [json.loads(line) for line in chosen.log.read_text().splitlines()]
+    if failure := run_tests(PROJECT, []):
+        sys.exit(f"the tests fail without a mutant: {failure}")
     known = {identity(result) for result in results}
     left = [mutant for mutant in mutants if identity(mutant) not in known]
     for everything in (False, True):
