@@ -13,6 +13,7 @@ from tests.conftest import bars
 from vaecli.config.config import Config, to_json
 from vaecli.run import checkpoint, names
 from vaecli.run.create import make_run
+from vaecli.run.directory import foreign_names
 from vaecli.run.run import Run
 from vaecli.run.writer import RunWriter
 from vaecli.system.errors import RunError
@@ -145,3 +146,23 @@ def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(tmp_path):
     assert not run.model().training
     with pytest.raises(RunError, match=r"classifier: expected nothing, found \(2,\)"):
         run.parts()
+
+
+def test_one_epoch_is_enough_to_know_that_a_checkpoint_is_lost(run_dir):
+    (run_dir / names.CHECKPOINT).unlink()
+    runs.set_record(run_dir, epochs_done=1)
+    with pytest.raises(RunError, match=r"is missing, though run\.json counts 1 finished"):
+        vaecli.open(run_dir, "last").has_checkpoint()
+    runs.set_record(run_dir, epochs_done=0)
+    assert not vaecli.open(run_dir, "last").has_checkpoint()
+
+
+def test_after_epoch_9999_comes_epoch_10000(run_dir):
+    """Their names would be sorted the other way round; both are files of a run."""
+    for number in (1, 9999, 10_000):
+        (run_dir / names.EPOCH_CHECKPOINT.format(number)).write_bytes(b"")
+        (run_dir / names.EPOCH_SAMPLES.format(number)).write_bytes(b"")
+    assert foreign_names(run_dir) == []
+    (run_dir / names.CHECKPOINT).write_bytes(b"damaged")
+    with pytest.raises(RunError, match=r"Use \S*epoch-10000\.safetensors;"):
+        vaecli.open(run_dir, "last").model()
