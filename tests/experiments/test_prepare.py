@@ -149,6 +149,9 @@ def test_images_that_do_not_fit_in_memory_are_not_read(tmp_path, monkeypatch):
     with pytest.raises(ResourceError, match=r"train-images-idx3-ubyte\.gz needs 0 MB of memory"):
         start(options(data), tmp_path / "run")
     monkeypatch.setattr(machine, "available_memory", lambda: 96 * 64)
+    with pytest.raises(ResourceError, match="Training a model of this width and latent_dim needs"):
+        start(options(data), tmp_path / "run")
+    monkeypatch.setattr(machine, "available_memory", lambda: 1_000_000)
     state, _ = start(options(data), tmp_path / "run")
     assert state.shape == (1, 8, 8)
 
