@@ -15,7 +15,7 @@ from vaecli.run import checkpoint, names
 
 PART = (
     "Warning: These are 30 of 40 test images, chosen at random by the seed: their numbers differ "
-    "a little from those of all.\n"
+    "from those of all.\n"
 )
 DESCRIPTION = ["split", "images", "of", "seed", "protocol", "quantity"]
 BOUND = ["distortion", "rate", "negative_elbo"]
