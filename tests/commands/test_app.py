@@ -83,6 +83,7 @@ def test_the_version_is_printed(cli):
         (["train", "--run-dir", "bad\udcff"], 2, "is not UTF-8 text"),
         (["sample"], 4, "Make one with: vaecli train"),
         *[([command, "-r", "nowhere"], 4, "nowhere does not exist") for command in READERS],
+        (["parts", ""], 2, "Unknown preset or part ''"),
         (["parts", "gausian"], 2, "Did you mean 'gaussian'?"),
     ],
 )

@@ -21,6 +21,7 @@ from vaecli.system.errors import ConfigError
 def test_the_defaults_are_the_recipe_of_the_report():
     c = Config()
     assert (c.epochs, c.batch_size, c.lr, c.latent_dim, c.data) == (50, 128, 1e-3, 20, "mnist")
+    assert (c.on_nan, c.lr_schedule, c.lr_warmup) == ("stop", "constant", 0.0)
     assert str(c.network) == "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     names = [getattr(c, kind).name for kind in PART_KINDS]
     assert names == ["gaussian", "normal", "bernoulli", "elbo", "mlp", "adam"]
@@ -58,6 +59,7 @@ def test_a_part_is_given_as_text_or_as_a_spec():
         ("lr", -1.0, "lr=-1.0: should be greater than 0."),
         ("lr", float("inf"), "lr=inf: should be a finite number."),
         ("lr", float("nan"), "lr=nan: should be a finite number."),
+        ("lr_warmup", 1.0, "lr_warmup=1.0: should be less than 1."),
         ("seed", -1, "seed=-1: should be greater than or equal to 0."),
         ("seed", 2**64, f"seed={2**64}: should be less than {2**64}."),
         ("train_images", 0, "train_images=0: should be greater than or equal to 1."),

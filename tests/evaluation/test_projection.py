@@ -54,3 +54,13 @@ def test_equal_latents_are_all_at_the_origin(count, recwarn):
     assert points.tolist() == [[0, 0]] * count
     assert names[0] == "principal component 1 (0.0 % of variance)"
     assert len(recwarn) == 0
+
+
+def test_a_latent_that_never_varies_does_not_hide_the_others():
+    random = np.random.default_rng(0)
+    z = np.column_stack([random.normal(size=(50, 2)), np.full(50, 7.0)]).astype(np.float32)
+    points, _ = project_to_plane(z)
+    distances = np.linalg.norm(z[:, None] - z, axis=-1)
+    np.testing.assert_allclose(
+        np.linalg.norm(points[:, None] - points, axis=-1), distances, atol=1e-5
+    )

@@ -440,3 +440,10 @@ def test_a_conditional_prior_is_fitted_to_the_latents_of_its_class(spec):
     mean, log_var = model.prior.head(C).chunk(2, dim=-1)
     wanted = torch.autograd.grad(-normal(z, mean, log_var).mean(), [*model.prior.parameters()])
     torch.testing.assert_close(found, wanted)
+
+
+def test_what_is_no_number_of_nats_is_not_called_one():
+    squares = ("mmd", "sliced_wasserstein", "latent_l2", "decoder_penalty")
+    fractions = ("fooled_fraction", "classification_error")
+    for name, unit in METRIC_UNITS.items():
+        assert unit == ("" if name in squares else "fraction" if name in fractions else "nats")

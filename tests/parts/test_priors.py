@@ -317,3 +317,9 @@ def test_latents_and_densities_are_single_precision_also_in_bf16(name):
         assert z.dtype == torch.float32
         assert p.log_prob(z).dtype == torch.float32
         assert p.log_prob(z.clone()).dtype == torch.float32
+
+
+def test_the_components_of_a_mixture_begin_at_different_places():
+    """Equal ones would have equal gradients, and stay equal."""
+    prior = make_model("mixture:components=5").prior
+    assert len(prior.loc.unique(dim=0)) == 5

@@ -119,6 +119,7 @@ def test_safetensors_of_another_program_are_refused(tmp_path):
     ("header", "needed"),
     [
         ({"vaecli": "10.1", "readable_by": "9.9"}, "version 9.9 or later"),
+        ({"vaecli": "0.10.0"}, "version 0.10.0 or later"),
         ({"vaecli": "10.1"}, "version 10.1 or later"),  # the version that wrote it
         ({"vaecli": __version__}, "a newer version"),  # forged
         ({"vaecli": "10.1", "readable_by": __version__}, "a newer version"),
@@ -265,3 +266,13 @@ def test_a_checkpoint_that_is_replaced_while_it_is_read_is_the_old_one(
     assert torch.equal(tensors["a"], old["a"])
     assert header["number"] == 1
     assert not other.exists()
+
+
+def test_the_last_byte_of_a_large_tensor_counts(path):
+    large = {"a": torch.arange(100_000.0)}
+    checkpoint.save(path, large, {})
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1  # a bit of the last number
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="Checksum mismatch"):
+        checkpoint.load(path)

@@ -151,6 +151,7 @@ def test_a_false_value_anywhere_in_a_header_is_refused_or_can_be_used(trained, v
         ("history", [EPOCH | {"number": 2}]),
         ("history", [EPOCH, EPOCH]),
         ("history", [EPOCH | {"train": MEANS | {"rate": 1.7e308}}]),
+        ("history", [EPOCH | {"train": MEANS | {"rate": -1.7e308}}]),
         ("history", [EPOCH | {"train_seconds": 1.7e308}]),
         ("history", [EPOCH | {"test": {"loss": 1.0}}]),
         ("position", {"batch": 3, "seconds": 0.0, "names": [], "images": 96}),

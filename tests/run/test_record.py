@@ -89,3 +89,8 @@ def test_a_record_that_names_a_key_twice_is_refused(trained, tmp_path):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RunError, match="it names 'seed' twice"):
         read_record(tmp_path)
+
+
+def test_the_largest_seed_can_be_recorded(tmp_path):
+    write_record(tmp_path, new_record(2**64 - 1))
+    assert read_record(tmp_path).seed == 2**64 - 1

@@ -368,3 +368,9 @@ def test_what_is_no_file_of_a_start_is_not_taken_for_one(tmp_path, name):
     assert not is_blank(run)
     with pytest.raises(ConfigError, match="is not empty"):
         make_new(run, overwrite=False)
+
+
+def test_a_dot_in_the_name_of_a_run_is_a_dot(old, tmp_path):
+    other = old.rename(tmp_path / ".axb-replaced-01234567")
+    assert find_aside(tmp_path / "a.b") == []
+    assert find_aside(tmp_path / "axb") == [other]

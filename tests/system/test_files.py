@@ -161,3 +161,13 @@ def test_a_temporary_file_is_known_by_its_exact_name(tmp_path, monkeypatch):
     assert not files.is_temporary(tmp_path / ".tmp-00000000")
     assert not files.is_temporary(tmp_path / ".tmp-00000001")
     assert not files.is_temporary(tmp_path / ".tmp-00000002")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux only")
+def test_a_file_that_says_no_size_is_limited_too():
+    """As those of /proc, some of which have no end."""
+    path = Path("/proc/self/status")
+    assert path.stat().st_size == 0
+    assert files.read_file(path, 1_000_000).startswith(b"Name:")
+    with pytest.raises(OSError, match="it has more than 10 bytes"):
+        files.read_file(path, 10)
