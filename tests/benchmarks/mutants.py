@@ -54,13 +54,13 @@ def run_tests(project: Path, arguments: list[str]) -> str | None:
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *arguments]
     try:
         done = subprocess.run(
-            command, cwd=project, env=environment, capture_output=True, timeout=LONGEST, text=True
+            command, cwd=project, env=environment, capture_output=True, timeout=LONGEST
         )
     except subprocess.TimeoutExpired:
         return "timeout"
     if done.returncode == 0:
         return None
-    lines = done.stdout.splitlines()
+    lines = done.stdout.decode(errors="replace").splitlines()
     reasons = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     return reasons[0] if reasons else f"pytest ended with status {done.returncode}"
 
