@@ -262,6 +262,7 @@ def test_parameters_for_a_mean_give_this_mean(spec):
     likelihood, count = make(spec)
     image = torch.linspace(0, 1, 8).view(SHAPE)
     params = likelihood.params_for_mean(image)
+    assert params.isfinite().all()  # also where all images are black, or all white
     assert params.shape == (count * 2, 2, 2)
     mean = likelihood.pixel_distribution(*params.chunk(count)).mean
     torch.testing.assert_close(mean, image, atol=0.021, rtol=0)

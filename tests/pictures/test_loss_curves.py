@@ -175,3 +175,8 @@ def test_the_legend_has_the_whole_name_of_a_run_and_takes_no_part_of_it_for_a_fo
     plot_losses(dict.fromkeys(names, CURVES))
     assert list(legend_entries(figures[0])) == ["train", "test", names[0], "$x$", "a?b"]
     assert not any(text.get_parse_math() for text in figures[0].legends[0].get_texts())
+
+
+def test_a_text_of_a_plot_has_no_control_characters():
+    """An SVG must not hold them."""
+    assert style.printable("a\x1b[31mb\udcffc") == "a\\x1b[31mb?c"

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -145,3 +146,11 @@ def test_a_lock_that_is_no_file_is_refused(tmp_path, kind):
         with pytest.raises(ConfigError, match=r"\.lock is not an ordinary file: remove it\."):
             use(run)
     assert not victim.exists() or victim.read_text() == "precious"
+
+
+def test_the_error_names_the_run_as_the_caller_does(tmp_path):
+    """A run that was set aside is locked under another name than the user's."""
+    with run_lock(tmp_path):
+        for take in (require_free, lambda *names: run_lock(*names).__enter__()):
+            with pytest.raises(RunIsLocked, match=r"^my-run is being trained by process"):
+                take(tmp_path, Path("my-run"))

@@ -5,7 +5,7 @@ import torch
 
 import vaecli
 from tests.conftest import bars
-from vaecli.system.renamed import Renamed, RenamedWarning
+from vaecli.system.renamed import Renamed, RenamedWarning, warn_renamed
 
 
 class Example:
@@ -53,3 +53,9 @@ def test_the_public_classes_keep_their_old_names():
     draw = state.model.draw(images.pixels(slice(4)))
     with pytest.warns(RenamedWarning):
         assert draw.scores().keys() == draw.elbo_terms().keys()
+
+
+def test_a_warning_points_to_the_line_of_the_user():
+    with pytest.warns(RenamedWarning, match="text") as caught:
+        warn_renamed("text")
+    assert caught[0].filename == __file__

@@ -201,3 +201,4 @@ def test_a_value_of_a_config_file_is_not_shown_as_a_flag(capsys):
 
 def test_a_warning_is_one_line():
     assert format_warning("old is new", FutureWarning, "x.py", 3) == "Warning: old is new\n"
+    assert format_warning("a\x1b[2Jb", UserWarning, "x.py", 3) == "Warning: a\\x1b[2Jb\n"
