@@ -21,7 +21,7 @@ from vaecli.experiments.resume import (
     find_unfinished,
     make_plan,
 )
-from vaecli.run import names
+from vaecli.run import checkpoint, names
 from vaecli.run.create import make_run
 from vaecli.run.lock import run_lock
 from vaecli.run.replace import RestoredWarning
@@ -161,6 +161,17 @@ def test_the_weights_of_a_best_epoch_that_is_lost_are_missed_with_a_word(kept, t
         f"{tmp_path} no longer has the weights of the best of these epochs.",
     )
     runs.assert_same_tensors(runs.tensors(tmp_path / "new"), runs.tensors(kept))
+
+
+def test_best_weights_of_other_epochs_are_not_taken(kept, tmp_path):
+    run = shutil.copytree(kept, tmp_path / "run")
+    tensors, header = checkpoint.load(run / names.EPOCH_CHECKPOINT.format(4))
+    weights = {name: t for name, t in tensors.items() if name.startswith(names.WEIGHTS)}
+    checkpoint.save(run / names.BEST, weights, header)
+    (run / names.EPOCH_CHECKPOINT.format(2)).unlink()
+    source = run / names.EPOCH_CHECKPOINT.format(3)
+    training = run_training({}, tmp_path / "new", resume=str(source))
+    assert "no longer has the weights of the best" in training.notices[1][1]
 
 
 def test_a_new_run_may_change_the_same_options_as_a_resume(kept):

@@ -22,6 +22,7 @@ NAMES = {
 @pytest.fixture
 def nothing_is_removed(monkeypatch):
     """Fail instead of removing or renaming a folder of the machine that runs the tests."""
+    import matplotlib.font_manager  # noqa: F401  # makes folders of its own when it is imported
 
     def refuse(*arguments, **options):
         raise AssertionError(f"{arguments} would be gone")

@@ -84,6 +84,15 @@ def test_a_record_with_a_false_value_names_it(trained, tmp_path, changes):
         read_record(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["status", "argv", "versions", "seed", "started"])
+def test_a_record_that_lacks_a_value_names_it(trained, tmp_path, name):
+    values = record(trained)
+    del values[name]
+    (tmp_path / "run.json").write_text(json.dumps(values))
+    with pytest.raises(RunError, match=rf"run\.json is not written by vaecli: {name}: "):
+        read_record(tmp_path)
+
+
 def test_a_record_that_names_a_key_twice_is_refused(trained, tmp_path):
     text = (trained / "run.json").read_text().replace('"seed": 0', '"seed": 0, "seed": 1')
     (tmp_path / "run.json").write_text(text)
