@@ -110,7 +110,9 @@ def test_a_file_that_may_not_be_read_is_named(run_dir, monkeypatch, place, metho
         read(run)
 
 
-def test_the_parts_of_a_run_are_those_that_were_trained(tmp_path):
+@pytest.fixture
+def classifying(tmp_path):
+    """The directory of a run whose objective has a classifier, and its state."""
     train = bars(40).hide_labels(20, 0)
     config = Config(
         latent_dim=2,
@@ -124,21 +126,19 @@ def test_the_parts_of_a_run_are_those_that_were_trained(tmp_path):
     list(fit(state, train, train))
     with RunWriter(make_run(config, tmp_path / "run")) as writer:
         writer.save(state)
-    model, objective = vaecli.open(tmp_path / "run").parts()
+    return tmp_path / "run", state
+
+
+def test_the_parts_of_a_run_are_those_that_were_trained(classifying):
+    folder, state = classifying
+    model, objective = vaecli.open(folder).parts()
     assert (model.training, objective.training) == (False, False)
     runs.assert_same_tensors(model.state_dict(), state.model.state_dict())
     runs.assert_same_tensors(objective.state_dict(), state.objective.state_dict())
 
 
-def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(tmp_path):
-    train = bars(40)
-    parts = {"objective": "m2", "network": "mlp:width=8,depth=1"}
-    config = vaecli.Config(**parts, conditional=True, labels=20, epochs=1)
-    state = start(config, train)
-    list(fit(state, train, train))
-    folder = tmp_path / "run"
-    with RunWriter(make_run(state.config, folder)) as writer:
-        writer.save(state)
+def test_an_objective_that_does_not_fit_is_refused_where_it_is_read(classifying):
+    folder, _ = classifying
     tensors, header = checkpoint.load(folder / names.CHECKPOINT)
     tensors["objective.classifier"] = torch.zeros(2)
     checkpoint.save(folder / names.CHECKPOINT, tensors, header)

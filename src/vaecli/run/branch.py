@@ -38,14 +38,14 @@ def _copy_weights(path: Path, writer: RunWriter, state: State, epoch: int) -> bo
     """Copy the weights of an epoch to the best checkpoint, if the file at `path` holds them."""
     with suppress(RunError):
         tensors, header = checkpoint.load(path)
-        weights = {
-            name: tensor for name, tensor in tensors.items() if name.startswith(names.WEIGHTS)
-        }
-        expected = {
-            name: t for name, t in state.tensors().items() if name.startswith(names.WEIGHTS)
-        }
-        checkpoint.check_shapes(expected, weights, path)
+        weights = _only_weights(tensors)
+        checkpoint.check_shapes(_only_weights(state.tensors()), weights, path)
         if header["history"] == [asdict(each) for each in state.history[:epoch]]:
             checkpoint.save(writer.folder / names.BEST, weights, header)
             return True
     return False
+
+
+def _only_weights(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
+    """The tensors that a best checkpoint holds."""
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(names.WEIGHTS)}
