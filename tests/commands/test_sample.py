@@ -10,7 +10,7 @@ from PIL import Image
 import vaecli
 from tests.commands.pictures import grid, picture, tiles
 from tests.conftest import bars
-from vaecli.evaluation.latent_density import COMPONENTS, fit_density
+from vaecli.evaluation.decoding import fit_to_latents, sample_prior
 from vaecli.system.seeds import random_stream
 
 
@@ -182,7 +182,7 @@ def test_a_model_without_labels_says_so(cli, trained, tmp_path, options):
     assert "not conditional" in done.err
 
 
-@pytest.mark.parametrize("fit", ["gaussian", "mixture"])
+@pytest.mark.parametrize("fit", ["gaussian", "mixture:components=4"])
 def test_the_seed_decides_samples_of_a_fitted_density(cli, run_dir, tmp_path, fit):
     pictures = []
     for name, seed in (("1.png", 0), ("2.png", 0), ("3.png", 1)):
@@ -192,13 +192,26 @@ def test_the_seed_decides_samples_of_a_fitted_density(cli, run_dir, tmp_path, fi
     assert pictures[0] == pictures[1] != pictures[2]
 
 
-@pytest.mark.parametrize("fit", ["gaussian", "mixture"])
-def test_a_fitted_density_is_that_of_the_training_latents(cli, run_dir, tmp_path, fit):
-    out = tmp_path / "x.png"
-    cli("sample", "-r", run_dir, "--fit", fit, "-n", 9, "--seed", 3, "-o", out)
+def test_a_fitted_gaussian_is_that_of_the_training_latents(cli, run_dir, tmp_path):
+    """Its samples have the moments of the latents, which decide their pictures."""
     model = vaecli.open(run_dir).model()
-    z = model.embed(bars(96).pixels(slice(None))).numpy()
-    with random_stream(torch.device("cpu"), 3, "samples"):
-        density = fit_density(z, COMPONENTS[fit])
-        x = model.decode(density.sample((9,)))
-    assert np.abs(picture(out).astype(int) - grid(x)).max() <= 1
+    fitted = fit_to_latents(model, vaecli.open(run_dir).config, bars(96), "gaussian", 3)
+    out = tmp_path / "x.png"
+    cli("sample", "-r", run_dir, "--fit", "gaussian", "-n", 9, "--seed", 3, "-o", out)
+    x = sample_prior(fitted, torch.zeros(9, dtype=torch.long), 3)
+    assert (picture(out) == grid(x)).all()
+
+
+@pytest.mark.parametrize(
+    ("fit", "reason"),
+    [
+        ("nonsense", "Unknown fitted prior 'nonsense'."),
+        ("mixture:components=50", "components=19 or fewer"),
+        ("mixture:covariance=round", "'covariance'"),
+    ],
+)
+def test_a_fit_that_cannot_be_made_is_refused(cli, run_dir, tmp_path, fit, reason):
+    done = cli("sample", "-r", run_dir, "--fit", fit, "-o", tmp_path / "x.png")
+    assert (done.status, done.out) == (2, "")
+    assert reason in done.err
+    assert len(done.err.splitlines()) == 1

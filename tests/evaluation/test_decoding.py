@@ -4,10 +4,11 @@ import pytest
 import torch
 
 import vaecli
+from tests.builders import make_part
 from tests.conftest import bars
 from vaecli.evaluation import decoding
 from vaecli.evaluation.embeddings import embed
-from vaecli.evaluation.latent_density import COMPONENTS, fit_density
+from vaecli.evaluation.fitting import fit_prior
 from vaecli.system.errors import ConfigError, NotFiniteError
 from vaecli.system.seeds import random_stream
 
@@ -58,31 +59,47 @@ def test_samples_of_the_prior_are_those_of_the_model(model):
     assert torch.equal(found, wanted)
 
 
-def test_fitted_samples_come_from_a_density_of_the_training_latents(model):
-    labels, _ = decoding.choose_labels(model, None, 6)
-    found = decoding.sample_fitted(model, labels, 4, bars(96), components=2)
-    model.eval()
-    latents = embed(model, bars(96)).mean
-    with random_stream(CPU, 4, "samples"):
-        z = fit_density(latents, 2).sample((6,))
-        wanted = model.decode(z, model.one_hot(labels) if model.context else None)
-    assert torch.equal(found, wanted)
+def sample_fitted(model, labels, seed, images, components):
+    """Samples of a mixture that is fitted to the latents of images."""
+    config = vaecli.Config(latent_dim=3, conditional=model.context > 0)
+    fit = f"mixture:components={components}"
+    model = decoding.fit_to_latents(model, config, images, fit, seed)
+    return decoding.sample_prior(model, labels, seed)
 
 
-def test_the_density_is_fitted_to_training_images_and_a_style_is_of_a_test_image(
-    digits, conditional
+@pytest.mark.parametrize(("fit", "components"), [("gaussian", 1), ("mixture:components=3", 3)])
+def test_fitted_samples_come_from_a_density_of_the_training_latents(
+    digits, conditional, fit, components
 ):
+    config = vaecli.Config(data_dir=str(digits), latent_dim=3, conditional=True)
+    found, row = decoding.sample_images(conditional, config, 3, "all", fit=fit, seed=4)
+    prior = make_part(
+        f"mixture:components={components}",
+        "fitted_prior",
+        latent_dim=3,
+        posterior=conditional.posterior,
+        context_dim=2,
+    )
+    list(fit_prior(prior, conditional, bars(96), 4))
+    labels = torch.tensor([0, 0, 1, 1])
+    with random_stream(CPU, 4, "samples"):
+        z = prior(torch.eye(2)[labels]).sample()
+    wanted = conditional.eval().decode(z, torch.eye(2)[labels])
+    torch.testing.assert_close(found, wanted)
+    assert row == 2
+
+
+def test_the_style_is_that_of_a_test_image(digits, conditional):
     config = vaecli.Config(data_dir=str(digits))
     labels = torch.tensor([0, 0, 1, 1])
-    found, row = decoding.sample_images(conditional, config, 3, "all", fit="mixture", seed=4)
-    wanted = decoding.sample_fitted(
-        conditional, labels, 4, bars(96), components=COMPONENTS["mixture"]
-    )
-    assert torch.equal(found, wanted)
-    assert row == 2
     found, row = decoding.sample_images(conditional, config, 3, "all", style_of=39)
     assert torch.equal(found, decoding.sample_style(conditional, labels, 0, TEST, index=39))
     assert row == 2
+
+
+def test_without_a_fit_the_prior_of_the_model_is_sampled(conditional):
+    config = vaecli.Config(latent_dim=3, conditional=True)
+    assert decoding.fit_to_latents(conditional, config, bars(9), "none", 0) is conditional
 
 
 def test_a_style_is_the_latent_of_one_image(conditional):
@@ -133,7 +150,7 @@ def test_finite_weights_that_overflow_give_an_error_and_no_picture(conditional, 
     with pytest.raises(NotFiniteError, match=message):
         decoding.reconstruct(conditional, TEST)
     with pytest.raises(NotFiniteError, match=message):
-        decoding.sample_fitted(conditional, labels, 0, TEST, components=2)
+        sample_fitted(conditional, labels, 0, TEST, components=2)
     with pytest.raises(NotFiniteError, match=message):
         decoding.sample_style(conditional, labels, 0, TEST, 0)
     if part == "likelihood":
@@ -146,7 +163,7 @@ def test_finite_weights_that_overflow_give_an_error_and_no_picture(conditional, 
 
 WAYS = {
     "sample": lambda model: decoding.sample_prior(model, torch.tensor([0, 1, 1, 0]), 4),
-    "fit": lambda model: decoding.sample_fitted(model, torch.tensor([0, 1, 1]), 4, bars(96), 2),
+    "fit": lambda model: sample_fitted(model, torch.tensor([0, 1, 1]), 4, bars(96), 2),
     "style": lambda model: decoding.sample_style(model, torch.tensor([0, 1]), 4, TEST, 3),
     "reconstruct": lambda model: decoding.reconstruct(model, TEST)[1],
     "embed": lambda model: torch.from_numpy(embed(model, TEST).mean),
@@ -181,7 +198,7 @@ def test_the_seed_of_samples_matters_and_training_noise_is_not_disturbed(way, co
     def make(seed):
         if way == "sample":
             return decoding.sample_prior(conditional, labels, seed)
-        return decoding.sample_fitted(conditional, labels, seed, bars(96), 2)
+        return sample_fitted(conditional, labels, seed, bars(96), 2)
 
     state = torch.get_rng_state()
     first = make(4)
@@ -209,7 +226,7 @@ def test_the_images_of_a_class_lie_in_its_row(conditional):
         last.bias.fill_(-10)
     for images in (
         decoding.sample_prior(conditional, torch.tensor([0, 0, 1, 1]), 0),
-        decoding.sample_fitted(conditional, torch.tensor([0, 0, 1, 1]), 0, bars(96), 1),
+        sample_fitted(conditional, torch.tensor([0, 0, 1, 1]), 0, bars(96), 1),
         decoding.sample_style(conditional, torch.tensor([0, 0, 1, 1]), 0, TEST, 5),
     ):
         assert images.mean((1, 2, 3)).round().tolist() == [0, 0, 1, 1]
@@ -228,18 +245,18 @@ def test_many_images_are_decoded_in_parts_and_are_those_of_one_pass(conditional,
     labels = torch.arange(23) % conditional.context
     ways = {
         "prior": lambda: decoding.sample_prior(conditional, labels, 0),
-        "fitted": lambda: decoding.sample_fitted(conditional, labels, 0, bars(60), 1),
+        "fitted": lambda: sample_fitted(conditional, labels, 0, bars(60), 1),
         "style": lambda: decoding.sample_style(conditional, labels, 0, bars(8), 3),
     }
     whole = ways[way]()
     sizes = []
-    decode = conditional.decode
+    decode = vaecli.VAE.decode
 
-    def counted(z, c):
+    def counted(model, z, c):
         sizes.append(len(z))
-        return decode(z, c)
+        return decode(model, z, c)
 
-    monkeypatch.setattr(conditional, "decode", counted)
+    monkeypatch.setattr(vaecli.VAE, "decode", counted)
     monkeypatch.setattr(decoding, "DECODED_AT_ONCE", 10)
     parts = ways[way]()
     assert sizes == [10, 13]

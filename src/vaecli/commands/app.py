@@ -15,10 +15,10 @@ from ..terminal.completion import refuse_broken_request
 from ..terminal.failures import format_warning, report_failure
 from ..terminal.help import GroupedCommand, examples
 from ..terminal.output import print_stderr
-from . import classify, embed, evaluate, parts, plot_loss, reconstruct, sample, train
+from . import classify, embed, evaluate, parts, plot_loss, reconstruct, refit, sample, train
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
-COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, plot_loss, parts)
+COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
 
 # Plain help: rich's panels would double the time of --help.
 app = typer.Typer(

@@ -40,10 +40,13 @@ def evaluate(
     p(x), or p(x|y) for a model that was given the true labels. With --samples, nll estimates the
     negative logarithm of the quantity, and standard_error is that over the images; where pixels
     have only a loss, nll is called negative_bound. The key loss, the old name of negative_elbo,
-    will be removed.
+    will be removed. If a prior was fitted after training, all numbers are with it, and
+    trained_prior has those with the prior of training.
     """
+    from functools import partial
+
     from ..data.splits import load_part
-    from ..evaluation.bounds import evaluate_bound
+    from ..evaluation.bounds import compare_priors, evaluate_bound
     from ..terminal.failures import with_flags
     from ..terminal.inputs import read_run
     from ..terminal.output import print_result, print_stderr
@@ -56,7 +59,17 @@ def evaluate(
         print_stderr(f"Warning: {with_flags(text)}")
     result: dict[str, Any] = {"split": split, "images": len(images), "of": of, "seed": seed}
     with image_progress("importance sampling", len(images)) as on_progress:
-        result |= evaluate_bound(
-            model, objective, images, samples, seed, run.config.binarize, on_progress
+        score = partial(
+            evaluate_bound,
+            objective=objective,
+            images=images,
+            samples=samples,
+            seed=seed,
+            binarize=run.config.binarize,
+            on_progress=on_progress,
         )
+        scores = score(model)
+        if run.has_fitted_prior():
+            scores = compare_priors(scores, score(run.model(fitted=False)), run.config)
+    result |= scores
     print_result(json.dumps(result, allow_nan=False))

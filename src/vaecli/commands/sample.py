@@ -1,7 +1,7 @@
 """`vaecli sample`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -46,9 +46,12 @@ def sample(
         ),
     ] = None,
     fit: Annotated[
-        Literal["gaussian", "mixture"] | None,
+        str | None,
         typer.Option(
-            help="Sample from a Gaussian or mixture fitted to training latents, not from the prior."
+            help="Fit a prior to the training latents and sample it: gaussian, or a spec as of "
+            "train --fitted-prior, such as mixture:components=50.",
+            metavar="SPEC",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[

@@ -1,15 +1,14 @@
 """`vaecli train`."""
 
-from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..terminal import config_options
 from ..terminal.completion import complete_run
-from ..terminal.config_options import DISPLAY, MODEL, MOST_USED, RUN
-from ..terminal.options import option
+from ..terminal.config_options import MODEL, MOST_USED, RUN
+from ..terminal.options import Progress, Quiet, option
 
 if TYPE_CHECKING:
     from ..experiments.resume import Plan
@@ -86,23 +85,8 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
-    progress: Annotated[
-        Literal["auto", "bar", "plain", "none"],
-        option(
-            "--progress",
-            help="How progress is shown; auto: a bar on a terminal.",
-            rich_help_panel=DISPLAY,
-        ),
-    ] = "auto",
-    quiet: Annotated[
-        bool,
-        typer.Option(
-            "--quiet",
-            "-q",
-            help="Print only warnings, errors and the result.",
-            rich_help_panel=DISPLAY,
-        ),
-    ] = False,
+    progress: Progress = "auto",
+    quiet: Quiet = False,
     **fields: Any,
 ) -> None:
     """Train a model and write its run directory.
@@ -112,6 +96,7 @@ def train(
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_finished_run, print_stderr
+    from ..terminal.training import train_plan
     from ..training.runtime import setup_runtime
 
     setup_runtime()  # before the first tensor: resuming reads a checkpoint
@@ -126,7 +111,7 @@ def train(
     if dry_run:
         _print_estimate(plan, run_dir, overwrite, allow_data_change)
         return
-    _train(plan, run_dir, overwrite, allow_data_change, progress, quiet)
+    train_plan(plan, run_dir, overwrite, allow_data_change, progress, quiet)
 
 
 def _print_estimate(
@@ -140,35 +125,3 @@ def _print_estimate(
     for notice in result.notices:
         print_stderr(f"Warning: {notice.text}")
     print_result(dry_run_report(result))
-
-
-def _train(
-    plan: "Plan",
-    run_dir: Path | None,
-    overwrite: bool,
-    allow_data_change: bool,
-    mode: Literal["auto", "bar", "plain", "none"],
-    quiet: bool,
-) -> None:
-    from ..experiments.prepare import start_run
-    from ..experiments.stopping import StopRequest
-    from ..experiments.train import train_run
-    from ..terminal.messages import next_commands, training_summary
-    from ..terminal.output import print_finished_run
-    from ..terminal.progress import Progress
-
-    config = plan.config
-    with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest(config))
-        started = stack.enter_context(
-            start_run(config, plan.run, run_dir, overwrite, allow_data_change, plan.source)
-        )
-        run = started.writer.run
-        progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
-        progress.show(started.notices)
-        progress.say(training_summary(run, started.writer.record, started.state, started.images))
-        events = train_run(started.writer, started.state, started.images, stop)
-        progress.show(stack.enter_context(closing(events)))
-        if started.writer.record.status == "completed":
-            progress.say(next_commands(run, config))
-    print_finished_run(run.folder)

@@ -17,7 +17,14 @@ from ..parts.likelihoods import LIKELIHOODS
 from ..parts.networks import NETWORKS
 from ..parts.optimizers import OPTIMIZERS, Optimizer
 from ..parts.posteriors import POSTERIORS, GaussianPosterior, Posterior
-from ..parts.priors import PRIORS, ConditionalPrior, Prior, StandardNormalPrior
+from ..parts.priors import (
+    FITTED_PRIORS,
+    PRIORS,
+    ConditionalPrior,
+    FittedPrior,
+    Prior,
+    StandardNormalPrior,
+)
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .config import Config
@@ -30,6 +37,7 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
     "objective": OBJECTIVES,
     "network": NETWORKS,
     "optimizer": OPTIMIZERS,
+    "fitted_prior": FITTED_PRIORS,
 }
 
 
@@ -117,6 +125,34 @@ def build(
     if network.output_bias == "data" and mean is not None:
         likelihood.initialize_to_mean(mean())
     return model, objective
+
+
+def build_fitted_prior(
+    config: Config, model: VAE, shape: tuple[int, int, int], classes: int = 0
+) -> FittedPrior | None:
+    """The prior to fit once the model is trained, or None; random initial weights as in `build`.
+
+    Args:
+        config: As for `build`.
+        model: The model whose prior it will replace.
+        shape: Image shape, `(C, H, W)`.
+        classes: Number of labels; 0 for images without labels.
+
+    Raises:
+        ConfigError: It does not fit the model.
+        ValueError: The configuration is not resolved.
+    """
+    with random_stream(torch.device("cpu"), config.seed, "fitted prior weights"):
+        prior: FittedPrior | None = make_part(
+            config.fitted_prior,
+            "fitted_prior",
+            latent_dim=config.latent_dim,
+            posterior=model.posterior,
+            shape=shape,
+            context_dim=model.context,
+            classes=classes,
+        )
+    return prior
 
 
 def check_compatible(

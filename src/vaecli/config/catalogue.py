@@ -29,7 +29,11 @@ def overview() -> str:
     lines = ["presets (vaecli train --preset NAME)", *_wrapped_columns(settings)]
     for kind, table in TABLES.items():
         sentences = {name: summary(kind, name) for name in table}
-        lines += ["", f"{kind} (--{kind} NAME:OPTION=VALUE,...)", *_columns(sentences)]
+        lines += [
+            "",
+            f"{kind.replace('_', ' ')} (--{kind.replace('_', '-')} NAME:OPTION=VALUE,...)",
+            *_columns(sentences),
+        ]
     return "\n".join(lines)
 
 

@@ -17,7 +17,15 @@ from .spec import Spec, lookup, parse_spec, require_text, validation_message
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-PART_KINDS = ("posterior", "prior", "likelihood", "objective", "network", "optimizer")
+PART_KINDS = (
+    "posterior",
+    "prior",
+    "likelihood",
+    "objective",
+    "network",
+    "optimizer",
+    "fitted_prior",
+)
 
 # Incremented when older releases could no longer read a configuration correctly.
 SCHEMA_VERSION: Final = 2
@@ -45,41 +53,31 @@ class Config:
 
     schema_version: Literal[2] = SCHEMA_VERSION
     preset: Annotated[
-        str,
-        OptionHelp("Published model to train; vaecli parts lists all.", "NAME"),
+        str, OptionHelp("Published model to train; vaecli parts lists all.", "NAME")
     ] = "vae"
     posterior: Annotated[
-        Spec,
-        OptionHelp("Posterior q(z|x,c), as name:option=value,...", "SPEC"),
+        Spec, OptionHelp("Posterior q(z|x,c), as name:option=value,...", "SPEC")
     ] = Spec("gaussian")
-    prior: Annotated[
+    prior: Annotated[Spec, OptionHelp("Prior p(z|c), in the same form.", "SPEC")] = Spec("normal")
+    fitted_prior: Annotated[
         Spec,
-        OptionHelp("Prior p(z|c), in the same form.", "SPEC"),
-    ] = Spec("normal")
-    likelihood: Annotated[
-        Spec,
-        OptionHelp("Likelihood p(x|z,c), in the same form.", "SPEC"),
-    ] = Spec("bernoulli")
-    objective: Annotated[
-        Spec,
-        OptionHelp("Training objective, in the same form.", "SPEC"),
-    ] = Spec("elbo")
-    conditional: Annotated[
-        bool,
-        OptionHelp("Condition the model on the image's label (CVAE)."),
-    ] = False
+        OptionHelp("Prior to fit to the latents after training, which then replaces it.", "SPEC"),
+    ] = Spec("none")
+    likelihood: Annotated[Spec, OptionHelp("Likelihood p(x|z,c), in the same form.", "SPEC")] = (
+        Spec("bernoulli")
+    )
+    objective: Annotated[Spec, OptionHelp("Training objective, in the same form.", "SPEC")] = Spec(
+        "elbo"
+    )
+    conditional: Annotated[bool, OptionHelp("Condition the model on the image's label (CVAE).")] = (
+        False
+    )
     labels: Annotated[
         Count | None,
         OptionHelp("Use only N training labels, equally many per class; hide the rest.", "N"),
     ] = None
-    epochs: Annotated[
-        Count,
-        OptionHelp("Passes over the training images, 1 or more.", "N"),
-    ] = 50
-    batch_size: Annotated[
-        Count,
-        OptionHelp("Images per batch, 1 or more.", "N"),
-    ] = 128
+    epochs: Annotated[Count, OptionHelp("Passes over the training images, 1 or more.", "N")] = 50
+    batch_size: Annotated[Count, OptionHelp("Images per batch, 1 or more.", "N")] = 128
     lr: Annotated[
         float,
         Gt(0),
@@ -96,28 +94,21 @@ class Config:
         OptionHelp("Fraction of training in which the learning rate rises from 0.", "X"),
     ] = 0.0
     optimizer: Annotated[
-        Spec,
-        OptionHelp("Optimizer adam, adamw or sgd, as name:option=value,...", "SPEC"),
+        Spec, OptionHelp("Optimizer adam, adamw or sgd, as name:option=value,...", "SPEC")
     ] = Spec("adam")
-    latent_dim: Annotated[
-        Count,
-        OptionHelp("Latent dimensions, 1 or more.", "N"),
-    ] = 20
+    latent_dim: Annotated[Count, OptionHelp("Latent dimensions, 1 or more.", "N")] = 20
     network: Annotated[
-        Spec,
-        OptionHelp("Encoder and decoder, as name:option=value,...", "SPEC"),
+        Spec, OptionHelp("Encoder and decoder, as name:option=value,...", "SPEC")
     ] = Spec(
         "mlp",
         {"width": 400, "depth": 2, "activation": "relu", "norm": "none", "output_bias": "zero"},
     )
     data: Annotated[
-        str,
-        OptionHelp("Data set: mnist (included), fashion-mnist or kmnist.", "NAME"),
+        str, OptionHelp("Data set: mnist (included), fashion-mnist or kmnist.", "NAME")
     ] = "mnist"
-    data_dir: Annotated[
-        str | None,
-        OptionHelp("Folder of MNIST-format files to read.", "DIR"),
-    ] = None
+    data_dir: Annotated[str | None, OptionHelp("Folder of MNIST-format files to read.", "DIR")] = (
+        None
+    )
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
         OptionHelp(
@@ -125,16 +116,13 @@ class Config:
         ),
     ] = "none"
     train_images: Annotated[
-        Count | None,
-        OptionHelp("Use only the first N training images.", "N"),
+        Count | None, OptionHelp("Use only the first N training images.", "N")
     ] = None
-    test_images: Annotated[
-        Count | None,
-        OptionHelp("Use only the first N test images.", "N"),
-    ] = None
+    test_images: Annotated[Count | None, OptionHelp("Use only the first N test images.", "N")] = (
+        None
+    )
     validation: Annotated[
-        Count | None,
-        OptionHelp("Hold out the last N training images for validation.", "N"),
+        Count | None, OptionHelp("Hold out the last N training images for validation.", "N")
     ] = None
     patience: Annotated[
         Count | None,
@@ -150,30 +138,20 @@ class Config:
         Lt(2**64),
         OptionHelp("Seed of the random numbers, 0 or more.", "N"),
     ] = 0
-    device: Annotated[
-        str,
-        OptionHelp("Device: auto, cpu, cuda, cuda:N or mps.", "NAME"),
-    ] = "auto"
+    device: Annotated[str, OptionHelp("Device: auto, cpu, cuda, cuda:N or mps.", "NAME")] = "auto"
     threads: Annotated[
         Count | None,
         OptionHelp("CPU threads, at most 4 per core. [default: one per physical core]", "N"),
     ] = None
     compile: Annotated[
-        bool,
-        OptionHelp("Use torch.compile: about 20 s once, then faster epochs."),
+        bool, OptionHelp("Use torch.compile: about 20 s once, then faster epochs.")
     ] = False
     precision: Annotated[
         Literal["float32", "bf16"],
         OptionHelp("Precision of matrix products; bf16 needs hardware support to be fast."),
     ] = "float32"
-    save_every: Annotated[
-        Count | None,
-        OptionHelp("Keep a checkpoint every N epochs.", "N"),
-    ] = None
-    sample_every: Annotated[
-        Count,
-        OptionHelp("Save a picture of samples every N epochs.", "N"),
-    ] = 1
+    save_every: Annotated[Count | None, OptionHelp("Keep a checkpoint every N epochs.", "N")] = None
+    sample_every: Annotated[Count, OptionHelp("Save a picture of samples every N epochs.", "N")] = 1
     on_nan: Annotated[
         Literal["stop", "rollback"],
         OptionHelp(

@@ -81,8 +81,9 @@ class Spec:
         if self.resolved_as == kind:
             return self
         warn = not self.from_file
+        title = kind.replace("_", " ")
         name = aliases.current_name(self.name, table, aliases.PARTS.get(kind, {}), kind, warn)
-        known = part_options(lookup(table, name, kind))
+        known = part_options(lookup(table, name, title))
         given = aliases.current_names(
             self.options, known, aliases.OPTIONS.get((kind, name), {}), f"{name} option", warn
         )
@@ -90,8 +91,8 @@ class Spec:
         for option, value in given.items():
             if option not in known:
                 advice = _advice(option, known) if known else "It takes no options."
-                raise ConfigError(f"The {kind} {name} has no option {option!r}. {advice}")
-            options[option] = _convert(value, known[option], f"{kind} {str(self)!r}")
+                raise ConfigError(f"The {title} {name} has no option {option!r}. {advice}")
+            options[option] = _convert(value, known[option], f"{title} {str(self)!r}")
         resolved = type(self)(name, options, self.from_file)
         object.__setattr__(resolved, "resolved_as", kind)
         return resolved

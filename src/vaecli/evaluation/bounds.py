@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..config.config import Config
 from ..data.images import Images
 from ..model import VAE, log_mean_exp
 from ..objectives import Objective
@@ -136,6 +137,29 @@ def evaluate_bound(
         if isinstance(value, float) and not math.isfinite(value):
             raise NotFiniteError(f"The {name} of these images is {value}: the model overflows.")
     return results
+
+
+def compare_priors(
+    fitted: dict[str, Any], trained: dict[str, Any], config: Config
+) -> dict[str, Any]:
+    """The results of a model with a fitted prior, beside those that the trained prior changes.
+
+    Args:
+        fitted: Results of `evaluate_bound` with the fitted prior.
+        trained: The same with the prior of training.
+        config: Names both.
+
+    Returns:
+        `fitted`, with `prior`, the spec of the fitted prior, and `trained_prior`, which has the
+        spec of the other as `prior`, and its results.
+    """
+    old_name = "loss"
+    beside = {k: v for k, v in trained.items() if fitted[k] != v and k != old_name}
+    return {
+        **fitted,
+        "prior": str(config.fitted_prior),
+        "trained_prior": {"prior": str(config.prior), **beside},
+    }
 
 
 def _bound(model: VAE, objective: Objective, images: Images, seed: int) -> dict[str, float]:

@@ -6,18 +6,20 @@ import torch
 from torch import Tensor
 
 from ..config import defaults
+from ..config.build import resolve
 from ..config.config import Config
+from ..config.spec import Spec
 from ..data.images import Images
 from ..data.splits import load_split
 from ..model import VAE
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .batches import batches, evaluation_mode, require_finite
-from .embeddings import embed
-from .latent_density import COMPONENTS, fit_density
+from .fitting import fit_prior, make_fitted_prior, with_prior
 
 # Latents; the last part has up to twice as many. The hidden layers of more may not fit in memory.
 DECODED_AT_ONCE = 4096
+GAUSSIAN = Spec("mixture", {"components": 1})
 
 
 def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, int | None]:
@@ -68,7 +70,8 @@ def sample_images(
         label: As in `choose_labels`.
         style_of: Position, from 0, of a test image whose latent is decoded with the labels that
             `label` chooses.
-        fit: A key of `latent_density.COMPONENTS`, the density that replaces the prior.
+        fit: Spec of a prior that is fitted to the training latents and replaces that of the model:
+            "gaussian", or one of `FITTED_PRIORS` such as "mixture:components=50".
         seed: Seed of the latents.
 
     Returns:
@@ -85,8 +88,7 @@ def sample_images(
     if style_of is not None:
         return sample_style(model, labels, seed, load_split(config, "test"), style_of), row
     if fit is not None:
-        train = load_split(config, "train")
-        return sample_fitted(model, labels, seed, train, COMPONENTS[fit]), row
+        model = fit_to_latents(model, config, load_split(config, "train"), fit, seed)
     return sample_prior(model, labels, seed), row
 
 
@@ -104,23 +106,31 @@ def sample_prior(model: VAE, labels: Tensor, seed: int) -> Tensor:
         return _decode(model, z, c)
 
 
-def sample_fitted(model: VAE, labels: Tensor, seed: int, train: Images, components: int) -> Tensor:
-    """Images decoded from a density fitted to the latents of training images, not from the prior.
+def fit_to_latents(model: VAE, config: Config, train: Images, fit: str, seed: int) -> VAE:
+    """The model with a prior that is fitted to the latents of training images.
+
+    References:
+        From Variational to Deterministic Autoencoders (Ghosh et al., 2020),
+            https://arxiv.org/abs/1903.12436
 
     Args:
         model: The trained model.
-        labels: The class of every image, shape `(n,)`; the latents do not depend on it.
-        seed: Seed of the fit and of the latents.
-        train: Images; the density is fitted to their posterior means.
-        components: Number of Gaussians in the mixture that is fitted.
+        config: Configuration of its run.
+        train: Images with all their labels.
+        fit: As in `sample_images`.
+        seed: Seed of the fit.
 
-    Returns:
-        Pixel means, shape `(n, C, H, W)`.
+    Raises:
+        ConfigError: There is no such prior, it does not fit the model, or there are too few images.
     """
-    with random_stream(model.device, seed, "samples"), evaluation_mode(model):
-        density = fit_density(embed(model, train).mean, components)
-        z = density.sample((len(labels),)).to(model.device)
-        return _decode(model, z, _context(model, labels))
+    spec = GAUSSIAN if fit == "gaussian" else fit
+    config = resolve(config.with_values(fitted_prior=spec, seed=seed))
+    prior = make_fitted_prior(config, model, train)
+    if prior is None:
+        return model
+    for _ in fit_prior(prior, model, train, seed):
+        pass
+    return with_prior(model, prior)
 
 
 def sample_style(model: VAE, labels: Tensor, seed: int, images: Images, index: int) -> Tensor:

@@ -5,6 +5,19 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class FitStep:
+    """The progress of the fit of a prior.
+
+    Attributes:
+        checkpoint: Name of the checkpoint, such as last.
+        fraction: Finished fraction of the work.
+    """
+
+    checkpoint: str
+    fraction: float
+
+
+@dataclass(frozen=True)
 class Notice:
     """One message to the user.
 

@@ -1,5 +1,6 @@
 """Decides whether to train a new run or resume one, and which options a resume may change."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
-from ..run.find import open_run, runs_newest_first
+from ..run.find import latest_run, open_run, runs_newest_first
 from ..run.lock import run_lock
 from ..run.run import Run
 from ..system.errors import ConfigError, ConfigFileError, RunError
@@ -119,6 +120,29 @@ def _resume_path(path: str, options: Mapping[str, Any], run_dir: Path | None) ->
     if run_dir:
         raise ConfigError(NOT_WITH_RUN)
     return _resume(run, options)
+
+
+def plan_refit(path: Path | None, prior: str) -> Plan:
+    """The plan that fits another prior to a finished run, in a new run.
+
+    Args:
+        path: The run directory, or a checkpoint of a whole training; None for the newest run.
+        prior: Spec of the prior.
+
+    Raises:
+        ConfigError: The prior is unknown, or training has not ended.
+        RunError: The run is missing or damaged.
+    """
+    run = latest_run(checkpoint="last") if path is None else open_run(path, "last")
+    config = resolve(run.config).with_values(fitted_prior=prior)
+    if not run.holds_training_state():
+        raise ConfigError(f"{path} has the weights alone: refit needs the run directory.")
+    if run.contents[1].position.batch or not stop_reason(config, run.history(), monitor_of(config)):
+        raise ConfigError(
+            f"The training of {run.folder} has not ended: finish it first with vaecli train "
+            f"--resume {shlex.quote(str(run.folder))}."
+        )
+    return Plan(resolve(config), source=run)
 
 
 def _resume(run: Run, options: Mapping[str, Any]) -> Plan:

@@ -7,17 +7,18 @@ from collections.abc import Generator, Iterator
 from ..data.splits import Splits
 from ..pictures.run_pictures import RunPictures
 from ..run.find import open_run
-from ..run.writer import RunWriter, best_model, restore_state
+from ..run.writer import RunWriter, restore_state
 from ..system.errors import TrainingDiverged
 from ..training.divergence import MAX_ROLLBACKS
 from ..training.early_stopping import stop_reason
 from ..training.epoch import Epoch
 from ..training.loop import Step, fit
 from ..training.state import State, start_resolved
-from .events import Notice
+from .events import FitStep, Notice
+from .second_stage import fit_priors, plan_stages
 from .stopping import StopRequest
 
-Event = Step | Epoch | Notice
+Event = Step | Epoch | FitStep | Notice
 
 CHECK_INTERVAL = 0.5  # seconds between two checks of the running means, which wait for the device
 
@@ -25,7 +26,9 @@ CHECK_INTERVAL = 0.5  # seconds between two checks of the running means, which w
 def train_run(
     writer: RunWriter, state: State, images: Splits, stop: StopRequest
 ) -> Generator[Event, None, None]:
-    """Train to the end, save checkpoints and pictures, and yield steps, epochs and notices.
+    """Train to the end, fit the prior if there is one to fit, and yield what happens.
+
+    Checkpoints and pictures are saved on the way.
 
     If training diverges and `on_nan` is rollback, it continues from the last checkpoint with half
     the learning rate, at most three times.
@@ -42,6 +45,7 @@ def train_run(
         ResourceError: The disk is full; the last checkpoint is intact.
     """
     with writer.record_outcome():
+        plan_stages(writer, state)
         pictures = RunPictures(writer.run, state.model, state.config.seed)
         yield from _warnings(pictures.draw_data(images.train))
         yield from _catch_up(writer, state, pictures)
@@ -53,19 +57,33 @@ def train_run(
                 state, notice = _roll_back(writer, state, images, error)
                 yield notice
         if stop.is_due() and not _stop_reason(state):
-            advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
-            stop.raise_signal(advice)
-            text = f"Stopped: --max-time is reached. {advice}"
-            writer.end("interrupted", text)
-            yield Notice(text)
+            yield _end_stopped(writer, stop)
             return
         early_reason = None
         if len(state.history) < state.config.epochs:
             early_reason = _stop_reason(state)
             yield Notice(f"Ended early: {early_reason}.")
-        pictures = RunPictures(writer.run, best_model(writer.run, state), state.config.seed)
+        for event in fit_priors(writer, state, images.train):
+            if stop.is_due():
+                yield _end_stopped(writer, stop)
+                return
+            yield event
+        pictures = RunPictures(writer.run, open_run(writer.folder).model(), state.config.seed)
         yield from _warnings(pictures.draw_results(images.test))
         writer.end("completed", early_reason)
+
+
+def _end_stopped(writer: RunWriter, stop: StopRequest) -> Notice:
+    """Record that the time limit stopped training, and say so.
+
+    Raises:
+        Interrupted: A signal stopped it.
+    """
+    advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
+    stop.raise_signal(advice)
+    text = f"Stopped: --max-time is reached. {advice}"
+    writer.end("interrupted", text)
+    return Notice(text)
 
 
 def _train_epochs(

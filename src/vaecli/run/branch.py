@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from ..config.config import to_json
 from ..system.errors import RunError
 from ..training.early_stopping import best_epoch
 from ..training.state import State
@@ -41,6 +42,7 @@ def _copy_weights(path: Path, writer: RunWriter, state: State, epoch: int) -> bo
         weights = _only_weights(tensors)
         checkpoint.check_shapes(_only_weights(state.tensors()), weights, path)
         if header["history"] == [asdict(each) for each in state.history[:epoch]]:
+            header["config"] = to_json(state.config)
             checkpoint.save(writer.folder / names.BEST, weights, header)
             return True
     return False

@@ -47,3 +47,4 @@ PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0
 
 # Prefixes of the tensors that evaluation reads; the best checkpoint holds no others.
 WEIGHTS = ("model.", "objective.")
+FITTED_PRIOR = "fitted_prior."  # prefix of the tensors that the second stage adds to a checkpoint

@@ -18,6 +18,22 @@ Number = Annotated[int, Field(ge=0, lt=2**64)]
 MAX_BYTES = 1_000_000
 
 
+class Stage(BaseModel):
+    """A stage of training.
+
+    Attributes:
+        name: training, or fit: that of a prior to the latents of the trained model.
+        prior: Spec of the prior that is trained or fitted in it.
+        seconds: How long it took, in seconds; None if it has not ended.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Literal["training", "fit"]
+    prior: str
+    seconds: Annotated[float, Field(ge=0, le=1e10)] | None = None
+
+
 class Record(BaseModel):
     """The contents of run.json.
 
@@ -27,6 +43,7 @@ class Record(BaseModel):
         data: SHA-256 of each split.
         pid: Id of the last process that trained this run, on the machine `host`.
         rollbacks: How often training went back to a checkpoint after it diverged.
+        stages: The stages of a run whose prior is fitted after training; empty for others.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,6 +63,7 @@ class Record(BaseModel):
     resumes: Number = 0
     rollbacks: Number = 0
     epochs_done: Number = 0
+    stages: list[Stage] = []
     started: AwareDatetime
     ended: AwareDatetime | None = None
 

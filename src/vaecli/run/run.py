@@ -109,7 +109,16 @@ class Run:
         Raises:
             RunError: It cannot be read.
         """
-        return not all(name.startswith(names.WEIGHTS) for name in self.contents[0])
+        evaluated = (*names.WEIGHTS, names.FITTED_PRIOR)
+        return not all(name.startswith(evaluated) for name in self.contents[0])
+
+    def has_fitted_prior(self) -> bool:
+        """Whether the checkpoint holds a prior that was fitted after training.
+
+        Raises:
+            RunError: It cannot be read.
+        """
+        return any(name.startswith(names.FITTED_PRIOR) for name in self.contents[0])
 
     def history(self) -> list[Epoch]:
         """The finished epochs; none before there is a checkpoint."""
@@ -134,24 +143,57 @@ class Run:
             raise RunError(f"{self.folder} has no epoch to plot yet.")
         return history.columns([asdict(epoch) for epoch in epochs])
 
-    def model(self) -> "VAE":
+    def model(self, fitted: bool = True) -> "VAE":
         """The trained model, on the CPU, in evaluation mode.
+
+        Args:
+            fitted: Whether its prior is the fitted one, if the checkpoint holds one; else it is the
+                prior of training.
 
         Raises:
             RunError: The checkpoint is missing or damaged, or does not fit its own header.
         """
-        return self._restore("model")[0]
+        return self._with_fitted_prior(self._restore("model")[0], fitted)
 
-    def parts(self) -> tuple["VAE", "Objective"]:
+    def parts(self, fitted: bool = True) -> tuple["VAE", "Objective"]:
         """The trained model, as `model`, and its objective.
 
         An objective that infers the label, with a classifier, has its trained weights. Evaluation
         does not need those of others, which best checkpoints of older versions lack.
 
+        Args:
+            fitted: As for `model`.
+
         Raises:
             RunError: As for `model`.
         """
-        return self._restore("model", "objective")
+        model, objective = self._restore("model", "objective")
+        return self._with_fitted_prior(model, fitted), objective
+
+    def _with_fitted_prior(self, model: "VAE", wanted: bool) -> "VAE":
+        """The model with the fitted prior of the checkpoint, if it holds one and it is wanted."""
+        import torch
+
+        from ..config.build import build_fitted_prior, resolve
+        from ..evaluation.fitting import with_prior
+        from .checkpoint import check_shapes
+
+        if not (wanted and self.has_fitted_prior()):
+            return model
+        tensors, header = self.contents
+        weights = _named(tensors, names.FITTED_PRIOR.removesuffix("."))
+        try:
+            config = resolve(self.config)
+            with torch.device("meta"):  # shapes only, as in `_restore`
+                outline = build_fitted_prior(config, model, header.shape, header.classes)
+        except (ConfigError, RuntimeError) as error:
+            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
+        check_shapes({} if outline is None else outline.state_dict(), weights, self.checkpoint)
+        prior = build_fitted_prior(config, model, header.shape, header.classes)
+        if prior is None:  # then the shapes did not fit
+            return model
+        prior.load_state_dict(weights)
+        return with_prior(model, prior.eval())
 
     def _restore(self, *groups: str) -> tuple["VAE", "Objective"]:
         """The model and the objective; those that `groups` names have their trained weights."""

@@ -5,7 +5,6 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from copy import deepcopy
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -15,7 +14,7 @@ import torch
 from ..config import defaults
 from ..config.config import to_json
 from ..data.splits import Splits
-from ..model import VAE
+from ..parts.priors import FittedPrior
 from ..system import files, machine
 from ..system.errors import ConfigError, Interrupted, TrainingDiverged
 from ..system.version import __version__
@@ -141,6 +140,18 @@ class RunWriter:
         if rows:
             self._write_losses(rows)
 
+    def add_fitted_prior(self, name: str, prior: FittedPrior) -> None:
+        """Add a fitted prior to a checkpoint, one of `names.CHECKPOINT` and `names.BEST`.
+
+        The next `save` replaces the checkpoint by one without it.
+
+        Raises:
+            ResourceError: The disk is full; the old checkpoint stays.
+        """
+        tensors, header = checkpoint.load(self.folder / name)
+        fitted = {f"{names.FITTED_PRIOR}{key}": t for key, t in prior.state_dict().items()}
+        checkpoint.save(self.folder / name, tensors | fitted, header)
+
     @contextmanager
     def record_outcome(self) -> Iterator[None]:
         """If an error ends the `with` block, write its status and reason to run.json."""
@@ -197,23 +208,9 @@ def restore_state(run: Run, state: State) -> None:
 
 
 def _without_means(tensors: checkpoint.Tensors) -> checkpoint.Tensors:
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith("means.")}
-
-
-def best_model(run: Run, state: State) -> VAE:
-    """A copy of the model on the CPU, with the weights of the best checkpoint if there is one."""
-    model = deepcopy(state.model).to("cpu")
-    path = run.folder / names.BEST
-    if path.is_file():
-        tensors, _ = checkpoint.load(path)
-        model.load_state_dict(
-            {
-                name.removeprefix("model."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith("model.")
-            }
-        )
-    return model.eval()
+    """The tensors that the first stage changes, without the running means."""
+    others = ("means.", names.FITTED_PRIOR)
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(others)}
 
 
 def check_start(

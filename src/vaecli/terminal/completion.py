@@ -20,6 +20,7 @@ TABLES = {
     "objective": {"objectives/__init__.py": "OBJECTIVES"},
     "network": {"parts/networks.py": "NETWORKS"},
     "optimizer": {"parts/optimizers.py": "OPTIMIZERS"},
+    "fitted_prior": {"parts/priors/__init__.py": "FITTED_PRIORS"},
 }
 PACKAGE = Path(__file__).parent.parent
 

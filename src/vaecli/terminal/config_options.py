@@ -9,7 +9,7 @@ import typer
 from ..config import aliases
 from ..config.config import PART_KINDS, Config, OptionHelp
 from .completion import TABLES, complete_part, complete_preset
-from .options import option
+from .options import DISPLAY, option
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
@@ -19,12 +19,12 @@ MODEL = "Model"
 DATA = "Data"
 TRAINING = "Training"
 RUN = "Run directory"
-DISPLAY = "Display"
 GROUPS = {
     MOST_USED: ("preset", "epochs", "latent_dim"),
     MODEL: (
         "posterior",
         "prior",
+        "fitted_prior",
         "likelihood",
         "objective",
         "network",

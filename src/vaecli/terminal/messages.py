@@ -54,7 +54,7 @@ def dry_run_report(result: DryRun) -> str:
     return (
         f"{result.parameters:,} parameters on {result.device}.\n"
         f"About {total} for {count(result.epochs, 'epoch')} of {result.epoch_seconds:.1f} s, "
-        f"pictures not counted, {result.memory / 1e6:,.0f} MB of memory and "
+        f"pictures and the fit of a prior not counted, {result.memory / 1e6:,.0f} MB of memory and "
         f"{result.disk / 1e6:,.0f} MB of disk.\n"
         "Nothing was written."
     )

@@ -7,6 +7,8 @@ import typer
 
 from .completion import complete_run
 
+DISPLAY = "Display"  # group of options in help pages
+
 
 def option(*names: str, help: str, **more: Any) -> Any:
     """An option that the environment variable VAECLI_<NAME> can set."""
@@ -44,5 +46,22 @@ Checkpoint = Annotated[
     typer.Option(
         help="Checkpoint to read. [default: best if there is one, else last]",
         show_default=False,
+    ),
+]
+Progress = Annotated[
+    Literal["auto", "bar", "plain", "none"],
+    option(
+        "--progress",
+        help="How progress is shown; auto: a bar on a terminal.",
+        rich_help_panel=DISPLAY,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print only warnings, errors and the result.",
+        rich_help_panel=DISPLAY,
     ),
 ]

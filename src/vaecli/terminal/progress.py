@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..experiments.events import Notice
+from ..experiments.events import FitStep, Notice
 from ..objectives import METRIC_UNITS
 from ..system import files
 from ..system.errors import RunError, VaecliError
@@ -80,13 +80,15 @@ class Progress:
                 self.bar.live.stop()
         self.log.close()
 
-    def show(self, events: Iterable[Step | Epoch | Notice]) -> None:
+    def show(self, events: Iterable[Step | Epoch | FitStep | Notice]) -> None:
         """Show events as they come."""
         for event in events:
             if isinstance(event, Step):
                 self._show_step(event)
             elif isinstance(event, Epoch):
                 self._show_epoch(event)
+            elif isinstance(event, FitStep):
+                self._show_fit(event)
             elif event.level == "warning":
                 self._print(f"Warning: {with_flags(event.text)}", even_if_quiet=True)
             else:
@@ -107,6 +109,11 @@ class Progress:
         with suppress(OSError):
             self.bar.show(step, step.means.read())
         self.last_read = now
+
+    def _show_fit(self, step: FitStep) -> None:
+        if self.bar is not None:
+            with suppress(OSError):
+                self.bar.show_fit(step)
 
     def _show_epoch(self, epoch: Epoch) -> None:
         """A line for the epoch, under a header if it is the first one here."""
@@ -196,11 +203,7 @@ class Bar:
         epochs_done = step.epoch - 1 + step.batch / step.batches
         elapsed = now - self.started
         left = elapsed * (self.epochs - epochs_done) / (epochs_done - self.first)
-        line = Table.grid(padding=(0, 1), expand=True)
-        line.add_column(no_wrap=True)
-        line.add_column(ratio=1)
-        line.add_column(no_wrap=True)
-        line.add_row(
+        line = _bar_line(
             f"epoch {step.epoch}/{self.epochs}",
             ProgressBar(total=self.epochs, completed=epochs_done),
             f"{format_duration(elapsed)} elapsed, {format_duration(left)} left",
@@ -212,6 +215,25 @@ class Bar:
             overflow="ellipsis",
         )
         self.live.update(Group(line, metrics), refresh=True)
+
+    def show_fit(self, step: FitStep) -> None:
+        """Draw one line: how far the fit of the prior is."""
+        line = _bar_line(
+            f"fitting the prior ({step.checkpoint})",
+            ProgressBar(total=1.0, completed=step.fraction),
+            f"{format_duration(time.monotonic() - self.started)} elapsed",
+        )
+        self.live.update(line, refresh=True)
+
+
+def _bar_line(name: str, bar: ProgressBar, times: str) -> Table:
+    """A line of a name, a bar that takes the room that is left, and times."""
+    line = Table.grid(padding=(0, 1), expand=True)
+    line.add_column(no_wrap=True)
+    line.add_column(ratio=1)
+    line.add_column(no_wrap=True)
+    line.add_row(name, bar, times)
+    return line
 
 
 def _describe(means: dict[str, float]) -> str:

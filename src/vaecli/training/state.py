@@ -11,6 +11,7 @@ from torch import Tensor
 from ..config import build
 from ..config.config import Config
 from ..data.images import Images
+from ..evaluation.fitting import make_fitted_prior
 from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import LossTerms, Objective
@@ -180,6 +181,7 @@ def _require_memory(config: Config, train: Images) -> None:
     """
     with torch.device("meta"):  # shapes only
         parts = build.build(config, train.shape, train.classes, images=len(train))
+        make_fitted_prior(config, parts[0], train)  # raises now rather than after training
         optimizer = build.make_optimizer(config, *parts)
     tensors = [*optimizer.parameters, *optimizer.parameters, *optimizer.state().values()]
     size = sum(tensor.nbytes for tensor in tensors)

@@ -1,5 +1,8 @@
 """Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
+from collections.abc import Callable
+
+from .fitted import FittedPrior, FixedLatents, no_fitted_prior
 from .fixed import (
     FIXED_PRIORS,
     CodesPrior,
@@ -19,9 +22,12 @@ from .learned import (
 from .prior import Prior
 
 __all__ = [
+    "FITTED_PRIORS",
     "PRIORS",
     "CodesPrior",
     "ConditionalPrior",
+    "FittedPrior",
+    "FixedLatents",
     "FlowPrior",
     "HierarchicalPrior",
     "MixturePrior",
@@ -34,3 +40,7 @@ __all__ = [
 ]
 
 PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}
+
+FITTED_PRIORS: dict[str, Callable[..., FittedPrior | None]] = {
+    "none": no_fitted_prior,
+}

@@ -1,7 +1,7 @@
 """The base class of priors that are fitted to latents after training."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +46,14 @@ class FittedPrior(Prior):
     """
 
     @abc.abstractmethod
+    def require_enough(self, counts: Sequence[int]) -> None:
+        """Raise a `ConfigError` if there are too few images to fit it to.
+
+        Args:
+            counts: Number of training images; of each class, if the model is conditional.
+        """
+
+    @abc.abstractmethod
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
         """Fit the parameters; yields the finished fraction of the work, the last time 1.
 
@@ -53,3 +61,7 @@ class FittedPrior(Prior):
             latents: The posteriors of the training images, on the device of the prior.
             generator: The only source of random numbers, on the CPU.
         """
+
+
+def no_fitted_prior() -> None:
+    """Sampling and evaluation use the prior of training."""

@@ -1,0 +1,67 @@
+"""The second stage of training: a prior is fitted to the latents of every kept checkpoint."""
+
+import time
+from collections.abc import Iterator
+
+from ..data.images import Images
+from ..evaluation.fitting import fit_prior, make_fitted_prior
+from ..run import names
+from ..run.record import Stage
+from ..run.run import Run
+from ..run.writer import RunWriter
+from ..training.state import State
+from .events import FitStep, Notice
+
+KEPT = (names.CHECKPOINT, names.BEST)
+
+
+def fit_priors(writer: RunWriter, state: State, train: Images) -> Iterator[FitStep | Notice]:
+    """Fit the prior of each checkpoint that has none yet, and add it to the checkpoint.
+
+    A fit that is stopped leaves nothing behind: it begins again, with the same result.
+
+    Args:
+        writer: RunWriter of a run whose epochs are done.
+        state: The state at their end.
+        train: The training images.
+
+    Raises:
+        NotFiniteError: The model overflows, or the fit does.
+        ResourceError: The disk is full; the old checkpoint stays.
+    """
+    config = state.config
+    runs = [Run(writer.folder, writer.folder / name) for name in KEPT]
+    for name, run in zip(KEPT, runs, strict=True):
+        if not run.checkpoint.is_file() or run.has_fitted_prior():
+            continue
+        model = run.model().to(state.model.device)
+        prior = make_fitted_prior(config, model, train)
+        if prior is None:
+            return
+        label = run.checkpoint.stem
+        yield Notice(f"Fitting {config.fitted_prior} to {len(train):,} latents ({label}).")
+        started = time.monotonic()
+        for fraction in fit_prior(prior, model, train, config.seed):
+            yield FitStep(label, fraction)
+        writer.add_fitted_prior(name, prior)
+        seconds = max(0.0, time.monotonic() - started)
+        writer.update_record(stages=_stages(state, seconds))
+        yield Notice(f"Fitted the prior in {seconds:.1f} s ({label}).")
+
+
+def plan_stages(writer: RunWriter, state: State) -> None:
+    """Name the stages of a run in its run.json, if its prior is fitted after training."""
+    if state.config.fitted_prior.name != "none":
+        writer.update_record(stages=_stages(state, None))
+
+
+def _stages(state: State, seconds: float | None) -> list[Stage]:
+    """Both stages; the second takes `seconds`, None if it has not ended."""
+    config = state.config
+    trained = None
+    if len(state.history) >= config.epochs or seconds is not None:
+        trained = sum(epoch.train_seconds for epoch in state.history)
+    return [
+        Stage(name="training", prior=str(config.prior), seconds=trained),
+        Stage(name="fit", prior=str(config.fitted_prior), seconds=seconds),
+    ]
