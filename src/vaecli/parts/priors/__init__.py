@@ -1,5 +1,6 @@
 """Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
+from .fitted import FittedPrior, FixedLatents
 from .fixed import (
     FIXED_PRIORS,
     CodesPrior,
@@ -16,12 +17,17 @@ from .learned import (
     MixturePrior,
     VampPrior,
 )
+from .mixture import FittedMixture
 from .prior import Prior
 
 __all__ = [
+    "FITTED_PRIORS",
     "PRIORS",
     "CodesPrior",
     "ConditionalPrior",
+    "FittedMixture",
+    "FittedPrior",
+    "FixedLatents",
     "FlowPrior",
     "HierarchicalPrior",
     "MixturePrior",
@@ -34,3 +40,6 @@ __all__ = [
 ]
 
 PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}
+
+# Fitted to the latents of a trained model, which they leave as it is.
+FITTED_PRIORS: dict[str, type[FittedPrior]] = {"mixture": FittedMixture}
