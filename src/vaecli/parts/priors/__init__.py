@@ -19,6 +19,7 @@ from .learned import (
     MixturePrior,
     VampPrior,
 )
+from .mixture import FittedMixture
 from .prior import Prior
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "PRIORS",
     "CodesPrior",
     "ConditionalPrior",
+    "FittedMixture",
     "FittedPrior",
     "FixedLatents",
     "FlowPrior",
@@ -41,6 +43,8 @@ __all__ = [
 
 PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}
 
+# Fitted to the latents of a trained model, which they leave as it is.
 FITTED_PRIORS: dict[str, Callable[..., FittedPrior | None]] = {
     "none": no_fitted_prior,
+    "mixture": FittedMixture,
 }

@@ -1,0 +1,80 @@
+"""Mixtures of normals with full covariances."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .distributions import UnvalidatedDistribution
+
+CHUNK = 2**22  # numbers in the largest temporary tensor
+
+
+class NormalMixture(UnvalidatedDistribution):
+    """A mixture of K normals with full covariances.
+
+    torch's `MixtureSameFamily` would need K triangular systems for every latent, and K x D numbers
+    of memory. Here a density is one matrix product, of a limited number of latents at a time.
+
+    Args:
+        logits: Logarithms of the weights, shape `(K,)`, or `(B, K)` with weights for every image;
+            -inf for a component that an image cannot have.
+        loc: Means, shape `(K, D)`.
+        scale_tril: Cholesky factors of the covariances, shape `(K, D, D)`.
+        batch_shape: That of the distribution: any if the weights are the same for all images, else
+            one that ends with B.
+    """
+
+    def __init__(
+        self, logits: Tensor, loc: Tensor, scale_tril: Tensor, batch_shape: Any = None
+    ) -> None:
+        shape = logits.shape[:-1] if batch_shape is None else batch_shape
+        super().__init__(shape, loc.shape[-1:])
+        self.logits = logits.log_softmax(-1)
+        self.loc = loc
+        self.scale_tril = scale_tril
+
+    def expand(self, batch_shape: Any, _instance: None = None) -> "NormalMixture":
+        return NormalMixture(self.logits, self.loc, self.scale_tril, batch_shape)
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        shape = torch.Size((*sample_shape, *self.batch_shape))
+        weights = self.logits.exp().reshape(-1, len(self.loc))
+        draws = shape.numel() // max(len(weights), 1)
+        # row i of the result has the weights of row i modulo B, as in `log_prob`
+        chosen = torch.multinomial(weights, max(draws, 1), replacement=True).T[:draws].flatten()
+        noise = torch.randn(len(chosen), *self.event_shape, device=self.loc.device)
+        z = [
+            self.loc[k] + (self.scale_tril[k] @ part.unsqueeze(-1)).squeeze(-1)
+            for k, part in self._chunks(self.scale_tril[0].numel(), chosen, noise)
+        ]
+        return torch.cat(z).reshape(*shape, *self.event_shape)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        shape = torch.broadcast_shapes(z.shape[:-1], self.batch_shape)
+        components, dim = self.loc.shape
+        identity = torch.eye(dim, dtype=self.loc.dtype, device=self.loc.device)
+        inverse = torch.linalg.solve_triangular(self.scale_tril, identity, upper=False)
+        whitened_loc = inverse @ self.loc.unsqueeze(-1)
+        log_scale = self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log_weights = (self.logits - log_scale - dim / 2 * math.log(2 * math.pi)).reshape(
+            -1, components
+        )
+        stacked = inverse.reshape(components * dim, dim).T
+        latents = z.expand(*shape, dim).reshape(-1, dim)
+        rows = torch.arange(len(latents), device=z.device) % len(log_weights)
+        log_probs = []
+        for part, row in self._chunks(components * dim, latents, rows):
+            whitened = torch.addmm(-whitened_loc.flatten(), part, stacked)
+            squared = whitened.unflatten(-1, (components, dim)).square().sum(-1)
+            weights = log_weights if len(log_weights) == 1 else log_weights[row]
+            log_probs.append((weights - squared / 2).logsumexp(-1))
+        return torch.cat(log_probs).reshape(shape)
+
+    @staticmethod
+    def _chunks(size: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Rows of tensors of equal length, as many at a time as there is memory for `size` each."""
+        yield from zip(*(t.split(max(CHUNK // size, 1)) for t in tensors), strict=True)
