@@ -1,5 +1,7 @@
 """Priors `p(z | c)`: modules that return a distribution over `(D,)` vectors, by name."""
 
+from .autoregressive import AutoregressivePrior
+from .fitted import FittedPrior, FixedLatents
 from .fixed import (
     FIXED_PRIORS,
     CodesPrior,
@@ -19,9 +21,13 @@ from .learned import (
 from .prior import Prior
 
 __all__ = [
+    "FITTED_PRIORS",
     "PRIORS",
+    "AutoregressivePrior",
     "CodesPrior",
     "ConditionalPrior",
+    "FittedPrior",
+    "FixedLatents",
     "FlowPrior",
     "HierarchicalPrior",
     "MixturePrior",
@@ -34,3 +40,5 @@ __all__ = [
 ]
 
 PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}
+# Fitted to the latents of the training images once the model is trained.
+FITTED_PRIORS: dict[str, type[FittedPrior]] = {"autoregressive": AutoregressivePrior}
