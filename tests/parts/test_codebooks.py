@@ -157,7 +157,7 @@ def used(levels=2, codes=5, positions=2, batch=6):
 def test_each_loss_is_a_sum_over_levels_and_trains_only_its_own_side():
     quantizer, z = used(levels=3)
     z.requires_grad_()
-    quantized, codebook_loss, commitment_loss = quantizer(z)
+    quantized, codebook_loss, commitment_loss, _ = quantizer(z)
     levels = by_hand(quantizer, z.detach().view(-1, 3))
     error = sum((code - residual).square() for _, code, residual in levels)
     wanted = error.view(6, 6).sum(-1)

@@ -72,19 +72,20 @@ class VectorQuantizer(nn.Module):
         # Fraction of the vectors that took each code, averaged over batches; saved for resuming.
         self.register_buffer("usage", torch.zeros(levels, codes))
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantize latents, shape `(B, D)`.
 
         Returns:
             The quantized latents, shape `(B, D)`, without gradient; the codebook loss and the
-            commitment loss, both the squared distance from latents to codes, shape `(B,)`. The
-            codebook loss has a gradient only for the codes, the commitment loss only for the
-            latents.
+            commitment loss, both the squared distance from latents to codes, shape `(B,)`; the
+            index of every code, shape `(B, positions, levels)`. The codebook loss has a gradient
+            only for the codes, the commitment loss only for the latents.
         """
         residual = z.unflatten(-1, (self.positions, -1)).flatten(0, 1)
         quantized = torch.zeros_like(residual)
         codebook_loss = z.new_zeros(())
         commitment_loss = z.new_zeros(())
+        chosen = []
         learning = self.training and torch.is_grad_enabled()
         for level in range(len(self.codebooks)):
             if learning:
@@ -95,12 +96,14 @@ class VectorQuantizer(nn.Module):
             commitment_loss = commitment_loss + (code.detach() - residual).square()
             residual = residual - code.detach()
             quantized = quantized + code.detach()
+            chosen.append(index)
             if learning:
                 self._update_usage(level, index)
         return (
             quantized.view_as(z),
             codebook_loss.view_as(z).sum(-1),
             commitment_loss.view_as(z).sum(-1),
+            torch.stack(chosen, dim=-1).view(len(z), self.positions, -1),
         )
 
     @torch.no_grad()

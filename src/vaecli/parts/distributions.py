@@ -162,11 +162,13 @@ class QuantizedPointMass(PointMass):
     Args:
         value: The codeword, shape `(*batch, D)`.
         vq_loss: Codebook and commitment loss, in nats, shape `batch`; every objective adds it.
+        codes: Index of every code, shape `(*batch, positions, levels)`.
     """
 
-    def __init__(self, value: Tensor, vq_loss: Tensor) -> None:
+    def __init__(self, value: Tensor, vq_loss: Tensor, codes: Tensor) -> None:
         super().__init__(value)
         self.vq_loss = vq_loss
+        self.codes = codes
 
 
 class HierarchicalDistribution(UnvalidatedDistribution):

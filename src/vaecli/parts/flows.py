@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 
 from ..system.errors import ConfigError
 from .distributions import SampleCache, UnvalidatedDistribution
-from .latent_networks import LatentMLP, concat_features
+from .latent_networks import LatentMLP, MaskedLinear, concat_features
 
 BISECTIONS = 40  # halvings of an interval, to less than float32 resolves
 MAX_GATE_LOGIT = 7.0  # gate logits are limited to [-7, 7], so that the inverse stays finite
@@ -228,23 +228,16 @@ class AutoregressiveFlow(Flow):
             https://arxiv.org/abs/1502.03509
     """
 
-    input_mask: Tensor
-    output_mask: Tensor
-
     def __init__(self, dim: int, features: int, width: int) -> None:
         super().__init__()
-        self.hidden = nn.Linear(dim + features, width)
-        self.out = nn.Linear(width, 2 * dim)
-        nn.init.constant_(self.out.bias[:dim], 1.0)  # the paper advises to start with open gates
         order = torch.arange(1, dim + 1)
         # MADE degree: a hidden unit reads the first `degree` dimensions
         degree = torch.arange(width) * dim // width
         reads_z = order <= degree.unsqueeze(1)
         reads_h = torch.ones(width, features, dtype=torch.bool)
-        input_mask = torch.cat([reads_z, reads_h], dim=1)
-        output_mask = (degree < order.unsqueeze(1)).repeat(2, 1)
-        self.register_buffer("input_mask", input_mask.float(), persistent=False)
-        self.register_buffer("output_mask", output_mask.float(), persistent=False)
+        self.hidden = MaskedLinear(torch.cat([reads_z, reads_h], dim=1))
+        self.out = MaskedLinear((degree < order.unsqueeze(1)).repeat(2, 1))
+        nn.init.constant_(self.out.bias[:dim], 1.0)  # the paper advises to start with open gates
 
     def forward(self, z: Tensor, h: Tensor | None = None) -> tuple[Tensor, Tensor]:
         gate_logit, m = self._gate_logit_and_mean(z, h)
@@ -265,9 +258,7 @@ class AutoregressiveFlow(Flow):
 
     def _gate_logit_and_mean(self, z: Tensor, h: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits of the gates, between -7 and 7, and m; each of shape `(*batch, D)`."""
-        inputs = concat_features(z, h)
-        hidden = F.linear(inputs, self.hidden.weight * self.input_mask, self.hidden.bias).relu()
-        output = F.linear(hidden, self.out.weight * self.output_mask, self.out.bias)
+        output = self.out(self.hidden(concat_features(z, h)).relu())
         raw_logit, m = output.to(z.dtype).chunk(2, dim=-1)
         return MAX_GATE_LOGIT * (raw_logit / MAX_GATE_LOGIT).tanh(), m
 

@@ -1,6 +1,7 @@
-"""Small networks that read a latent vector, used by flows and hierarchies."""
+"""Small networks that read a latent vector, used by flows, hierarchies and priors."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .layers import LayerBuilder
@@ -46,3 +47,25 @@ class LatentMLP(nn.Module):
     def forward(self, z: Tensor, h: Tensor | None = None) -> Tensor:
         output: Tensor = self.net(concat_features(z, h))
         return output.to(z.dtype)  # bf16 is too coarse for a density
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer in which an output reads only some of the inputs.
+
+    References:
+        MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
+            https://arxiv.org/abs/1502.03509
+
+    Args:
+        reads: Whether an output reads an input, shape `(outputs, inputs)`.
+    """
+
+    mask: Tensor
+
+    def __init__(self, reads: Tensor) -> None:
+        outputs, inputs = reads.shape
+        super().__init__(inputs, outputs)
+        self.register_buffer("mask", reads.float(), persistent=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight * self.mask, self.bias)

@@ -50,6 +50,7 @@ class QuantizedPosterior(Posterior):
 
     def distribution(self, *params: Tensor) -> Distribution:
         (z,) = params
-        code, codebook_loss, commitment_loss = self.quantizer(z)
+        code, codebook_loss, commitment_loss, index = self.quantizer(z)
         value = code + (z - z.detach())  # the value of the code, the gradient of z
-        return QuantizedPointMass(value, codebook_loss + self.commitment * commitment_loss)
+        vq_loss = codebook_loss + self.commitment * commitment_loss
+        return QuantizedPointMass(value, vq_loss, index)

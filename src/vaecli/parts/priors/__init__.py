@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .autoregressive import AutoregressivePrior
 from .fitted import FittedPrior, FixedLatents, no_fitted_prior
 from .fixed import (
     FIXED_PRIORS,
@@ -25,6 +26,7 @@ from .prior import Prior
 __all__ = [
     "FITTED_PRIORS",
     "PRIORS",
+    "AutoregressivePrior",
     "CodesPrior",
     "ConditionalPrior",
     "FittedMixture",
@@ -47,4 +49,5 @@ PRIORS: dict[str, type[Prior]] = {**FIXED_PRIORS, **LEARNED_PRIORS}
 FITTED_PRIORS: dict[str, Callable[..., FittedPrior | None]] = {
     "none": no_fitted_prior,
     "mixture": FittedMixture,
+    "autoregressive": AutoregressivePrior,
 }

@@ -1,0 +1,172 @@
+"""Autoregressive distributions over sequences of codes, and the masked network of their logits."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributions import register_kl
+
+from ..system.errors import ConfigError
+from .distributions import QuantizedPointMass, UnvalidatedDistribution
+from .latent_networks import MaskedLinear, concat_features
+
+EMBEDDING = 16  # length of the learned vector that stands for a code in the input
+DRAWN_AT_ONCE = 4096  # sequences; the hidden layers of more may not fit in memory
+MAX_SUMS = 2**16  # sums of a code of each level with which the search compares every vector
+DISTANCES_AT_ONCE = 2**24
+BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"
+
+
+class CodeNetwork(nn.Module):
+    """A masked MLP: the logits of every code, given the context and the codes before it.
+
+    Hidden layers after the first are residual.
+
+    References:
+        MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
+            https://arxiv.org/abs/1502.03509
+
+    Args:
+        length: Number S of codes in a sequence.
+        codes: Number K of codes to choose from at every place.
+        context_dim: Length E of the context; 0 for none.
+        width: Hidden units in a layer.
+        depth: Number of hidden layers.
+    """
+
+    def __init__(self, length: int, codes: int, context_dim: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(torch.randn(length, codes, EMBEDDING) / 2)
+        place = torch.arange(1, length + 1)
+        # MADE degree: a hidden unit reads the context and the first `degree` codes
+        degree = torch.arange(width) * length // width
+        inputs = torch.cat([place.repeat_interleave(EMBEDDING), place.new_zeros(context_dim)])
+        self.first = MaskedLinear(inputs <= degree.unsqueeze(1))
+        self.blocks = nn.ModuleList(
+            MaskedLinear(degree <= degree.unsqueeze(1)) for _ in range(depth - 1)
+        )
+        self.out = MaskedLinear(degree < place.repeat_interleave(codes).unsqueeze(1))
+        self.length = length
+
+    def forward(
+        self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """The logits, shape `(*batch, S, K)`.
+
+        Args:
+            codes: Index of every code, shape `(*batch, S)`.
+            c: Context, shape `(*batch, E)`; batch shapes broadcast.
+            known: 0 for every code that the network may not read, else 1, in the shape of codes.
+        """
+        embedded = self.embedding[torch.arange(self.length, device=codes.device), codes]
+        if known is not None:
+            embedded = embedded * known.unsqueeze(-1)
+        h = F.silu(self.first(concat_features(embedded.flatten(-2), c)))
+        for block in self.blocks:
+            h = h + F.silu(block(h))
+        logits: Tensor = self.out(h).float()  # bf16 is too coarse for a density
+        return logits.view(*h.shape[:-1], self.length, -1)
+
+    def log_prob(
+        self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
+        """The log-probability of whole sequences, shape `batch`; the arguments of `forward`."""
+        log_probs: Tensor = self(codes, c, known).log_softmax(-1)
+        codes = codes.expand(log_probs.shape[:-1])
+        return log_probs.gather(-1, codes.unsqueeze(-1)).squeeze(-1).sum(-1)
+
+    def sample(self, n: int, c: Tensor | None = None) -> Tensor:
+        """`n` sequences, shape `(n, S)`; c has shape `(n, E)`."""
+        device = self.embedding.device
+        codes = torch.zeros(n, self.length, dtype=torch.long, device=device)
+        for place in range(self.length):
+            probs = self(codes, c)[:, place].softmax(-1)
+            codes[:, place] = torch.multinomial(probs, 1).squeeze(-1)
+        return codes
+
+
+class AutoregressiveCodes(UnvalidatedDistribution):
+    """Latents of codes: at every position, the sum of one code per codebook.
+
+    A sequence of codes has the levels of the first position first, then those of the second.
+
+    Args:
+        network: Of sequences of `positions * levels` codes.
+        codebooks: Codes, shape `(levels, codes, dim)`.
+        c: Context, shape `(*batch, E)`; None for none.
+        batch_shape: Batch shape of the distribution; None for that of c.
+    """
+
+    def __init__(
+        self,
+        network: CodeNetwork,
+        codebooks: Tensor,
+        c: Tensor | None = None,
+        batch_shape: torch.Size | None = None,
+    ) -> None:
+        if batch_shape is None:
+            batch_shape = torch.Size() if c is None else c.shape[:-1]
+        self.positions = network.length // len(codebooks)
+        super().__init__(batch_shape, [self.positions * codebooks.shape[-1]])
+        self.network = network
+        self.codebooks = codebooks.detach()
+        self.c = c
+
+    def expand(self, batch_shape: Any, _instance: None = None) -> "AutoregressiveCodes":
+        c = None if self.c is None else self.c.expand(*batch_shape, -1)
+        return AutoregressiveCodes(self.network, self.codebooks, c, torch.Size(batch_shape))
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        shape = torch.Size([*sample_shape, *self.batch_shape])
+        rows = torch.arange(shape.numel(), device=self.codebooks.device).split(DRAWN_AT_ONCE)
+        if self.c is None:
+            parts = [self.network.sample(len(part)) for part in rows]
+        else:
+            c = self.c.expand(*shape, -1).reshape(shape.numel(), -1)
+            parts = [self.network.sample(len(part), c[part]) for part in rows]
+        return self._sums(torch.cat(parts).view(*shape, self.positions, -1)).flatten(-2)
+
+    def log_prob_of_codes(self, codes: Tensor) -> Tensor:
+        """The log-probability of codes, shape `(*batch, positions, levels)`."""
+        return self.network.log_prob(codes.flatten(-2), self.c)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-probability of the codes whose sum is nearest to z at every position.
+
+        With several levels the search tries all sums: to subtract the nearest code of one level
+        after another finds the codes of an encoded latent, but not those of every sample.
+
+        Raises:
+            ConfigError: There are too many sums to try. `KL(q || p)` needs no search.
+        """
+        return self.log_prob_of_codes(self._nearest(z))
+
+    def _sums(self, codes: Tensor) -> Tensor:
+        """The sum over levels, shape `(..., dim)`, of codes, shape `(..., levels)`."""
+        level = torch.arange(len(self.codebooks), device=codes.device)
+        return self.codebooks[level, codes].sum(-2)
+
+    def _nearest(self, z: Tensor) -> Tensor:
+        """The codes whose sums are nearest to z, shape `(*batch, positions, levels)`."""
+        levels, count, dim = self.codebooks.shape
+        if count**levels > MAX_SUMS:
+            raise ConfigError(
+                f"{levels} levels of {count} codes have {count**levels:,} sums, too many to find "
+                f"the codes of a latent: use at most {MAX_SUMS:,}, by fewer levels or codes."
+            )
+        index = torch.arange(count, device=z.device)
+        choices = torch.cartesian_prod(*[index] * levels).view(-1, levels)
+        sums = self._sums(choices)
+        vectors = z.reshape(-1, dim).split(max(1, DISTANCES_AT_ONCE // len(sums)))
+        # by differences: sums may lie closer together than a matrix product resolves
+        distances = (torch.cdist(v, sums, compute_mode=BY_DIFFERENCES) for v in vectors)
+        nearest = torch.cat([distance.argmin(-1) for distance in distances])
+        return choices[nearest].view(*z.shape[:-1], self.positions, levels)
+
+
+@register_kl(QuantizedPointMass, AutoregressiveCodes)  # type: ignore[untyped-decorator]
+def kl_quantized(q: QuantizedPointMass, p: AutoregressiveCodes) -> Tensor:
+    """`KL(q || p)` in nats, which is `-log p` of the codes of q."""
+    return -p.log_prob_of_codes(q.codes)
