@@ -24,7 +24,7 @@ def test_the_defaults_are_the_recipe_of_the_report():
     assert (c.on_nan, c.lr_schedule, c.lr_warmup) == ("stop", "constant", 0.0)
     assert str(c.network) == "mlp:width=400,depth=2,activation=relu,norm=none,output_bias=zero"
     names = [getattr(c, kind).name for kind in PART_KINDS]
-    assert names == ["gaussian", "normal", "bernoulli", "elbo", "mlp", "adam"]
+    assert names == ["gaussian", "normal", "bernoulli", "elbo", "mlp", "adam", "none"]
 
 
 def test_the_defaults_are_those_of_the_parts():

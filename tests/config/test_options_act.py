@@ -10,6 +10,7 @@ from tests.conftest import bars
 from vaecli.config.build import TABLES, make_optimizer, resolve
 from vaecli.config.config import Config
 from vaecli.config.spec import part_options
+from vaecli.evaluation.fitting import fit_prior, make_fitted_prior
 from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
@@ -22,7 +23,12 @@ PARTNERS = {
     ("prior", "ring"): {"latent_dim": 2},
     ("prior", "swiss-roll"): {"latent_dim": 2},
     ("objective", "rae"): {"posterior": "dirac"},
+    ("fitted_prior", "mixture"): {"conditional": False},
+    ("fitted_prior", "autoregressive"): {"posterior": "quantized:codes=4", "prior": "codes"},
 }
+# A fit as it is by default would take many images, or long.
+BRIEF = {"mixture": "components=4", "autoregressive": "width=8,epochs=2"}
+MANY_IMAGES = bars(60)
 OPTIONS = [
     (kind, name, option)
     for kind, table in TABLES.items()
@@ -52,6 +58,8 @@ def outcome(kind, name, options):
     settings |= PARTNERS.get((kind, name), {})
     settings[kind] = f"{name}:{values}" if values else name
     config = Config(**settings)
+    if kind == "fitted_prior":
+        return fit(config, {option.partition("=")[0] for option in values.split(",")})
     x, c = IMAGES.pixels(slice(None)), IMAGES.one_hot_labels(slice(None))
     model, objective = build(config, SHAPE, 2, IMAGES.mean, len(IMAGES))
     optimizer = make_optimizer(resolve(config), model, objective)
@@ -67,7 +75,21 @@ def outcome(kind, name, options):
     return found
 
 
+def fit(config, given):
+    """The tensors of the fitted prior of an untrained model."""
+    spec = config.fitted_prior
+    brief = dict(option.split("=") for option in BRIEF[spec.name].split(","))
+    more = {option: value for option, value in brief.items() if option not in given}
+    config = resolve(config.with_values(fitted_prior=spec.with_options(**more)))
+    model, _ = build(config, SHAPE, 2, IMAGES.mean, len(IMAGES))
+    prior = make_fitted_prior(config, model, MANY_IMAGES)
+    list(fit_prior(prior, model, MANY_IMAGES, 0))
+    return list(prior.state_dict().values())
+
+
 def differ(a, b):
+    if len(a) != len(b):
+        return True
     return any(x.shape != y.shape or not torch.allclose(x, y) for x, y in zip(a, b, strict=True))
 
 

@@ -30,6 +30,8 @@ def small(name, network, **more) -> Config:
         {"preset": name, "network": network, "batch_size": 32, "lr": 3e-3, **more}
     )
     shrunk = {"labels": 16} if config.labels else {}
+    if config.fitted_prior.name == "mixture":
+        shrunk["fitted_prior"] = Spec("mixture", {"components": "2"})
     return replace(config, **shrunk, latent_dim=min(4, config.latent_dim))
 
 
@@ -235,6 +237,8 @@ def test_every_command_takes_every_preset(cli, digits, tmp_path, name):
     run, more = tmp_path / "run", ["--latent-dim", config_from_layers({"preset": name}).latent_dim]
     if config_from_layers({"preset": name}).labels:
         more += ["--labels", 16]
+    if config_from_layers({"preset": name}).fitted_prior.name == "mixture":
+        more += ["--fitted-prior", "mixture:components=2"]
     done = cli(*arguments(digits, run, "-q", "--epochs", 2, "--preset", name, *more))
     assert done == (0, f"{run}\n", "")
     for command in (["sample", "-n", 4], ["reconstruct"], ["embed"], ["plot-loss"]):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.fitting import fit_prior, make_fitted_prior
 from ..run import names
@@ -30,13 +31,15 @@ def fit_priors(writer: RunWriter, state: State, train: Images) -> Iterator[FitSt
         ResourceError: The disk is full; the old checkpoint stays.
     """
     config = state.config
+    if not fits_prior(config):
+        return
     runs = [Run(writer.folder, writer.folder / name) for name in KEPT]
     for name, run in zip(KEPT, runs, strict=True):
         if not run.checkpoint.is_file() or run.has_fitted_prior():
             continue
         model = run.model().to(state.model.device)
         prior = make_fitted_prior(config, model, train)
-        if prior is None:
+        if prior is None:  # excluded above
             return
         label = run.checkpoint.stem
         yield Notice(f"Fitting {config.fitted_prior} to {len(train):,} latents ({label}).")
@@ -49,9 +52,14 @@ def fit_priors(writer: RunWriter, state: State, train: Images) -> Iterator[FitSt
         yield Notice(f"Fitted the prior in {seconds:.1f} s ({label}).")
 
 
+def fits_prior(config: Config) -> bool:
+    """Whether a configuration has a second stage."""
+    return config.fitted_prior.name != "none"
+
+
 def plan_stages(writer: RunWriter, state: State) -> None:
     """Name the stages of a run in its run.json, if its prior is fitted after training."""
-    if state.config.fitted_prior.name != "none":
+    if fits_prior(state.config):
         writer.update_record(stages=_stages(state, None))
 
 

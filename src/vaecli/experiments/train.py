@@ -3,9 +3,12 @@
 import shlex
 import time
 from collections.abc import Generator, Iterator
+from copy import deepcopy
 
 from ..data.splits import Splits
+from ..model import VAE
 from ..pictures.run_pictures import RunPictures
+from ..run import names
 from ..run.find import open_run
 from ..run.writer import RunWriter, restore_state
 from ..system.errors import TrainingDiverged
@@ -15,7 +18,7 @@ from ..training.epoch import Epoch
 from ..training.loop import Step, fit
 from ..training.state import State, start_resolved
 from .events import FitStep, Notice
-from .second_stage import fit_priors, plan_stages
+from .second_stage import fit_priors, fits_prior, plan_stages
 from .stopping import StopRequest
 
 Event = Step | Epoch | FitStep | Notice
@@ -68,9 +71,17 @@ def train_run(
                 yield _end_stopped(writer, stop)
                 return
             yield event
-        pictures = RunPictures(writer.run, open_run(writer.folder).model(), state.config.seed)
+        pictures = RunPictures(writer.run, _finished_model(writer, state), state.config.seed)
         yield from _warnings(pictures.draw_results(images.test))
         writer.end("completed", early_reason)
+
+
+def _finished_model(writer: RunWriter, state: State) -> VAE:
+    """The model that commands read from the finished run, on the CPU."""
+    run = open_run(writer.folder)
+    if run.checkpoint == writer.folder / names.CHECKPOINT and not fits_prior(state.config):
+        return deepcopy(state.model).to("cpu").eval()
+    return run.model()
 
 
 def _end_stopped(writer: RunWriter, stop: StopRequest) -> Notice:

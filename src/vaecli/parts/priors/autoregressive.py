@@ -1,6 +1,6 @@
 """A prior over sequences of codes, fitted after training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import torch
@@ -66,6 +66,20 @@ class AutoregressivePrior(FittedPrior):
         codebooks = self.quantizer.module.codebooks
         return AutoregressiveCodes(self.network, codebooks, self._used(c))
 
+    def require_enough(self, counts: Sequence[int]) -> None:
+        """Raise a `ConfigError` unless there are as many images as codes in a codebook.
+
+        Args:
+            counts: Number of images, or of those in each class.
+        """
+        images = sum(counts)
+        codes = self.quantizer.module.codebooks.shape[1]
+        if images < codes:
+            raise ConfigError(
+                f"The autoregressive prior of {codes} codes needs at least as many training "
+                f"images, not {images}: use more images, or posterior='quantized:codes={images}'."
+            )
+
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
         codes = self._sequences(latents)
         optimizer = Adam(self.network.parameters(), self.lr, beta2=0.99)
@@ -85,13 +99,6 @@ class AutoregressivePrior(FittedPrior):
         """The codes of every image, shape `(N, S)`."""
         if latents.codes is None:
             raise ConfigError(NEEDS_CODES)
-        images = len(latents.codes)
-        codes = self.quantizer.module.codebooks.shape[1]
-        if images < codes:
-            raise ConfigError(
-                f"The autoregressive prior of {codes} codes needs at least as many training "
-                f"images, not {images}: use more images, or posterior='quantized:codes={images}'."
-            )
         return latents.codes.flatten(-2)
 
     def _used(self, c: Tensor | None) -> Tensor | None:
