@@ -46,3 +46,16 @@ Checkpoint = Annotated[
         show_default=False,
     ),
 ]
+Scale = Annotated[
+    int | None,
+    typer.Option(
+        help="Enlarge each pixel N times; 1: raw pixels, without labels. [default: until the "
+        "longer side has 480 pixels]",
+        metavar="N",
+        min=1,
+        show_default=False,
+    ),
+]
+Dark = Annotated[
+    bool, typer.Option("--dark", help="Light text on a dark background, and dark gaps.")
+]
