@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,6 +21,7 @@ LINE_STYLES = {"train": "--", "valid": ":", "test": "-"}
 LEGEND_COLUMNS = 4
 PANEL_HEIGHT = 3.3  # inches
 MAX_MARKED_EPOCHS = 20  # shorter curves have a dot at every epoch: one epoch makes no line
+EDGE = 0.15  # of the width: a note so near to a side is on the inner side of its point
 SMALL = 8.5  # points: size of a note
 
 Curves = Mapping[str, Sequence[float]]
@@ -30,7 +32,7 @@ def plot_losses(runs: Mapping[str, Curves], ending: str = ".png", theme: Theme =
 
     Training losses are dashed, test losses solid, and validation losses, if any, dotted. The best
     validation epoch is marked. Late epochs take most of the height: where early ones lie outside,
-    a triangle at the edge and a note above the panel say so.
+    a triangle and a note say where, and how far.
 
     Args:
         runs: The columns of losses.csv (epoch, train_loss and so on) of each run, by its name.
@@ -90,27 +92,51 @@ def _limit_height(axes: Axes, always: Sequence[float], theme: Theme) -> None:
         return
     bottom, top = limits
     axes.set_ylim(bottom, top)
-    notes = [*_mark_exits(axes, top, "^", "\N{BLACK UP-POINTING TRIANGLE}")]
-    notes += _mark_exits(axes, bottom, "v", "\N{BLACK DOWN-POINTING TRIANGLE}")
-    axes.set_title("\n".join(notes), loc="right", fontsize=SMALL, color=theme.foreground)
+    _mark_exits(axes, top, is_top=True, theme=theme)
+    _mark_exits(axes, bottom, is_top=False, theme=theme)
 
 
-def _mark_exits(axes: Axes, limit: float, marker: str, symbol: str) -> list[str]:
-    """Mark where curves cross the top (marker ^) or bottom; a note of how far, if one does."""
-    sign = 1 if marker == "^" else -1
+def _mark_exits(axes: Axes, limit: float, is_top: bool, theme: Theme) -> None:
+    """Mark where curves cross the top or the bottom, and note the farthest value beyond."""
+    sign = 1 if is_top else -1
+    places: list[float] = []
     beyond: list[tuple[float, float]] = []
     for line in list(axes.lines):
         epochs = _values(line.get_xdata())
         heights = [sign * (value - limit) for value in _values(line.get_ydata())]
         place = last_return(epochs, heights)
         if place is not None:
-            look = {"color": line.get_color(), "marker": marker, "clip_on": False}
-            axes.scatter(place, limit, s=40, zorder=4, **look)
+            marker = "^" if is_top else "v"
+            color = line.get_color()
+            axes.scatter(place, limit, s=40, marker=marker, color=color, clip_on=False, zorder=4)
+            places.append(place)
             beyond += zip(heights, epochs, strict=True)
-    if not beyond:
-        return []
-    height, epoch = max(point for point in beyond if math.isfinite(point[0]))
-    return [f"{symbol} {limit + sign * height:.4g} at epoch {epoch:.0f}"]
+    if places:
+        height, epoch = max(point for point in beyond if math.isfinite(point[0]))
+        text = f"{limit + sign * height:.4g} at epoch {epoch:.0f}"
+        _note(axes, text, (max(places), limit), (8, -9 if is_top else 4), "left", theme)
+
+
+def _note(
+    axes: Axes,
+    text: str,
+    point: tuple[float, float],
+    offset: tuple[float, float],
+    align: Literal["left", "center", "right"],
+    theme: Theme,
+) -> None:
+    """A small text near a point, legible over curves."""
+    axes.annotate(
+        text,
+        point,
+        xytext=offset,
+        textcoords="offset points",
+        ha=align,
+        fontsize=SMALL,
+        color=theme.foreground,
+        path_effects=[withStroke(linewidth=3, foreground=theme.background)],
+        zorder=6,
+    )
 
 
 def _values(column: ArrayLike) -> list[float]:
@@ -120,17 +146,14 @@ def _values(column: ArrayLike) -> list[float]:
 def _mark_best(axes: Axes, point: tuple[float, float], color: str, theme: Theme) -> None:
     """A ring around the point of an epoch and its loss, and above it the number of the epoch."""
     axes.scatter(*point, s=50, facecolor=theme.background, edgecolor=color, linewidth=2, zorder=5)
-    axes.annotate(
-        f"best: epoch {point[0]:.0f}",
-        point,
-        xytext=(0, 9),
-        textcoords="offset points",
-        ha="center",
-        fontsize=SMALL,
-        color=theme.foreground,
-        path_effects=[withStroke(linewidth=3, foreground=theme.background)],
-        zorder=6,
-    )
+    left, right = axes.get_xlim()
+    place = (point[0] - left) / (right - left)
+    align: Literal["left", "center", "right"] = "center"
+    if place < EDGE:
+        align = "left"
+    elif place > 1 - EDGE:
+        align = "right"
+    _note(axes, f"best: epoch {point[0]:.0f}", point, (0, 9), align, theme)
 
 
 def _add_legend(figure: Figure, splits: Sequence[str], runs: Sequence[str], theme: Theme) -> None:

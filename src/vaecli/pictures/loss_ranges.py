@@ -3,17 +3,20 @@
 import math
 from collections.abc import Iterable, Sequence
 
-WHOLE_CURVE = 3  # up to this number of epochs, everything is shown
+WHOLE_CURVE = 3  # if no run has more epochs, everything is shown
 EARLY = 10  # one epoch in ten, from the first, may lie outside of the panel
 MARGIN = 0.05  # of the range, above and below
 EXTENSION = 0.3  # of the range of the late epochs: as far, early epochs extend the panel
 
 
-def late_epochs(column: Sequence[float]) -> Sequence[float]:
-    """The values that a panel always shows: all but those of the first tenth of the epochs."""
-    if len(column) <= WHOLE_CURVE:
-        return column
-    return column[max(1, len(column) // EARLY) :]
+def late_values(columns: Sequence[Sequence[float]]) -> list[float]:
+    """The values that a panel always shows: those after the first tenth of the longest run.
+
+    Of a run that is shorter than that tenth, the last.
+    """
+    longest = max(map(len, columns), default=0)
+    early = 0 if longest <= WHOLE_CURVE else max(1, longest // EARLY)
+    return [value for column in columns for value in column[early:] or column[-1:]]
 
 
 def visible_range(
@@ -32,8 +35,7 @@ def visible_range(
         Bottom and top; None to leave them to matplotlib, if no two values differ.
     """
     every = list(filter(math.isfinite, (value for column in columns for value in column)))
-    late = [value for column in columns for value in late_epochs(column)]
-    late = list(filter(math.isfinite, [*late, *always]))
+    late = list(filter(math.isfinite, [*late_values(columns), *always]))
     if not late or min(late) == max(late):
         late = every
     if not late or min(late) == max(late):

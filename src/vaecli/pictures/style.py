@@ -49,7 +49,7 @@ def style_axes(axes: Axes, theme: Theme = LIGHT) -> None:
     axes.tick_params(colors=theme.foreground)
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_color(theme.foreground)
-    axes.grid(color="#b0b0b0", alpha=0.25)
+    axes.grid(color=theme.grid, alpha=0.25)
     axes.set_axisbelow(True)
 
 
