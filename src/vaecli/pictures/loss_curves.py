@@ -149,11 +149,13 @@ def _mark_best(axes: Axes, point: tuple[float, float], color: str, theme: Theme)
     left, right = axes.get_xlim()
     place = (point[0] - left) / (right - left)
     align: Literal["left", "center", "right"] = "center"
+    offset = (0, 9)
     if place < EDGE:
         align = "left"
+        offset = (6, -14)  # below, where a curve that falls leaves room
     elif place > 1 - EDGE:
         align = "right"
-    _note(axes, f"best: epoch {point[0]:.0f}", point, (0, 9), align, theme)
+    _note(axes, f"best: epoch {point[0]:.0f}", point, offset, align, theme)
 
 
 def _add_legend(figure: Figure, splits: Sequence[str], runs: Sequence[str], theme: Theme) -> None:
