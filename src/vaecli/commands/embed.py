@@ -56,12 +56,10 @@ def embed(
         picture = output_path(plot, run, plot.name, style.ENDINGS)
     latents = embeddings.embed(run.model(), load_split(run.config, split))
     if table:
-        path, ending = table
-        write_result(latents.to_bytes(ending), path)
+        write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
         points, axes = project_to_plane(latents.mean)
         theme = themes.choose_theme(dark)
-        content = latent_map.plot_latents(points, axes, latents.label, title, ending, theme)
-        write_result(content, path)
+        content = latent_map.plot_latents(points, axes, latents.label, title, picture[1], theme)
+        write_result(content, picture[0])

@@ -34,8 +34,8 @@ def visible_range(
     Returns:
         Bottom and top; None to leave them to matplotlib, if no two values differ.
     """
-    every = list(filter(math.isfinite, (value for column in columns for value in column)))
     late = list(filter(math.isfinite, [*late_values(columns), *always]))
+    every = [value for column in columns for value in column if math.isfinite(value)] + late
     if not late or min(late) == max(late):
         late = every
     if not late or min(late) == max(late):
