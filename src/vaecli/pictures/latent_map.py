@@ -52,15 +52,8 @@ def plot_latents(
     places = spread_labels(centers, LABEL_DISTANCE * np.ptp(points, axis=0))
     halo = [withStroke(linewidth=3, foreground=theme.background)]
     for label, place in zip(classes, places, strict=True):
-        axes.annotate(
-            str(label),
-            place,
-            size=15,
-            weight="bold",
-            ha="center",
-            color=theme.foreground,
-            path_effects=halo,
-        )
+        number = axes.annotate(str(label), place, size=15, weight="bold", ha="center")
+        number.set(color=theme.foreground, path_effects=halo)
     axes.set(title=printable(title), xlabel=axis_names[0], ylabel=axis_names[1])
     axes.title.set_parse_math(False)  # a $ in a path starts no formula
     style_axes(axes, theme)
