@@ -44,7 +44,7 @@ def test_csv_and_npy_hold_the_means(cli, run_dir, tmp_path):
 def test_a_plot_alone_writes_no_table(cli, run_dir, tmp_path):
     target = tmp_path / "latent.png"
     assert cli("embed", "-r", run_dir, "--plot", target) == (0, f"{target}\n", "")
-    assert picture(target).shape[:2] == (840, 1008)
+    assert picture(target).shape[:2] == (1050, 1260)
     assert not (run_dir / "embeddings.npz").exists()
 
 

@@ -15,7 +15,7 @@ def test_the_losses_are_drawn_into_the_run(cli, run_dir):
     path = run_dir / "loss.png"
     path.unlink()
     assert cli("plot-loss", "-r", run_dir) == (0, f"{path}\n", "")
-    assert picture(path).shape[1] == 1440
+    assert picture(path).shape[1] == 1800
 
 
 def test_several_runs_are_drawn_in_one_picture(cli, run_dir, tmp_path):

@@ -14,7 +14,9 @@ from tests.runs import arguments
 
 def test_inputs_stand_over_their_reconstructions(cli, run_dir, tmp_path):
     target = tmp_path / "r.png"
-    done = cli("reconstruct", "-r", run_dir, "--split", "train", "-n", 6, "-o", target)
+    done = cli(
+        "reconstruct", "-r", run_dir, "--split", "train", "-n", 6, "--scale", 1, "-o", target
+    )
     assert done == (0, f"{target}\n", "")
     x = bars(96).pixels(slice(6))
     sheet = picture(target)
@@ -29,7 +31,7 @@ def test_reconstruct_repeats_the_picture_of_train(cli, run_dir):
 
 
 def test_a_conditional_model_is_given_the_labels(cli, conditional, tmp_path):
-    cli("reconstruct", "-r", conditional, "-n", 4, "-o", tmp_path / "r.png")
+    cli("reconstruct", "-r", conditional, "-n", 4, "--scale", 1, "-o", tmp_path / "r.png")
     test = bars(40, seed=1)
     x = test.pixels(slice(4))
     decoded = vaecli.open(conditional).model().reconstruct(x, test.one_hot_labels(slice(4)))
@@ -42,7 +44,8 @@ def test_fewer_images_than_eight_are_all_shown(cli, digits, tmp_path):
     before = (run / "reconstructions.png").read_bytes()
     assert cli("reconstruct", "-r", run).status == 0
     assert (run / "reconstructions.png").read_bytes() == before
-    assert picture(before).shape == (2 * 10 - 2, 5 * 10 - 2)
+    assert picture(before).shape[0] == 10 * (2 * 10 - 2)
+    assert picture(before).shape[1] > 10 * (5 * 10 - 2)
 
 
 def test_more_images_than_there_are_are_refused(cli, run_dir):
@@ -54,7 +57,7 @@ def test_more_images_than_there_are_are_refused(cli, run_dir):
 def test_the_seventeenth_image_begins_a_new_pair_of_rows(cli, run_dir, tmp_path):
     """Each image stands over its own reconstruction; the rest of the last rows is black."""
     out = tmp_path / "r.png"
-    assert cli("reconstruct", "-r", run_dir, "-n", 18, "-o", out).status == 0
+    assert cli("reconstruct", "-r", run_dir, "-n", 18, "--scale", 1, "-o", out).status == 0
     rows = tiles(out)
     assert [len(row) for row in rows] == [16] * 4
     x = bars(40, seed=1).pixels(slice(18))

@@ -26,7 +26,7 @@ def label_of(tile):
 
 def test_sample_draws_what_the_model_draws(cli, run_dir, tmp_path):
     target = tmp_path / "grid.png"
-    done = cli("sample", "-r", run_dir, "-n", 5, "--seed", 3, "-o", target)
+    done = cli("sample", "-r", run_dir, "-n", 5, "--seed", 3, "--scale", 1, "-o", target)
     assert done == (0, f"{target}\n", "")
     assert (picture(target) == grid(expected_samples(run_dir, 5, seed=3))).all()
 
@@ -37,7 +37,7 @@ def test_sample_writes_into_the_run_and_the_same_bytes_again(cli, run_dir):
     first = path.read_bytes()
     cli("sample", "-r", run_dir)
     assert path.read_bytes() == first
-    assert picture(path).shape == (8 * 10 - 2, 8 * 10 - 2)
+    assert picture(path).shape == (7 * (8 * 10 - 2), 7 * (8 * 10 - 2))
 
 
 def test_sample_repeats_the_picture_of_train(cli, run_dir):
@@ -48,7 +48,7 @@ def test_sample_repeats_the_picture_of_train(cli, run_dir):
 
 
 def test_columns_can_be_chosen(cli, run_dir, tmp_path):
-    cli("sample", "-r", run_dir, "-n", 6, "--columns", 2, "-o", tmp_path / "a.png")
+    cli("sample", "-r", run_dir, "-n", 6, "--columns", 2, "--scale", 1, "-o", tmp_path / "a.png")
     assert picture(tmp_path / "a.png").shape == (3 * 10 - 2, 2 * 10 - 2)
 
 
@@ -66,7 +66,7 @@ def test_columns_can_be_chosen(cli, run_dir, tmp_path):
 )
 def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, kind):
     out = tmp_path / name
-    done = cli("sample", "-r", run_dir, "-n", 4, "-o", out)
+    done = cli("sample", "-r", run_dir, "-n", 4, "--scale", 1, "-o", out)
     if kind:
         assert done == (0, f"{out}\n", "")
         assert Image.open(io.BytesIO(out.read_bytes())).format == kind
@@ -77,7 +77,7 @@ def test_the_ending_chooses_the_format(cli, run_dir, tmp_path, name, kind):
 
 def test_a_dash_writes_to_stdout(result_of, run_dir):
     before = (run_dir / "samples.png").read_bytes()
-    shown = picture(result_of("sample", "-r", run_dir, "-n", 4, "--seed", 3))
+    shown = picture(result_of("sample", "-r", run_dir, "-n", 4, "--seed", 3, "--scale", 1))
     assert (shown == grid(expected_samples(run_dir, 4, seed=3))).all()
     assert (run_dir / "samples.png").read_bytes() == before
 
@@ -85,13 +85,16 @@ def test_a_dash_writes_to_stdout(result_of, run_dir):
 def test_an_existing_file_is_replaced_whole(cli, run_dir, tmp_path):
     target = tmp_path / "grid.png"
     target.write_bytes(b"x" * 1_000_000)
-    cli("sample", "-r", run_dir, "-n", 4, "-o", target)
+    cli("sample", "-r", run_dir, "-n", 4, "--scale", 1, "-o", target)
     assert picture(target).shape == (8, 38)
 
 
 def test_all_labels_get_a_row_each(cli, conditional, tmp_path):
     out = tmp_path / "all.png"
-    assert cli("sample", "-r", conditional, "--label", "all", "-n", 40, "-o", out).status == 0
+    assert (
+        cli("sample", "-r", conditional, "--label", "all", "-n", 40, "--scale", 1, "-o", out).status
+        == 0
+    )
     rows = tiles(out)
     assert [len(row) for row in rows] == [20, 20]
     right = [label_of(tile) == label for label, row in enumerate(rows) for tile in row]
@@ -101,10 +104,27 @@ def test_all_labels_get_a_row_each(cli, conditional, tmp_path):
 def test_one_label_is_sampled_alone_and_labels_take_turns(cli, conditional, tmp_path):
     for label in (0, 1):
         out = tmp_path / f"{label}.png"
-        assert cli("sample", "-r", conditional, "--label", label, "-n", 40, "-o", out).status == 0
+        assert (
+            cli(
+                "sample", "-r", conditional, "--label", label, "-n", 40, "--scale", 1, "-o", out
+            ).status
+            == 0
+        )
         every = [tile for row in tiles(out) for tile in row][:40]
         assert np.mean([label_of(tile) == label for tile in every]) >= 0.7
-    cli("sample", "-r", conditional, "-n", 40, "--columns", 40, "-o", tmp_path / "turn.png")
+    cli(
+        "sample",
+        "-r",
+        conditional,
+        "-n",
+        40,
+        "--columns",
+        40,
+        "--scale",
+        1,
+        "-o",
+        tmp_path / "turn.png",
+    )
     labels = [label_of(tile) for tile in tiles(tmp_path / "turn.png")[0]]
     assert np.mean([label == n % 2 for n, label in enumerate(labels)]) >= 0.7
 
@@ -136,7 +156,7 @@ def test_every_cell_has_the_sample_of_its_label(
 ):
     """The cells after the last one have the grey between the images."""
     out = tmp_path / "x.png"
-    assert cli("sample", "-r", conditional, *options, "-o", out).status == 0
+    assert cli("sample", "-r", conditional, *options, "--scale", 1, "-o", out).status == 0
     rows = tiles(out)
     assert {len(row) for row in rows} == {columns}
     shown = [tile for row in rows for tile in row]
@@ -148,7 +168,21 @@ def test_every_cell_has_the_sample_of_its_label(
 
 def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
     out = tmp_path / "style.png"
-    done = cli("sample", "-r", conditional, "--style-of", 3, "--label", "all", "-n", 2, "-o", out)
+    done = cli(
+        "sample",
+        "-r",
+        conditional,
+        "--style-of",
+        3,
+        "--label",
+        "all",
+        "-n",
+        2,
+        "--scale",
+        1,
+        "-o",
+        out,
+    )
     assert done.status == 0
     model = vaecli.open(conditional).model()
     test = bars(40, seed=1)
@@ -197,7 +231,7 @@ def test_a_fitted_gaussian_is_that_of_the_training_latents(cli, run_dir, tmp_pat
     model = vaecli.open(run_dir).model()
     fitted = fit_to_latents(model, vaecli.open(run_dir).config, bars(96), "gaussian", 3)
     out = tmp_path / "x.png"
-    cli("sample", "-r", run_dir, "--fit", "gaussian", "-n", 9, "--seed", 3, "-o", out)
+    cli("sample", "-r", run_dir, "--fit", "gaussian", "-n", 9, "--scale", 1, "--seed", 3, "-o", out)
     x = sample_prior(fitted, torch.zeros(9, dtype=torch.long), 3)
     assert (picture(out) == grid(x)).all()
 
@@ -215,3 +249,27 @@ def test_a_fit_that_cannot_be_made_is_refused(cli, run_dir, tmp_path, fit, reaso
     assert (done.status, done.out) == (2, "")
     assert reason in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_scale_repeats_pixels_and_dark_darkens_the_gaps(cli, run_dir, tmp_path):
+    files = {}
+    for options in ((), ("--scale", 1), ("--scale", 3), ("--scale", 1, "--dark")):
+        files[options] = tmp_path / f"{len(files)}.png"
+        done = cli("sample", "-r", run_dir, "-n", 4, *options, "-o", files[options])
+        assert done.status == 0
+    automatic, raw, larger, dark = map(picture, files.values())
+    assert raw.shape == (8, 38)
+    assert (larger == raw.repeat(3, 0).repeat(3, 1)).all()
+    assert (automatic == raw.repeat(13, 0).repeat(13, 1)).all()
+    assert (raw[:, 8:10] == 96).all()
+    assert (dark[:, 8:10] == 56).all()
+    assert (dark[:, :8] == raw[:, :8]).all()
+
+
+@pytest.mark.parametrize("command", ["sample", "reconstruct"])
+def test_a_picture_that_is_too_large_is_refused_with_its_bound(cli, run_dir, tmp_path, command):
+    done = cli(command, "-r", run_dir, "--scale", 1000, "-o", tmp_path / "x.png")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Error: --scale 1000: a grid of ")
+    assert "more than the 100 million pixels that a picture may have: use --scale " in done.err
+    assert not (tmp_path / "x.png").exists()

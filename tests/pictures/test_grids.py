@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from vaecli.pictures import grids
+from vaecli.pictures.themes import DARK, LIGHT
 from vaecli.system.errors import ConfigError
 
 PADDING = 2
@@ -112,39 +113,120 @@ def test_a_reconstruction_grid_has_every_output_below_its_input(count, columns, 
             rows.append(row)
     tensors = [torch.from_numpy(x).float().div(255).unsqueeze(1) for x in (inputs, outputs)]
     more = {} if columns is None else {"columns": columns}
-    picture = grids.reconstruction_grid(*tensors, **more)
+    picture = grids.reconstruction_grid(*tensors, scale=1, **more)
     assert_cells(array(picture), np.concatenate(rows), expected)
 
 
 def test_reconstructions_keep_their_colours():
     inputs, outputs = torch.rand(2, 2, 3, 4, 4)
-    sheet = array(grids.reconstruction_grid(inputs, outputs))
+    sheet = array(grids.reconstruction_grid(inputs, outputs, scale=1))
     assert (sheet[:4] == array(grids.grid(inputs))).all()
     assert (sheet[6:] == array(grids.grid(outputs))).all()
 
 
-def caption(text, width, mode="L"):
-    """A caption as it is drawn above a picture."""
-    sheet = Image.new(mode, (width, 16), "white")
-    ImageDraw.Draw(sheet).text((2, 2), text, fill="black", font=ImageFont.load_default())
-    return array(sheet)
+@pytest.mark.parametrize(
+    ("size", "factor"),
+    [
+        ((238, 238), 3),  # 64 samples of MNIST
+        ((238, 58), 3),  # 8 reconstructions: digits of the same size
+        ((298, 28), 2),
+        ((28, 298), 2),
+        ((28, 28), 18),
+        ((479, 10), 2),
+        ((480, 10), 1),
+        ((481, 4000), 1),
+        ((1, 1), 480),
+    ],
+)
+def test_the_longer_side_gets_480_pixels_by_the_smallest_whole_factor(size, factor):
+    assert grids.enlarge(Image.new("L", size)).size == (size[0] * factor, size[1] * factor)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_side_by_side_stand_below_their_own_captions(channels):
-    mode = "L" if channels == 1 else "RGB"
-    left, right = (grids.grid(x) for x in torch.rand(2, 4, channels, 20, 20))
+@pytest.mark.parametrize("scale", [1, 2, 3, 7, None])
+def test_every_pixel_is_repeated_exactly(channels, scale):
+    raw = grids.grid(torch.rand(6, channels, 5, 7), 3)  # 25 x 12
+    repeats = scale or 20
+    wanted = array(raw).repeat(repeats, 0).repeat(repeats, 1)
+    assert np.array_equal(array(grids.enlarge(raw, scale)), wanted)
+
+
+def test_a_picture_of_more_than_100_million_pixels_is_refused_before_it_is_made():
+    grids.check_size(100_000, (1, 28, 28), None)
+    grids.check_size(100_000, (1, 28, 28), 1)
+    grids.check_size(64, (1, 28, 28), 41)
+    rest = "of 28 x 28 pixels has more than the 100 million pixels that a picture may have"
+    for count, scale, start, end in (
+        (64, 42, "scale=42: a grid of 64 images", "use scale=41 or less."),
+        (64, 10**30, f"scale={10**30}: a grid of 64 images", "use scale=41 or less."),
+        (100_000, 2, "scale=2: a grid of 100,000 images", "use scale=1 or fewer images."),
+        (200_000, None, "A grid of 200,000 images", "use fewer images."),
+        (200_000, 5, "A grid of 200,000 images", "use fewer images."),
+    ):
+        message = re.escape(f"{start} {rest}: {end}")
+        with pytest.raises(ConfigError, match=f"^{message}$"):
+            grids.check_size(count, (1, 28, 28), scale)
+
+
+def text_rows(margin, background):
+    """For each row of pixels of a margin, whether it has text."""
+    return (np.abs(margin.astype(int) - background) > 100).any(1)
+
+
+@pytest.mark.parametrize(("theme", "background"), [(LIGHT, 255), (DARK, 17)])
+@pytest.mark.parametrize("count", [1, 8, 18])
+def test_each_row_of_reconstructions_has_its_label_in_the_margin(theme, background, count):
+    """The images beside it are the enlarged ones; the longer label is that of the outputs."""
+    x, y = torch.rand(2, count, 1, 28, 28)
+    raw = grids.reconstruction_grid(x, y, scale=1, theme=theme)
+    wanted = array(grids.enlarge(raw))
+    sheet = array(grids.reconstruction_grid(x, y, theme=theme))
+    margin = sheet.shape[1] - wanted.shape[1]
+    assert np.array_equal(sheet[:, margin:], wanted)
+    rows = np.array_split(sheet[:, :margin], 2 if count < 16 else 4)
+    widths = []
+    for row in rows:
+        shown = text_rows(row, background)
+        assert 8 <= shown.sum() <= 40  # pixels
+        assert not shown[0]
+        assert not shown[-1]
+        columns = np.flatnonzero(text_rows(row.T, background))
+        assert columns[0] > 2
+        assert columns[-1] < margin - 3
+        assert margin - columns[-1] < 25  # near to the images
+        widths.append(np.ptp(columns))
+    assert all(2 * above < below for above, below in zip(widths[::2], widths[1::2], strict=True))
+    assert (np.median(sheet[:, :margin]), sheet[3, 3]) == (background, background)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_side_by_side_are_enlarged_below_their_own_captions(channels):
+    """By one factor, whatever their sizes; the captions stand over their pictures."""
+    left, right = (grids.grid(torch.rand(n, channels, 20, 20), 2) for n in (2, 6))
     picture = grids.side_by_side({"real": left, "generated": right})
-    assert picture.mode == mode
+    assert picture.mode == ("L" if channels == 1 else "RGB")
     sheet = array(picture)
-    width = left.width
-    assert sheet.shape[:2] == (left.height + 16, 2 * width + 8)
-    assert (sheet[16:, :width] == array(left)).all()
-    assert (sheet[16:, width + 8 :] == array(right)).all()
-    assert (sheet[:16, :width] == caption("real", width, mode)).all()
-    assert (sheet[:16, width + 8 :] == caption("generated", width, mode)).all()
-    assert (sheet[:, width : width + 8] == 255).all()
-    assert (caption("real", width) != caption("generated", width)).any()
+    factor = 8  # the right one is 42 x 64
+    top = sheet.shape[0] - 64 * factor
+    width = 42 * factor
+    distance = sheet.shape[1] - 2 * width
+    assert 10 < top < 50
+    assert 10 < distance < 50
+    enlarged = [array(x).repeat(factor, 0).repeat(factor, 1) for x in (left, right)]
+    assert np.array_equal(sheet[top : top + 20 * factor, :width], enlarged[0])
+    assert np.array_equal(sheet[top:, width + distance :], enlarged[1])
+    assert (sheet[top:, width : width + distance] == 255).all()
+    captions = sheet[:top].reshape(top, sheet.shape[1], -1)[..., 0]
+    dark = np.flatnonzero(text_rows(captions.T, 255))
+    real, generated = dark[dark < width], dark[dark >= width + distance]
+    assert len(real) + len(generated) == len(dark)
+    assert 20 < np.ptp(real) < np.ptp(generated) < width
+
+
+def test_the_gaps_of_the_dark_theme_are_darker():
+    x = torch.ones(3, 1, 4, 4)
+    assert set(np.unique(array(grids.grid(x)))) == {96, 255}
+    assert set(np.unique(array(grids.grid(x, theme=DARK)))) == {56, 255}
 
 
 @pytest.mark.parametrize("ending", grids.ENDINGS)

@@ -5,11 +5,16 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image, ImageColor
 
 from tests.pictures.conftest import HARD_NAMES, STARTS, grey, ink, legend_entries
 from vaecli.pictures import style
-from vaecli.pictures.loss_curves import plot_losses
+from vaecli.pictures.loss_curves import best_epoch, plot_losses
+from vaecli.pictures.loss_ranges import last_return, visible_range
+from vaecli.pictures.themes import DARK, LIGHT
+from vaecli.training import early_stopping
+from vaecli.training.epoch import Epoch
 
 TERMS = ("loss", "distortion", "rate")
 COLUMNS = [f"{split}_{term}" for split in ("train", "test") for term in TERMS]
@@ -180,3 +185,130 @@ def test_the_legend_has_the_whole_name_of_a_run_and_takes_no_part_of_it_for_a_fo
 def test_a_text_of_a_plot_has_no_control_characters():
     """An SVG must not hold them."""
     assert style.printable("a\x1b[31mb\udcffc") == "a\\x1b[31mb?c"
+
+
+def falling(epochs, first=500.0):
+    """Curves of a training: far away at first, then slowly better, at last worse in validation."""
+    curves = {"epoch": [float(epoch) for epoch in range(1, epochs + 1)]}
+    for place, name in enumerate(
+        f"{split}_{term}" for split in ("train", "valid") for term in TERMS
+    ):
+        curves[name] = [
+            first if epoch == 1 else 100 + place + abs(epoch - 0.6 * epochs) / epochs
+            for epoch in curves["epoch"]
+        ]
+    return curves
+
+
+@pytest.mark.parametrize("epochs", [4, 10, 50, 200])
+def test_late_epochs_take_most_of_the_height_and_a_note_says_what_lies_outside(figures, epochs):
+    curves = falling(epochs)
+    plot_losses({"run": curves})
+    for panel in figures[0].axes:
+        bottom, top = panel.get_ylim()
+        late = [
+            value
+            for split in ("train", "valid")
+            for value in curves[f"{split}_{panel.get_title()}"][max(1, epochs // 10) :]
+        ]
+        assert bottom < min(late) < max(late) < top < 500
+        assert max(late) - min(late) > 0.5 * (top - bottom)
+        notes = [text.get_text() for text in panel.texts]
+        assert notes[0] == "500 at epoch 1"
+        triangles = [mark.get_offsets()[0] for mark in panel.collections][:2]
+        assert [y for _, y in triangles] == [top, top]
+        assert all(1 < x < 2 for x, _ in triangles)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_a_run_of_three_epochs_is_shown_whole(figures, epochs):
+    plot_losses({"run": falling(epochs)})
+    for panel in figures[0].axes:
+        bottom, top = panel.get_ylim()
+        values = [value for line in panel.lines for value in line.get_ydata()]
+        assert bottom < min(values) <= max(values) < top
+        assert not any("at epoch" in text.get_text() for text in panel.texts)
+
+
+def test_the_range_has_near_early_epochs_and_cuts_far_ones_on_both_sides():
+    late = [10.0, 20.0, 15.0]
+    for first, limits in (
+        (22.0, (10 - 0.6, 22 + 0.6)),
+        (23.5, (10 - 0.5, 20 + 0.5)),
+        (8.0, (8 - 0.6, 20 + 0.6)),
+        (-90.0, (10 - 0.5, 20 + 0.5)),
+        (math.inf, (10 - 0.5, 20 + 0.5)),
+    ):
+        assert visible_range([[first, *late]]) == pytest.approx(limits)
+    assert visible_range([[90.0, *late]], [8.0])[0] == pytest.approx(8 - 0.6)
+    assert visible_range([[90.0, 5.0, 5.0, 5.0]]) == pytest.approx((5 - 4.25, 90 + 4.25))
+    assert (
+        visible_range([[5.0] * 9]) is visible_range([[math.nan] * 9]) is visible_range([]) is None
+    )
+
+
+def test_a_short_run_beside_a_long_one_shows_at_least_its_last_epoch():
+    long = [90.0, 80.0] + [10.0, 20.0] * 14
+    assert visible_range([long, [70.0, 25.0]]) == pytest.approx((10 - 0.75, 25 + 0.75))
+
+
+def test_a_curve_returns_where_it_crosses_the_limit():
+    assert last_return([1, 2, 3], [3.0, -1.0, -2.0]) == 1.75
+    assert last_return([1, 2, 3, 4], [3.0, -1.0, 1.0, -1.0]) == 3.5
+    assert last_return([1, 2], [3.0, math.nan]) == 1
+    assert last_return([1, 2], [math.inf, -1.0]) is last_return([1, 2], [0.0, -1.0]) is None
+
+
+def rings(figure):
+    """The best epoch of each panel that has one, by its title: the point and its note."""
+    found = {}
+    for panel in figure.axes:
+        for text in panel.texts:
+            if text.get_text().startswith("best"):
+                (ring,) = [mark for mark in panel.collections if mark.get_sizes()[0] == 50]
+                found[panel.get_title()] = (tuple(ring.get_offsets()[0]), text.get_text())
+    return found
+
+
+@pytest.mark.parametrize(("adversarial", "term"), [(False, "loss"), (True, "distortion")])
+def test_the_best_validation_epoch_is_marked_where_training_found_it(figures, adversarial, term):
+    """By the loss or, with a discriminator, by the distortion; the first of equals."""
+    curves = falling(10)
+    curves["valid_loss"][7] = curves["valid_loss"][3] = 90.0
+    curves["valid_distortion"][8] = 80.0
+    if adversarial:
+        curves["valid_discriminator_loss"] = [1.4] * 10
+    history = [
+        Epoch(n + 1, {}, {}, 0, 0, {t: curves[f"valid_{t}"][n] for t in TERMS}) for n in range(10)
+    ]
+    best = early_stopping.best_epoch(history, term)
+    plot_losses({"run": curves})
+    note = f"best: epoch {best.number}"
+    assert rings(figures[0]) == {term: ((best.number, best.valid[term]), note)}
+
+
+def test_without_validation_no_epoch_is_marked(figures):
+    plot_losses({"run": CURVES})
+    assert rings(figures[0]) == {}
+    nothing = {"epoch": [1.0], "valid_loss": [math.nan]}
+    assert best_epoch(nothing, "loss") is None
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_theme_colours_the_background_and_all_texts(figures, theme):
+    plot_losses({"run": falling(10)}, theme=theme)
+    (figure,) = figures
+    figure.draw_without_rendering()
+    texts = list(figure.legends[0].get_texts())
+    for panel in figure.axes:
+        assert to_hex(panel.get_facecolor()) == to_hex(theme.background)
+        texts += [panel.title, panel.xaxis.label, panel.yaxis.label, *panel.texts]
+        texts += [*panel.xaxis.get_ticklabels(), *panel.yaxis.get_ticklabels()]
+    assert to_hex(figure.get_facecolor()) == to_hex(theme.background)
+    assert {to_hex(text.get_color()) for text in texts} == {to_hex(theme.foreground)}
+
+
+def test_a_dark_picture_is_dark_in_its_file():
+    light, dark = (grey(plot_losses({"run": CURVES}, theme=theme)) for theme in (LIGHT, DARK))
+    assert (np.median(light), np.median(dark)) == (255, 17)
+    assert light.shape == dark.shape

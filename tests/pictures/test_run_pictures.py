@@ -34,6 +34,33 @@ def picture(run, name):
     return np.asarray(Image.open(run.folder / name))
 
 
+def reduced(sheet, height, width):
+    """The right lower part of an enlarged picture, with one pixel for each of the raw picture.
+
+    Args:
+        sheet: The picture, with a margin on the left or above.
+        height: Pixels of the raw picture, without margins.
+        width: Likewise.
+    """
+    factor = -(-480 // max(height, width))
+    part = sheet[-height * factor :, -width * factor :]
+    raw = part[::factor, ::factor]
+    assert (part == raw.repeat(factor, 0).repeat(factor, 1)).all()
+    return raw
+
+
+def raw_grid(run, name, rows, columns):
+    """The raw pixels of a grid of images of 8 x 8 pixels."""
+    return reduced(picture(run, name), rows * 10 - 2, columns * 10 - 2)
+
+
+def real_and_generated(run):
+    """The raw pixels of both grids."""
+    sheet = picture(run, names.REAL_AND_GENERATED)
+    width = 7 * (4 * 10 - 2)
+    return reduced(sheet[:, :width], 78, 38), reduced(sheet[:, -width:], 78, 38)
+
+
 def cells(sheet, columns, size=8):
     """The images of a grid, row by row, shape `(N, size, size)` or `(N, size, size, 3)`."""
     step = size + 2
@@ -50,13 +77,13 @@ def test_the_first_training_images_are_saved(run):
     train = bars(96)
     assert RunPictures(run, run.model(), 0).draw_data(train) == []
     assert [path.name for path in run.folder.glob("*.png")] == [names.DATA_PICTURE]
-    assert (cells(picture(run, names.DATA_PICTURE), 8) == train.x[:64, 0].numpy()).all()
+    assert (cells(raw_grid(run, names.DATA_PICTURE, 8, 8), 8) == train.x[:64, 0].numpy()).all()
 
 
 def test_fewer_training_images_than_a_picture_has_are_all_shown(run):
     few = bars(9)
     assert RunPictures(run, run.model(), 0).draw_data(few) == []
-    assert (cells(picture(run, names.DATA_PICTURE), 9) == few.x[:, 0].numpy()).all()
+    assert (cells(raw_grid(run, names.DATA_PICTURE, 1, 9), 9) == few.x[:, 0].numpy()).all()
 
 
 def test_pixels_drawn_at_random_are_the_same_in_every_picture(run, figures):
@@ -68,8 +95,8 @@ def test_pixels_drawn_at_random_are_the_same_in_every_picture(run, figures):
         torch.manual_seed(seed)
         pictures.draw_data(images)
         pictures.draw_results(images)
-        data = cells(picture(run, names.DATA_PICTURE), 7)[:40]
-        real = cells(picture(run, names.REAL_AND_GENERATED)[16:, :38], 4)
+        data = cells(raw_grid(run, names.DATA_PICTURE, 6, 7), 7)[:40]
+        real = cells(real_and_generated(run)[0], 4)
         shown.append((data, real))
     for once, again in zip(*shown, strict=True):
         assert (once == again).all()
@@ -94,7 +121,7 @@ def test_every_epoch_shows_the_same_latents(run):
     with random_stream(torch.device("cpu"), 7, "samples"):
         wanted = np.asarray(grids.grid(model.eval().sample(64)))
     for number in (3, 12):
-        assert (picture(run, f"samples/epoch-{number:04d}.png") == wanted).all()
+        assert (raw_grid(run, f"samples/epoch-{number:04d}.png", 8, 8) == wanted).all()
 
 
 def test_the_results_are_samples_reconstructions_and_losses(run):
@@ -114,23 +141,20 @@ def test_the_real_images_are_the_test_images_on_the_left_and_the_samples_on_the_
     """Both by their own pixels, under the caption that says so."""
     model = run.model()
     RunPictures(run, model, seed=5).draw_results(TEST)
-    sheet = picture(run, names.REAL_AND_GENERATED)
-    width = 4 * 10 - 2
-    assert sheet.shape[1] == 2 * width + 8
-    assert (cells(sheet[16:, :width], 4) == TEST.x[:32, 0].numpy()).all()
+    real, generated = real_and_generated(run)
+    assert (cells(real, 4) == TEST.x[:32, 0].numpy()).all()
     with random_stream(torch.device("cpu"), 5, "samples"):
         x = model.eval().sample(32)
-    generated = x[:, 0].mul(255).round().numpy()
-    assert (cells(sheet[16:, width + 8 :], 4) == generated).all()
+    assert (cells(generated, 4) == x[:, 0].mul(255).round().numpy()).all()
     blank = grids.grid(torch.zeros(32, 1, 8, 8), 4)
-    captions = np.asarray(grids.side_by_side({"real": blank, "generated": blank}))[:16]
-    assert (sheet[:16] == captions).all()
+    captions = np.asarray(grids.side_by_side({"real": blank, "generated": blank}))[:20]
+    assert (picture(run, names.REAL_AND_GENERATED)[:20] == captions).all()
 
 
 def test_reconstructions_are_of_the_first_test_images_above_their_own(run, figures):
     model = run.model()
     RunPictures(run, model, 0).draw_results(TEST)
-    above, below = np.split(cells(picture(run, names.RECONSTRUCTIONS), 8), 2)
+    above, below = np.split(cells(raw_grid(run, names.RECONSTRUCTIONS, 2, 8), 8), 2)
     assert (above == TEST.x[:8, 0].numpy()).all()
     x = model.reconstruct(TEST.pixels(slice(8)))
     assert (below == x.detach()[:, 0].mul(255).round().numpy()).all()
@@ -157,7 +181,7 @@ def test_the_samples_of_a_conditional_model_cycle_through_its_classes(run):
         c = model.eval().one_hot(labels)
         x = model.decode(model.sample_latent(64, c), c).detach()
     wanted = x[:, 0].mul(255).round().numpy()
-    assert (cells(picture(run, names.EPOCH_SAMPLES.format(1)), 8) == wanted).all()
+    assert (cells(raw_grid(run, names.EPOCH_SAMPLES.format(1), 8, 8), 8) == wanted).all()
 
 
 def test_images_of_three_channels_get_pictures_in_colour(run, figures):
@@ -168,10 +192,10 @@ def test_images_of_three_channels_get_pictures_in_colour(run, figures):
     pictures = RunPictures(run, vaecli.start(config, images).model, 0)
     assert [*pictures.draw_data(images), *pictures.draw_results(images)] == []
     colors = x.permute(0, 2, 3, 1).numpy()
-    assert (cells(picture(run, names.DATA_PICTURE), 7)[:40] == colors).all()
-    assert (cells(picture(run, names.RECONSTRUCTIONS), 8)[:8] == colors[:8]).all()
-    assert (cells(picture(run, names.REAL_AND_GENERATED)[16:, :38], 4) == colors[:32]).all()
-    assert picture(run, names.SAMPLES).shape == (78, 78, 3)
+    assert (cells(raw_grid(run, names.DATA_PICTURE, 6, 7), 7)[:40] == colors).all()
+    assert (cells(raw_grid(run, names.RECONSTRUCTIONS, 2, 8), 8)[:8] == colors[:8]).all()
+    assert (cells(real_and_generated(run)[0], 4) == colors[:32]).all()
+    assert picture(run, names.SAMPLES).shape == (7 * 78, 7 * 78, 3)
 
 
 def test_a_picture_that_cannot_be_saved_is_returned_as_a_warning(run, monkeypatch):

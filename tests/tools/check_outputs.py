@@ -33,14 +33,14 @@ def main(folder: Path) -> None:
     check(losses[1] < losses[0] < 145, f"the test loss falls: {losses[0]:.1f}, {losses[1]:.1f}")
     check(losses[1] < 120, "after two epochs it is below 120 nats")
     for name, size in {
-        folder / "grid.png": (238, 238),
-        run / "data.png": (238, 238),
-        run / "samples.png": (298, 28),  # drawn again by `sample -n 10`
-        run / "samples" / "epoch-0002.png": (238, 238),
-        run / "reconstructions.png": (238, 58),
-        run / "real-and-generated.png": (244, 254),
-        run / "loss.png": (1440, 500),
-        folder / "latent.png": (1008, 840),
+        folder / "grid.png": (714, 714),
+        run / "data.png": (714, 714),
+        run / "samples.png": (596, 56),  # drawn again by `sample -n 10`
+        run / "samples" / "epoch-0002.png": (714, 714),
+        run / "reconstructions.png": (876, 174),
+        run / "real-and-generated.png": (729, 745),
+        run / "loss.png": (1800, 625),
+        folder / "latent.png": (1260, 1050),
     }.items():
         with Image.open(name) as picture:
             found, spread = picture.size, np.asarray(picture.convert("L")).std()

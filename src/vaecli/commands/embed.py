@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..terminal.options import Checkpoint, RunDir, Split, output_option
+from ..terminal.options import Checkpoint, Dark, RunDir, Split, output_option
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -31,6 +31,7 @@ def embed(
             show_default=False,
         ),
     ] = None,
+    dark: Dark = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
@@ -50,15 +51,15 @@ def embed(
     if output is not None or plot is None:
         table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
     if plot is not None:
-        from ..pictures import latent_map, style  # matplotlib takes 0.7 s to import
+        from ..pictures import latent_map, style, themes  # matplotlib takes 0.7 s to import
 
         picture = output_path(plot, run, plot.name, style.ENDINGS)
     latents = embeddings.embed(run.model(), load_split(run.config, split))
     if table:
-        path, ending = table
-        write_result(latents.to_bytes(ending), path)
+        write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
         points, axes = project_to_plane(latents.mean)
-        write_result(latent_map.plot_latents(points, axes, latents.label, title, ending), path)
+        theme = themes.choose_theme(dark)
+        content = latent_map.plot_latents(points, axes, latents.label, title, picture[1], theme)
+        write_result(content, picture[0])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from ..terminal.options import RUN_DIR, output_option
+from ..terminal.options import RUN_DIR, Dark, output_option
 
 EXAMPLES = ["vaecli plot-loss", "vaecli plot-loss -r runs/mnist-vae-1 -r runs/mnist-vae-2 -o 2.pdf"]
 
@@ -13,12 +13,13 @@ def plot_loss(
     output: Annotated[
         Path | None, output_option("loss.png in the run directory", ".png, .pdf or .svg")
     ] = None,
+    dark: Dark = False,
 ) -> None:
     """Plot loss, distortion and rate per epoch.
 
     Works on a run that is still training. Repeat -r to plot several runs in one picture.
     """
-    from ..pictures import loss_curves, style
+    from ..pictures import loss_curves, style, themes
     from ..run import names
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
@@ -26,4 +27,4 @@ def plot_loss(
     runs = [read_run(folder) for folder in run_dir] if run_dir else [read_run(None)]
     path, ending = output_path(output, runs[0], names.LOSS_PLOT, style.ENDINGS)
     curves = {str(run.folder): run.losses() for run in runs}
-    write_result(loss_curves.plot_losses(curves, ending), path)
+    write_result(loss_curves.plot_losses(curves, ending, themes.choose_theme(dark)), path)

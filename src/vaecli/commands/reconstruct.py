@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, RunDir, Split, output_option
+from ..terminal.options import Checkpoint, Dark, RunDir, Scale, Split, output_option
 
 EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
 
@@ -29,6 +29,8 @@ def reconstruct(
         Path | None,
         output_option("reconstructions.png in the run directory", ".png, .jpg, .webp or .bmp"),
     ] = None,
+    scale: Scale = None,
+    dark: Dark = False,
 ) -> None:
     """Encode and decode images, and save both as one grid.
 
@@ -37,7 +39,7 @@ def reconstruct(
     """
     from ..data.splits import load_split
     from ..evaluation import decoding
-    from ..pictures import grids
+    from ..pictures import grids, themes
     from ..run import names
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
@@ -47,5 +49,7 @@ def reconstruct(
     model = run.model()
     images = load_split(run.config, split)
     first = images.first(count or min(defaults.RECONSTRUCTIONS, len(images)))
-    picture = grids.reconstruction_grid(*decoding.reconstruct(model, first))
+    grids.check_size(2 * len(first), first.x.shape[1:], scale)
+    pairs = decoding.reconstruct(model, first)
+    picture = grids.reconstruction_grid(*pairs, scale, themes.choose_theme(dark))
     write_result(grids.encode_image(picture, ending), path)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, RunDir, Seed, output_option
+from ..terminal.options import Checkpoint, Dark, RunDir, Scale, Seed, output_option
 
 EXAMPLES = [
     "vaecli sample -n 64 -o grid.png",
@@ -66,6 +66,8 @@ def sample(
             min=1,
         ),
     ] = None,
+    scale: Scale = None,
+    dark: Dark = False,
     seed: Seed = defaults.SEED,
 ) -> None:
     """Sample images from a trained model as one grid.
@@ -73,7 +75,7 @@ def sample(
     Latents are drawn from the prior. The grid shows the pixel means that are decoded from them.
     """
     from ..evaluation.decoding import sample_images
-    from ..pictures import grids
+    from ..pictures import grids, themes
     from ..run import names
     from ..system.errors import ConfigError
     from ..terminal.inputs import read_run
@@ -83,5 +85,7 @@ def sample(
         raise ConfigError(f"columns={columns}: at most the number of images, count={count}.")
     run = read_run(run_dir, checkpoint)
     path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
+    grids.check_size(count, run.contents[1].shape, scale)
     images, row = sample_images(run.model(), run.config, count, label, style_of, fit, seed)
-    write_result(grids.encode_image(grids.grid(images, columns or row), ending), path)
+    picture = grids.grid(images, columns or row, themes.choose_theme(dark))
+    write_result(grids.encode_image(grids.enlarge(picture, scale), ending), path)

@@ -1,7 +1,7 @@
 """Image grids, curves and maps, as the content of a file.
 
 Other packages use the functions of `grids`, `loss_curves` and `latent_map`, the `ENDINGS` of
-`grids` and `style`, and `run_pictures.RunPictures`. Only `run_pictures` uses models and runs, and
-writes files. A module imports only from those listed before it: `style`, `grids`, `loss_curves`,
-`latent_map`, `run_pictures`.
+`grids` and `style`, `themes`, and `run_pictures.RunPictures`. Only `run_pictures` uses models and
+runs, and writes files. A module imports only from those listed before it: `themes`, `style`,
+`grids`, `loss_curves`, `latent_map`, `run_pictures`.
 """

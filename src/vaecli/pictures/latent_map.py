@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from .style import COLORS, encode_figure, printable, style_axes
+from .style import COLORS, encode_figure, printable, style_axes, style_legend
+from .themes import LIGHT, Theme
 
 MAX_LEGEND_CLASSES = 50  # more do not fit; their numbers are still in the map
 CLASSES_PER_COLUMN = 25  # in the legend
@@ -19,6 +20,7 @@ def plot_latents(
     labels: NDArray[np.integer],
     title: str,
     ending: str = ".png",
+    theme: Theme = LIGHT,
 ) -> bytes:
     """A map of latents, as the content of a file.
 
@@ -29,8 +31,9 @@ def plot_latents(
             printed at its median point.
         title: Printed above the map.
         ending: One of `style.ENDINGS`.
+        theme: Colours of everything but the points.
     """
-    figure = Figure(figsize=(8.4, 7), layout="constrained")
+    figure = Figure(figsize=(8.4, 7), layout="constrained", facecolor=theme.background)
     axes = figure.subplots()
     classes = np.unique(labels)
     for label in classes:
@@ -47,20 +50,22 @@ def plot_latents(
         )
     centers = np.array([np.median(points[labels == label], axis=0) for label in classes])
     places = spread_labels(centers, LABEL_DISTANCE * np.ptp(points, axis=0))
-    halo = [withStroke(linewidth=3, foreground="white")]
+    halo = [withStroke(linewidth=3, foreground=theme.background)]
     for label, place in zip(classes, places, strict=True):
-        axes.annotate(str(label), place, size=15, weight="bold", ha="center", path_effects=halo)
+        number = axes.annotate(str(label), place, size=15, weight="bold", ha="center")
+        number.set(color=theme.foreground, path_effects=halo)
     axes.set(title=printable(title), xlabel=axis_names[0], ylabel=axis_names[1])
     axes.title.set_parse_math(False)  # a $ in a path starts no formula
-    style_axes(axes)
+    style_axes(axes, theme)
     if len(classes) <= MAX_LEGEND_CLASSES:
-        figure.legend(
+        legend = figure.legend(
             loc="outside right upper",
             title="label",
             markerscale=3,
             frameon=False,
             ncols=1 + len(classes) // CLASSES_PER_COLUMN,
         )
+        style_legend(legend, theme)
     return encode_figure(figure, ending)
 
 

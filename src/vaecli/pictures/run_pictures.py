@@ -88,7 +88,7 @@ class RunPictures:
 
 
 def _grid(x: Tensor) -> bytes:
-    return grids.encode_image(grids.grid(x))
+    return grids.encode_image(grids.enlarge(grids.grid(x)))
 
 
 def _first(images: Images, count: int) -> Tensor:

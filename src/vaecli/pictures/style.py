@@ -6,12 +6,15 @@ from warnings import catch_warnings, filterwarnings
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 
 from ..system.text import escape_controls
+from .themes import LIGHT, Theme
 
 ENDINGS = (".png", ".pdf", ".svg")
+DPI = 150
 
-# Ten colours that people with a colour vision deficiency can distinguish too:
+# Ten colours that people with a colour vision deficiency can distinguish too, on both backgrounds:
 # Accessible Color Sequences for Data Visualization (Petroff, 2021), https://arxiv.org/abs/2107.02270
 COLORS = [
     "#3f90da",
@@ -35,11 +38,27 @@ def printable(text: str) -> str:
     return escape_controls(text.encode(errors="replace").decode())
 
 
-def style_axes(axes: Axes) -> None:
-    """A faint grid behind the data, and no frame above and on the right."""
+def style_axes(axes: Axes, theme: Theme = LIGHT) -> None:
+    """The colours of the theme, a faint grid behind the data, and no frame above and on the right.
+
+    Call it after the title and the labels are set.
+    """
+    axes.set_facecolor(theme.background)
+    axes.spines[:].set_color(theme.foreground)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
+    axes.tick_params(colors=theme.foreground)
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_color(theme.foreground)
+    axes.grid(color=theme.grid, alpha=0.25)
     axes.set_axisbelow(True)
+
+
+def style_legend(legend: Legend, theme: Theme = LIGHT) -> None:
+    """Texts in the colour of the theme, printed as they are: a $ in a path starts no formula."""
+    legend.get_title().set_color(theme.foreground)
+    for text in legend.get_texts():
+        text.set_color(theme.foreground)
+        text.set_parse_math(False)
 
 
 def encode_figure(figure: Figure, ending: str) -> bytes:
@@ -48,5 +67,5 @@ def encode_figure(figure: Figure, ending: str) -> bytes:
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "vaecli"}), catch_warnings():
         filterwarnings("ignore", "Glyph .* missing")  # an emoji in a path becomes a box
-        figure.savefig(buffer, format=ending[1:], dpi=120, metadata=no_date.get(ending))
+        figure.savefig(buffer, format=ending[1:], dpi=DPI, metadata=no_date.get(ending))
     return buffer.getvalue()

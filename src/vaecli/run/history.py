@@ -15,6 +15,9 @@ MAX_MEAN = 3.5e38  # the largest float32 and a little more
 SPLITS = ("train", "valid", "test")
 SECONDS = ("train_seconds", "test_seconds")
 TERMS = ("loss", "distortion", "rate")
+# Of objectives with a discriminator, whose best epoch the distortion decides; and its old name.
+DISCRIMINATOR_LOSS = "valid_discriminator_loss"
+OLD_DISCRIMINATOR_LOSS = "valid_critic"
 
 
 def encode(history: Sequence[Mapping[str, Any]]) -> bytes:
@@ -71,7 +74,11 @@ def columns(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
 def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
     splits = [split for split in SPLITS if split != "valid" or "valid_loss" in rows[0]]
     names = ["epoch", *(f"{split}_{term}" for split in splits for term in TERMS)]
-    return {name: [float(row[name] or "nan") for row in rows] for name in names}
+    read = {name: name for name in names}
+    for name in (OLD_DISCRIMINATOR_LOSS, DISCRIMINATOR_LOSS):
+        if name in rows[0]:
+            read[DISCRIMINATOR_LOSS] = name
+    return {new: [float(row[name] or "nan") for row in rows] for new, name in read.items()}
 
 
 def partial_epoch(

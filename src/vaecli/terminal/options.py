@@ -65,3 +65,16 @@ Quiet = Annotated[
         rich_help_panel=DISPLAY,
     ),
 ]
+Scale = Annotated[
+    int | None,
+    typer.Option(
+        help="Enlarge each pixel N times; 1: raw pixels, without labels. [default: until the "
+        "longer side has 480 pixels]",
+        metavar="N",
+        min=1,
+        show_default=False,
+    ),
+]
+Dark = Annotated[
+    bool, typer.Option("--dark", help="Light text on a dark background, and dark gaps.")
+]
