@@ -8,6 +8,7 @@ import pytest
 import vaecli
 from tests.conftest import TINY
 from tests.conftest import vaecli as vaecli_command
+from vaecli.evaluation import intervals
 from vaecli.evaluation.samples import evaluate_samples
 
 WARNING = (
@@ -28,6 +29,7 @@ COMMAND = ("evaluate", "--metrics", "samples", "-n", 1000)
 
 
 def test_a_pipe_gets_json_and_a_terminal_a_table(cli, mnist, monkeypatch):
+    monkeypatch.setattr(intervals, "RESAMPLES", 10)
     done = cli(*COMMAND, "-r", mnist, "--seed", 3)
     assert (done.status, done.err) == (0, WARNING)
     assert done.out.count("\n") == 1
@@ -67,7 +69,7 @@ def test_a_pipe_gets_json_and_a_terminal_a_table(cli, mnist, monkeypatch):
 def test_options_of_the_bound_are_refused(cli, mnist, options, error):
     done = cli("evaluate", "-r", mnist, "--metrics", "samples", *options)
     assert (done.status, done.out) == (2, "")
-    assert done.err.replace("metrics=samples", "--metrics samples") == f"Error: {error}\n"
+    assert done.err == f"Error: {error}\n"
 
 
 def test_a_run_on_other_images_is_refused(cli, trained):
