@@ -146,6 +146,14 @@ def test_the_distance_within_a_class_is_the_mean_over_its_pairs():
     assert math.isnan(class_distance(A[:2], torch.arange(2), generator()).value)
 
 
+def test_the_interval_does_not_depend_on_the_size_of_the_parts(monkeypatch):
+    classes = torch.arange(70) % 2
+    parts = class_distance(A, classes, generator())
+    monkeypatch.setattr(sample_metrics, "MAX_DISTANCES", 10**6)
+    whole = class_distance(A, classes, generator())
+    assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), rel=1e-6)
+
+
 def test_the_interval_of_the_distance_within_a_class_covers_its_expectation():
     sets = points(120 * 40, 3).view(120, 40, 3)
     classes = torch.arange(40) % 2

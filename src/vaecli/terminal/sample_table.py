@@ -29,9 +29,9 @@ def sample_table(result: Mapping[str, Any]) -> str:
     for key, name, factor, decimals in ROWS:
         if key in result:
             cells = [_cell(part, factor, decimals) for part in (result[key], result[key]["real"])]
-            lines.append(f"{name:26}{cells[0]}{cells[1]}")
+            lines.append(f"{name:26}{cells[0]}{cells[1]}".rstrip())
     cell = _cell(result["nearest_training_image"]["reconstructions"], 1, 2)
-    lines.append(f"{'  of reconstructions':26}{'':26}{cell}")
+    lines.append(f"{'  of reconstructions':26}{'':26}{cell}".rstrip())
     return "\n".join(lines)
 
 
