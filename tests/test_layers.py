@@ -41,7 +41,7 @@ LATE_IMPORTS = {
     "config/spec.py": (1, "pydantic, likewise"),
     "evaluation/projection.py": (1, "scikit-learn takes a second, and two latents need none"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
-    "run/run.py": (4, "torch: plot-loss reads a run without it"),
+    "run/run.py": (3, "torch: plot-loss reads a run without it"),
     "training/state.py": (1, "torch's compiler is slow to import and rarely needed"),
 }
 

@@ -1,6 +1,6 @@
 """Every preset trained for some epochs on all of MNIST: what it costs, and what comes of it.
 
-    python -m tests.benchmarks.presets RUNS [--epochs 10] [--classifier PATH] [--only NAME ...]
+    python -m tests.benchmarks.presets RUNS [--epochs 10] [--only NAME ...]
 
 Trains each preset into a directory under RUNS, by the command, unless it stands there finished.
 Then measures it, and prints and writes to RUNS/presets.csv:
@@ -9,7 +9,7 @@ Then measures it, and prints and writes to RUNS/presets.csv:
     loss, distortion, rate
                   of the test images after the last epoch, in nats per image
     seconds       of an epoch against one of `vae`, the median of interleaved pairs of short epochs
-    confident     samples that the classifier (tests.tools.classifier) gives over 0.9 to one digit
+    confident     samples that the classifier of vaecli gives over 0.9 to one digit
     right         the same of samples with a label, to that label; for conditional models
     variety       exp of the entropy of the digits found in the samples: 10 for all alike
     energy        energy distance of latents of test images and draws of the prior, in their units
@@ -29,22 +29,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 torch.set_flush_denormal(True)
 
 import vaecli  # noqa: E402
 from tests.test_layers import count_code  # noqa: E402
-from tests.tools import classifier  # noqa: E402
 from tests.tools.two_samples import energy_distance  # noqa: E402
 from vaecli.config.build import TABLES  # noqa: E402
 from vaecli.config.preset_table import PRESETS, Preset  # noqa: E402
 from vaecli.config.presets import config_from_layers  # noqa: E402
+from vaecli.evaluation.decoding import sample_prior  # noqa: E402
+from vaecli.evaluation.features import FEATURE_SPACES, load_network, read_features  # noqa: E402
+from vaecli.evaluation.intervals import share  # noqa: E402
+from vaecli.evaluation.sample_metrics import CLEAR  # noqa: E402
 from vaecli.run.names import CONFIG  # noqa: E402
 
 COLUMNS = ("lines", "loss", "distortion", "rate", "seconds", "confident", "right", "variety")
 COLUMNS += ("energy", "chance")
 SAMPLES = 1000
+NETWORK = load_network(FEATURE_SPACES["mnist"])
 PAIRS, IMAGES = 5, 12_800
 
 
@@ -102,18 +105,15 @@ def relative_seconds(name: str) -> float:
     return statistics.median(b / a for a, b in pairs[1:])  # the first warms up
 
 
-def judge(run: vaecli.Run, probabilities: Callable[[Tensor], Tensor]) -> dict[str, float]:
+def judge(run: vaecli.Run) -> dict[str, float]:
     """What the classifier says of samples."""
     model = run.model()
-    torch.manual_seed(0)
     labels = torch.arange(SAMPLES) % 10
-    c = model.one_hot(labels) if model.context else None
-    with torch.inference_mode():
-        p = probabilities(model.decode(model.sample_latent(SAMPLES, c), c))
+    p = read_features(NETWORK, sample_prior(model, labels, 0)).probabilities
     found = torch.bincount(p.argmax(-1), minlength=10) / SAMPLES
-    words = {"confident": (p.max(-1).values > 0.9).float().mean().item()}
+    words = {"confident": share(p.max(-1).values > CLEAR).value}
     if model.context:
-        words["right"] = (p.argmax(-1) == labels).float().mean().item()
+        words["right"] = share(p.argmax(-1) == labels).value
     return words | {"variety": torch.special.entr(found).sum().exp().item()}
 
 
@@ -133,18 +133,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--classifier", type=Path, help="without it, samples are not judged")
     parser.add_argument("--only", nargs="*", default=list(PRESETS))
     options = parser.parse_args()
-    probabilities = options.classifier and classifier.load(options.classifier)
     rows = []
     print(f"| {'preset':20} | {' | '.join(f'{c:>7.7}' for c in COLUMNS)} |")
     for name in options.only:
         run = train(name, options.runs / name, options.epochs)
         last = run.history()[-1].test
         row = {"lines": own_lines(name), "seconds": relative_seconds(name), **last}
-        row |= judge(run, probabilities) if probabilities else {}
-        row |= compare(run)
+        row |= judge(run) | compare(run)
         rows.append({"preset": name} | {column: row.get(column, "") for column in COLUMNS})
         cells = [f"{value:.4g}" if value != "" else "-" for value in list(rows[-1].values())[1:]]
         print(f"| {name:20} | {' | '.join(f'{cell:>7}' for cell in cells)} |", flush=True)

@@ -1,14 +1,23 @@
 """`vaecli evaluate`."""
 
 import json
-from typing import Annotated, Any
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..config import defaults
 from ..terminal.options import Checkpoint, RunDir, Seed, Split
 
-EXAMPLES = ["vaecli evaluate", "vaecli evaluate --samples 5000 -n 1000"]
+if TYPE_CHECKING:
+    from ..run.run import Run
+
+EXAMPLES = [
+    "vaecli evaluate",
+    "vaecli evaluate --samples 5000 -n 1000",
+    "vaecli evaluate --metrics samples",
+]
 
 
 def evaluate(
@@ -18,7 +27,12 @@ def evaluate(
     count: Annotated[
         int | None,
         typer.Option(
-            "--count", "-n", help="Use only N images, chosen at random.", metavar="N", min=1
+            "--count",
+            "-n",
+            help="Use only N images, chosen at random; with --metrics samples, draw N samples "
+            "instead of 10,000.",
+            metavar="N",
+            min=1,
         ),
     ] = None,
     samples: Annotated[
@@ -31,9 +45,20 @@ def evaluate(
             max=1_000_000,
         ),
     ] = None,
+    metrics: Annotated[
+        Literal["samples"] | None,
+        typer.Option(
+            help="Compare samples with real images instead, by a classifier of MNIST: clear "
+            "digits, Frechet distance, precision, recall, nearest training image and more."
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print --metrics as JSON, not as a table, on a terminal too."),
+    ] = False,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print distortion, rate and negative ELBO, optionally NLL.
+    """Print distortion, rate and negative ELBO, optionally NLL; or metrics of samples.
 
     The result is one line of JSON, in nats per image: distortion, rate and their sum negative_elbo,
     whatever the objective of the training was. Protocol says how pixels are scored; quantity is
@@ -42,17 +67,33 @@ def evaluate(
     have only a loss, nll is called negative_bound. The key loss, the old name of negative_elbo,
     will be removed. If a prior was fitted after training, all numbers are with it, and
     trained_prior has those with the prior of training.
+
+    With --metrics samples, the result is a table on a terminal, else one line of JSON.
     """
+    from ..terminal.inputs import read_run
+    from ..terminal.output import print_result
+
+    if metrics is None:
+        result = _bound(read_run(run_dir, checkpoint), split, count, samples, seed)
+        print_result(json.dumps(result, allow_nan=False))
+        return
+    _refuse_options_of_the_bound(split, samples)
+    result = _sample_metrics(read_run(run_dir, checkpoint), count, seed)
+    print_result(_format_metrics(result, as_json))
+
+
+def _bound(
+    run: "Run", split: str, count: int | None, samples: int | None, seed: int
+) -> dict[str, Any]:
+    """The bound of images of a split."""
     from functools import partial
 
     from ..data.splits import load_part
     from ..evaluation.bounds import compare_priors, evaluate_bound
     from ..terminal.failures import with_flags
-    from ..terminal.inputs import read_run
-    from ..terminal.output import print_result, print_stderr
+    from ..terminal.output import print_stderr
     from ..terminal.progress import image_progress
 
-    run = read_run(run_dir, checkpoint)
     model, objective = run.parts()
     images, of, warnings = load_part(run.config, split, count, seed)
     for text in warnings:
@@ -71,5 +112,44 @@ def evaluate(
         scores = score(model)
         if run.has_fitted_prior():
             scores = compare_priors(scores, score(run.model(fitted=False)), run.config)
-    result |= scores
-    print_result(json.dumps(result, allow_nan=False))
+    return result | scores
+
+
+def _sample_metrics(run: "Run", count: int | None, seed: int) -> dict[str, Any]:
+    """The metrics of samples of a run."""
+    from ..evaluation.samples import PROGRESS_STEPS, SAMPLES, evaluate_samples
+    from ..terminal.output import print_stderr
+    from ..terminal.progress import image_progress
+
+    drawn = count or SAMPLES
+    with image_progress("metrics of samples", PROGRESS_STEPS) as on_progress:
+        result = evaluate_samples(run.model(), run.config, drawn, seed, on_progress)
+    if drawn < SAMPLES:
+        print_stderr(
+            f"Warning: the Frechet distance grows with fewer samples: compare that of {drawn:,} "
+            f"only with others of {drawn:,}."
+        )
+    return result
+
+
+def _refuse_options_of_the_bound(split: str, samples: int | None) -> None:
+    from ..system.errors import ConfigError
+
+    if samples is not None:
+        raise ConfigError(
+            f"samples={samples} is for the bound: leave it out with metrics=samples; -n chooses "
+            "the number of samples."
+        )
+    if split != "test":
+        raise ConfigError(
+            f"split={split}: metrics=samples compares with the test images: leave it out."
+        )
+
+
+def _format_metrics(result: Mapping[str, Any], as_json: bool) -> str:
+    """A table if a person reads it, else one line of JSON."""
+    from ..terminal.sample_table import sample_table
+
+    if as_json or sys.stdout is None or not sys.stdout.isatty():
+        return json.dumps(result, allow_nan=False)
+    return sample_table(result)

@@ -57,15 +57,20 @@ PRESETS = {
     ),
     "sharp": Preset(
         PAPERS["ghosh-2020"],
-        {**SHARP, "fitted_prior": "mixture:components=500"},
+        {**SHARP, "fitted_prior": "mixture:components=400"},
         "A VAE with a KL weight of 0.2 and the recipe of vae-fast, where the paper has "
-        "deterministic encoders. The mixture has 500 components, not 10, and latents are drawn "
+        "deterministic encoders. The mixture has 400 components, not 10, and latents are drawn "
         "with half of the posterior's noise.",
     ),
     "sharp-conditional": Preset(
         PAPERS["ghosh-2020"],
-        {**SHARP, "conditional": True, "fitted_prior": "mixture:components=50"},
-        "As sharp, with a mixture of 50 components for each label, where the paper has no labels.",
+        {
+            **SHARP,
+            "conditional": True,
+            "prior": "conditional",
+            "fitted_prior": "mixture:components=20",
+        },
+        "As sharp, with a mixture of 20 components for each label, where the paper has no labels.",
     ),
     "beta-vae": Preset(PAPERS["higgins-2017"], {"objective": "elbo:beta=4"}),
     "annealing": Preset(

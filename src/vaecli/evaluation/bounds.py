@@ -151,10 +151,13 @@ def compare_priors(
 
     Returns:
         `fitted`, with `prior`, the spec of the fitted prior, and `trained_prior`, which has the
-        spec of the other as `prior`, and its results.
+        spec of the other as `prior`, and its results. `fitted` alone if no result depends on the
+        prior, as for a deterministic posterior.
     """
     old_name = "loss"
     beside = {k: v for k, v in trained.items() if fitted[k] != v and k != old_name}
+    if not beside:
+        return fitted
     return {
         **fitted,
         "prior": str(config.fitted_prior),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.config import Config
 from ..config.option_files import read_options_file
-from ..system.errors import ConfigError, RunError
+from ..system.errors import RunError
 from ..training.epoch import Epoch
 from . import history, names
 from .header import Header
@@ -153,7 +153,9 @@ class Run:
         Raises:
             RunError: The checkpoint is missing or damaged, or does not fit its own header.
         """
-        return self._with_fitted_prior(self._restore("model")[0], fitted)
+        from .restore import restore  # imports torch
+
+        return restore(*self.contents, self.checkpoint, with_objective=False, fitted=fitted)[0]
 
     def parts(self, fitted: bool = True) -> tuple["VAE", "Objective"]:
         """The trained model, as `model`, and its objective.
@@ -167,74 +169,10 @@ class Run:
         Raises:
             RunError: As for `model`.
         """
-        model, objective = self._restore("model", "objective")
-        return self._with_fitted_prior(model, fitted), objective
+        from .restore import restore  # imports torch
 
-    def _with_fitted_prior(self, model: "VAE", wanted: bool) -> "VAE":
-        """The model with the fitted prior of the checkpoint, if it holds one and it is wanted."""
-        import torch
-
-        from ..config.build import build_fitted_prior, resolve
-        from ..evaluation.fitting import with_prior
-        from .checkpoint import check_shapes
-
-        if not (wanted and self.has_fitted_prior()):
-            return model
-        tensors, header = self.contents
-        weights = _named(tensors, names.FITTED_PRIOR.removesuffix("."))
-        try:
-            config = resolve(self.config)
-            with torch.device("meta"):  # shapes only, as in `_restore`
-                outline = build_fitted_prior(config, model, header.shape, header.classes)
-        except (ConfigError, RuntimeError) as error:
-            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
-        check_shapes({} if outline is None else outline.state_dict(), weights, self.checkpoint)
-        prior = build_fitted_prior(config, model, header.shape, header.classes)
-        if prior is None:  # then the shapes did not fit
-            return model
-        prior.load_state_dict(weights)
-        return with_prior(model, prior.eval())
-
-    def _restore(self, *groups: str) -> tuple["VAE", "Objective"]:
-        """The model and the objective; those that `groups` names have their trained weights."""
-        import torch
-
-        from ..config.build import build, resolve
-        from .checkpoint import check_shapes
-
-        tensors, header = self.contents
-        try:
-            config = resolve(self.config)
-            # Shapes only, so that a wrong header cannot allocate memory.
-            with torch.device("meta"):
-                outlines = build(config, header.shape, header.classes)
-        except (ConfigError, RuntimeError) as error:
-            raise RunError(f"{self.checkpoint} has a broken header: {error}") from error
-        if not outlines[1].infers_label:
-            groups = ("model",)
-        weights = {group: _named(tensors, group) for group in groups}
-        for group, outline in zip(groups, outlines, strict=False):
-            if group == "objective" and outline.state_dict() and not weights[group]:
-                raise RunError(
-                    f"{self.checkpoint} has no weights of the objective {config.objective.name}, "
-                    "which an older vaecli left out: use --checkpoint last."
-                )
-            check_shapes(outline.state_dict(), weights[group], self.checkpoint)
-        model, objective = build(config, header.shape, header.classes)
-        for group, part in zip(groups, (model, objective), strict=False):
-            part.load_state_dict(weights[group])
-        return model.eval(), objective.eval()
+        return restore(*self.contents, self.checkpoint, with_objective=True, fitted=fitted)
 
     def is_run_directory(self) -> bool:
         """Whether this is a run directory, and not a checkpoint file outside of one."""
         return self.checkpoint.parent == self.folder / names.CHECKPOINTS
-
-
-def _named(tensors: "dict[str, Tensor]", group: str) -> "dict[str, Tensor]":
-    """The tensors of a group of `State.tensors`, by their names in the module."""
-    prefix = f"{group}."
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -1,0 +1,40 @@
+"""Intervals: against tables and libraries, and how often they cover the truth."""
+
+import pytest
+import torch
+from scipy.stats import binomtest
+
+from vaecli.evaluation.intervals import RESAMPLES, bootstrap_mean, resample, share
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 10), (37, 400), (10, 10)])
+def test_the_interval_of_a_share_is_wilsons(hits, n):
+    expected = binomtest(hits, n).proportion_ci(method="wilson")
+    found = share(torch.arange(n) < hits)
+    assert (found.value, found.n) == (hits / n, n)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_the_share_of_nothing_is_unknown():
+    found = share(torch.zeros(0, dtype=torch.bool))
+    assert (found.value, found.low, found.high, found.n) == (0, 0, 1, 0)
+
+
+def test_a_resample_has_as_many_images_some_of_them_repeated():
+    counts = resample(50, torch.Generator().manual_seed(0))
+    assert counts.shape == (RESAMPLES, 50)
+    assert (counts.sum(1) == 50).all()
+    assert counts.mean(0).tolist() == pytest.approx([1] * 50, abs=0.4)
+    assert counts.var(0).mean() == pytest.approx(1 - 1 / 50, abs=0.1)  # that of a multinomial
+    assert torch.equal(counts, resample(50, torch.Generator().manual_seed(0)))
+
+
+def test_the_interval_of_a_mean_covers_it_in_95_of_100_cases():
+    random = torch.Generator().manual_seed(0)
+    sets = torch.empty(200, 80, dtype=torch.float64).exponential_(generator=random)
+    found = [bootstrap_mean(values, random) for values in sets]
+    assert found[0].value == pytest.approx(sets[0].mean().item())
+    assert 0.9 <= sum(e.low <= 1 <= e.high for e in found) / 200 <= 0.98
+    error = sets.std(1).mean().item() / 80**0.5
+    widths = [(e.high - e.low) / 2 for e in found]
+    assert sum(widths) / 200 == pytest.approx(1.96 * error, rel=0.05)
