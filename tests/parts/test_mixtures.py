@@ -71,4 +71,6 @@ def test_shapes_of_samples():
     assert mixture.sample((3, 4)).shape == (3, 4, 2)
     assert mixture.expand((6,)).sample().shape == (6, 2)
     assert mixture.expand((0,)).sample().shape == (0, 2)
+    double = NormalMixture(mixture.logits, mixture.loc.double(), mixture.scale_tril.double())
+    assert double.sample((3,)).dtype == torch.double
     assert make(batch=(5,)).sample((3,)).shape == (3, 5, 2)

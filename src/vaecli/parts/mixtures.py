@@ -15,8 +15,8 @@ CHUNK = 2**22  # numbers in the largest temporary tensor
 class NormalMixture(UnvalidatedDistribution):
     """A mixture of K normals with full covariances.
 
-    torch's `MixtureSameFamily` would need K triangular systems for every latent, and K x D numbers
-    of memory. Here a density is one matrix product, of a limited number of latents at a time.
+    torch's `MixtureSameFamily` solves K triangular systems for every latent. Here a density is one
+    matrix product, of a limited number of latents at a time.
 
     Args:
         logits: Logarithms of the weights, shape `(K,)`, or `(B, K)` with weights for every image;
@@ -46,7 +46,7 @@ class NormalMixture(UnvalidatedDistribution):
         draws = shape.numel() // max(len(weights), 1)
         # row i of the result has the weights of row i modulo B, as in `log_prob`
         chosen = torch.multinomial(weights, max(draws, 1), replacement=True).T[:draws].flatten()
-        noise = torch.randn(len(chosen), *self.event_shape, device=self.loc.device)
+        noise = self.loc.new_empty(len(chosen), *self.event_shape).normal_()
         z = [
             self.loc[k] + (self.scale_tril[k] @ part.unsqueeze(-1)).squeeze(-1)
             for k, part in self._chunks(self.scale_tril[0].numel(), chosen, noise)
