@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from . import aliases
 from .build import TABLES
 from .glossary import GLOSSARY
-from .preset_table import PRESETS, Preset
+from .preset import Preset
+from .preset_table import PRESETS
 from .spec import Spec, lookup, part_options
 
 Part = Callable[..., Any]

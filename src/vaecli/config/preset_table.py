@@ -1,27 +1,7 @@
 """The table of presets: options of published models, with their papers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from .papers import PAPERS, Paper
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named choice of options, of a published model in most cases.
-
-    Attributes:
-        paper: Where it was published; None if no paper introduced it.
-        changes: The options in which it differs from the defaults of `Config`.
-        departures: Where it differs from its paper in more than network, number of latents,
-            optimizer, epochs and batch size, in sentences; empty if nowhere.
-    """
-
-    paper: Paper | None
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    departures: str = ""
-
+from .papers import PAPERS
+from .preset import Preset
 
 # The ring and swiss-roll priors are defined in a plane only.
 TWO_LATENTS = {"posterior": "dirac", "latent_dim": 2}
