@@ -21,7 +21,7 @@ RESOURCES = 6
 READER_LEFT = 141  # 128 + SIGPIPE, as a shell says it
 OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or fewer images."
 # Options of commands that the library names in its messages, beside the fields of Config.
-COMMAND_OPTIONS = ("beta", "columns", "count", "label", "samples", "style_of")
+COMMAND_OPTIONS = ("beta", "columns", "count", "label", "method", "samples", "style_of")
 DISK_FULL = "No space left to write to."
 
 
