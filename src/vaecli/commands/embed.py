@@ -52,13 +52,11 @@ def embed(
     from ..data.splits import load_split
     from ..evaluation import embeddings
     from ..run import names
-    from ..system.errors import ConfigError
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, refuse_same_output, write_result
 
     refuse_same_output(output, plot)
-    if method != "auto" and plot is None:
-        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+    _require_plot(plot, method)
     run = read_run(run_dir, checkpoint)
     table = picture = None
     if output is not None or plot is None:
@@ -76,6 +74,13 @@ def embed(
         path, ending = picture
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
         write_result(_draw_map(model, latents, method, title, ending), path)
+
+
+def _require_plot(plot: Path | None, method: "Method") -> None:
+    from ..system.errors import ConfigError
+
+    if method != "auto" and plot is None:
+        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
 
 
 def _draw_map(

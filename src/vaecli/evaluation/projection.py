@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ..system.errors import ConfigError
 
@@ -118,7 +119,6 @@ def _principal_components(
 def _tsne(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Neighbours in the latent space are neighbours in the plane, shape `(N, 2)`."""
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_info, threadpool_limits
 
     centred = points - points.mean(0)
     centred /= np.sqrt(

@@ -7,6 +7,7 @@ from sklearn.cluster import DBSCAN
 MIN_SHARE = 0.2  # of the points of a class: smaller clusters get no name
 NEIGHBOURS = 8  # within the radius, for a point to be inside of a cluster
 RADIUS = 0.025  # as a fraction of the map, but at least
+MAX_POINTS = 2000  # of a class that are looked at: the time grows with the square
 SPACING = 1.5  # times the distance of as many points in a regular lattice
 
 
@@ -28,20 +29,23 @@ def find_places(
     """
     unit = np.ptp(points, axis=0).max() or 1.0
     radius = unit * max(RADIUS, SPACING / np.sqrt(len(points)))
-    classes = []
-    places = []
+    classes: list[int] = []
+    places: list[NDArray[np.float64]] = []
     for label in np.unique(labels):
-        for cluster in _clusters(points[labels == label], radius):
-            median = np.median(cluster, axis=0)
-            nearest = np.square(cluster - median).sum(1).argmin()
-            classes.append(label)
-            places.append(cluster[nearest])  # the median of a bent cluster is outside of it
+        found = _class_places(points[labels == label], radius)
+        classes += [label] * len(found)
+        places += found
     return np.array(classes), np.array(places)
 
 
-def _clusters(points: NDArray[np.float64], radius: float) -> list[NDArray[np.float64]]:
-    """The points, shape `(n, 2)`, of each large cluster; all points if there is none."""
+def _class_places(points: NDArray[np.float64], radius: float) -> list[NDArray[np.float64]]:
+    """A place for the name of the class that has these points, in each of its large clusters."""
+    points = points[:: -(-len(points) // MAX_POINTS)]
     cluster = DBSCAN(eps=radius, min_samples=NEIGHBOURS).fit(points).labels_
     sizes = np.bincount(cluster[cluster >= 0])  # -1 is outside of all clusters
-    large = np.flatnonzero(sizes >= MIN_SHARE * len(points))
-    return [points[cluster == number] for number in large] or [points]
+    places = []
+    for number in np.flatnonzero(sizes >= MIN_SHARE * len(points)):
+        members = points[cluster == number]
+        distances = np.square(members - np.median(members, axis=0)).sum(1)
+        places.append(members[distances.argmin()])  # the median of a bent cluster is outside of it
+    return places or [np.median(points, axis=0)]

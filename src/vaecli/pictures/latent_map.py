@@ -21,6 +21,7 @@ MARKERS = "o^sDvP*X"  # ten classes each: there are ten colours
 LABEL_DISTANCE = 0.04  # least distance of two class names, as a fraction of the axis
 DOT_AREAS = (3.0, 16.0)  # least and largest area of a dot, in square points
 DOTS_AREA = 60_000.0  # of all dots together, if each has an area between these two
+LEGEND_DOT_AREA = 60.0
 # Of the contours, the outermost first.
 LINES: tuple[Literal["dotted", "dashed", "solid"], ...] = ("dotted", "dashed", "solid")
 
@@ -74,7 +75,7 @@ def plot_latents(
     _scale_axes(axes, plane)
     style_axes(axes)
     if len(classes) <= MAX_LEGEND_CLASSES:
-        _add_legend(figure, len(classes))
+        _add_legend(figure, len(classes), len(labels))
     if contours:
         _draw_contours(figure, contours, foreground)
     return encode_figure(figure, ending)
@@ -87,7 +88,7 @@ def _draw_points(
     texts: dict[int, str],
 ) -> None:
     """The points of each class; the more there are, the smaller."""
-    area = np.clip(DOTS_AREA / len(points), *DOT_AREAS)
+    area = _dot_area(len(points))
     for label, text in texts.items():
         x, y = points[labels == label].T
         axes.scatter(
@@ -135,11 +136,15 @@ def _scale_axes(axes: Axes, plane: Plane) -> None:
         axes.set(yticks=[])
 
 
-def _add_legend(figure: Figure, classes: int) -> None:
+def _dot_area(count: int) -> float:
+    return float(np.clip(DOTS_AREA / count, *DOT_AREAS))
+
+
+def _add_legend(figure: Figure, classes: int, count: int) -> None:
     figure.legend(
         loc="outside right upper",
         title="label",
-        markerscale=3,
+        markerscale=np.sqrt(LEGEND_DOT_AREA / _dot_area(count)),
         frameon=False,
         ncols=1 + classes // CLASSES_PER_COLUMN,
     )
