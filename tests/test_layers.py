@@ -39,7 +39,7 @@ HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "sklearn"}
 LATE_IMPORTS = {
     "config/config.py": (2, "pydantic: --help reads the fields of Config without it"),
     "config/spec.py": (1, "pydantic, likewise"),
-    "evaluation/projection.py": (1, "scikit-learn takes a second, and two latents need none"),
+    "evaluation/projection.py": (2, "scikit-learn takes a second, and two latents need none"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
     "run/run.py": (3, "torch: plot-loss reads a run without it"),
     "training/state.py": (1, "torch's compiler is slow to import and rarely needed"),

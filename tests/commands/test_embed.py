@@ -2,9 +2,13 @@
 
 import csv
 import io
+import re
+import sys
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.contour import ContourSet
 
 import vaecli
 from tests.commands.pictures import picture
@@ -43,7 +47,11 @@ def test_csv_and_npy_hold_the_means(cli, run_dir, tmp_path):
 
 def test_a_plot_alone_writes_no_table(cli, run_dir, tmp_path):
     target = tmp_path / "latent.png"
-    assert cli("embed", "-r", run_dir, "--plot", target) == (0, f"{target}\n", "")
+    done = cli("embed", "-r", run_dir, "--plot", target)
+    assert (done.status, done.out) == (0, f"{target}\n")
+    assert re.fullmatch(
+        "t-SNE of 40 latents \\.\\.\\.\nt-SNE of 40 latents: 0:00:\\d\\d\n", done.err
+    )
     assert picture(target).shape[:2] == (1050, 1260)
     assert not (run_dir / "embeddings.npz").exists()
 
@@ -103,13 +111,18 @@ def test_a_dash_writes_the_table_to_stdout(result_of, run_dir, tmp_path):
 
 def shown_points(figure):
     """The points of each label of a map."""
-    return {int(s.get_label()): np.array(s.get_offsets()) for s in figure.axes[0].collections}
+    scatters = [c for c in figure.axes[0].collections if isinstance(c, PathCollection)]
+    return {int(s.get_label()): np.array(s.get_offsets()) for s in scatters}
 
 
-def test_more_than_two_latents_are_shown_by_their_principal_components(cli, trained, figures):
+def test_principal_components_are_shown_on_demand(cli, trained, figures):
     """Every label its own points, with the share of variance in the names of the axes."""
     plot = trained.parent / "map.svg"
-    assert cli("embed", "-r", trained, "--split", "train", "--plot", plot).status == 0
+    assert cli("embed", "-r", trained, "--split", "train", "--plot", plot, "--method", "pca") == (
+        0,
+        f"{plot}\n",
+        "",
+    )
     assert plot.read_bytes() == b".svg"
     plot.unlink()
     (axes,) = figures[0].axes
@@ -149,3 +162,37 @@ def test_one_or_two_latents_are_shown_as_they_are(
         means = table["mean"][table["label"] == label]
         np.testing.assert_allclose(shown[:, :dimensions], means, rtol=1e-6)
         assert not shown[:, dimensions:].any()
+    lines = [c for c in axes.collections if isinstance(c, ContourSet)]
+    assert len(lines) == dimensions - 1
+    for contours in lines:  # of N(0, I): circles with 99, 90 and 50 % of its mass inside
+        radii = [np.linalg.norm(path.vertices, axis=1).mean() for path in contours.get_paths()]
+        expected = np.sqrt(-2 * np.log([0.01, 0.1, 0.5]))
+        np.testing.assert_allclose(radii, expected, rtol=0.04)
+
+
+def test_more_than_two_latents_are_shown_by_tsne(cli, trained, tmp_path, figures):
+    """The same picture each time, by default."""
+    for method in ("auto", "tsne"):
+        cli("embed", "-r", trained, "--plot", tmp_path / "map.png", "--method", method)
+    first, second = (shown_points(figure) for figure in figures)
+    assert first.keys() == second.keys() == {0, 1}
+    for label, points in first.items():
+        assert np.array_equal(points, second[label])
+    (axes,) = figures[0].axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("t-SNE of 3 latents", "")
+    assert len(axes.get_xticks()) == 0
+    assert len(figures[0].legends) == 1
+
+
+def test_a_method_without_a_plot_is_refused(cli, trained):
+    done = cli("embed", "-r", trained, "--method", "pca")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "Error: --method pca is about the picture: add --plot FILE.\n"
+
+
+def test_without_a_plot_neither_plots_nor_projections_are_imported(
+    cli, trained, monkeypatch, tmp_path
+):
+    for name in ("vaecli.pictures.latent_map", "vaecli.evaluation.projection", "sklearn"):
+        monkeypatch.setitem(sys.modules, name, None)  # refuses to be imported
+    assert cli("embed", "-r", trained, "-o", tmp_path / "z.npy").status == 0

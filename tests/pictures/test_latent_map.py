@@ -1,16 +1,24 @@
 """Maps of latents."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 from tests.pictures.conftest import HARD_NAMES, STARTS, ink, legend_entries
-from vaecli.pictures import style
-from vaecli.pictures.latent_map import plot_latents, spread_labels
+from vaecli.evaluation.prior_density import PriorContours
+from vaecli.evaluation.projection import Plane
+from vaecli.pictures import latent_map, style
+from vaecli.pictures.latent_map import spread_labels
+from vaecli.pictures.themes import LIGHT
 
 AXES = ("latent 1", "latent 2")
+
+
+def plot_latents(points, axes, labels, title, ending=".png", method=None, **more):
+    return latent_map.plot_latents(Plane(points, axes, method), labels, title, ending, **more)
 
 
 def cloud(count):
@@ -162,3 +170,67 @@ def test_labels_too_near_to_each_other_are_pushed_apart_and_others_stay():
 def test_any_title_is_printed_as_it_is(title, recwarn):
     assert ink(plot_latents(np.eye(3)[:, :2], AXES, np.arange(3), title)) > 1000
     assert len(recwarn) == 0
+
+
+def test_the_axes_of_tsne_have_no_numbers_and_the_others_have(figures):
+    for method in ("tsne", "pca", None):
+        plot_latents(cloud(9), AXES, np.zeros(9, np.uint8), "t", method=method)
+    ticks = [
+        len(figure.axes[0].get_xticks()) + len(figure.axes[0].get_yticks()) for figure in figures
+    ]
+    assert ticks[0] == 0
+    assert min(ticks[1:]) > 4
+
+
+def test_a_circle_is_drawn_round_and_a_line_fills_the_width(figures):
+    plot_latents(cloud(9) * [1, 9], AXES, np.zeros(9, np.uint8), "t")
+    plot_latents(cloud(9) * [1, 0], ("latent 1", ""), np.zeros(9, np.uint8), "t")
+    assert figures[0].axes[0].get_aspect() == 1
+    assert figures[1].axes[0].get_aspect() == "auto"
+    assert len(figures[1].axes[0].get_yticks()) == 0
+
+
+def test_classes_have_names_and_numbers_without_them(figures):
+    names = ["T-shirt", "$x$", "Pullover"]
+    plot_latents(cloud(9), AXES, np.arange(9) % 3, "t", names=names)
+    (axes,) = figures[0].axes
+    assert [text.get_text() for text in axes.texts] == names
+    assert not any(text.get_parse_math() for text in axes.texts)
+    assert list(legend_entries(figures[0])) == names
+
+
+def test_names_have_the_foreground_and_a_halo_of_the_background(figures):
+    theme = replace(LIGHT, foreground="#123456", background="#fedcba")
+    plot_latents(cloud(4), AXES, np.arange(4), "t", theme=theme)
+    assert to_hex(figures[0].get_facecolor()) == "#fedcba"
+    for text in figures[0].axes[0].texts:
+        assert text.get_color() == "#123456"
+        assert to_hex(text.get_path_effects()[0]._gc["foreground"]) == "#fedcba"
+
+
+def test_more_points_are_drawn_smaller_and_the_legend_stays_as_it_is(figures):
+    sizes = []
+    for count in (20, 10_000, 90_000):
+        plot_latents(cloud(count), AXES, np.zeros(count, np.uint8), "t")
+        (entry,) = legend_entries(figures[-1]).values()
+        sizes.append(figures[-1].axes[0].collections[0].get_sizes()[0])
+        assert entry.get_sizes()[0] == pytest.approx(60)
+    assert sizes == [16, 6, 3]
+
+
+def test_contours_lie_below_the_points_where_the_density_has_their_levels(figures):
+    """Of a density that falls with the distance from (1, -2): circles of known radius."""
+    x = np.linspace(-4, 6, 200)
+    y = np.linspace(-7, 3, 200)
+    log_density = -np.hypot(x[None] - 1, y[:, None] + 2)
+    contours = PriorContours(x, y, log_density, np.array([-3.0, -2.0, -1.0]), (0.99, 0.9, 0.5))
+    plot_latents(cloud(9), AXES, np.zeros(9, np.uint8), "t", contours=contours)
+    (axes,) = figures[0].axes
+    points, lines = axes.collections
+    assert lines.get_zorder() < points.get_zorder()
+    for path, radius in zip(lines.get_paths(), (3, 2, 1), strict=True):
+        distances = np.hypot(*(path.vertices - [1, -2]).T)
+        np.testing.assert_allclose(distances, radius, atol=0.01)
+    legend = figures[0].legends[1]
+    assert legend.get_title().get_text() == "prior mass\ninside"
+    assert [text.get_text() for text in legend.get_texts()] == ["99 %", "90 %", "50 %"]

@@ -14,7 +14,7 @@ from vaecli.experiments.events import Notice
 from vaecli.objectives import LossTerms
 from vaecli.system.errors import ConfigError, Interrupted
 from vaecli.terminal import progress as module
-from vaecli.terminal.progress import Progress, choose_mode, image_progress
+from vaecli.terminal.progress import Progress, choose_mode, image_progress, show_elapsed
 from vaecli.training.epoch import Epoch
 from vaecli.training.loop import Step
 
@@ -406,3 +406,26 @@ def test_progress_over_images_is_the_share_of_the_images_done(on_terminal, monke
         for images, percentage in ((10, 25), (10, 50), (20, 100)):
             on_progress(images)
             assert bars[0].tasks[0].percentage == percentage
+
+
+def test_elapsed_time_is_shown_while_work_goes_on_at_a_terminal_and_by_lines_elsewhere(
+    on_terminal, monkeypatch
+):
+    terminal = on_terminal()
+    with show_elapsed("t-SNE"):
+        pass
+    assert "t-SNE" in terminal.getvalue()
+    assert "0:00:00" in terminal.getvalue()
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with show_elapsed("t-SNE"):
+        assert sys.stderr.getvalue() == "t-SNE ...\n"
+        later = module.time.monotonic() + 75
+        monkeypatch.setattr(module.time, "monotonic", lambda: later)
+    assert sys.stderr.getvalue() == "t-SNE ...\nt-SNE: 0:01:15\n"
+
+
+def test_elapsed_time_can_be_hidden(on_terminal, monkeypatch):
+    terminal = on_terminal()
+    with show_elapsed("t-SNE", hidden=True):
+        pass
+    assert terminal.getvalue() == ""

@@ -1,11 +1,16 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..terminal.options import Checkpoint, Dark, RunDir, Split, output_option
+
+if TYPE_CHECKING:  # imports that --help must not wait for
+    from ..evaluation.embeddings import Embeddings
+    from ..evaluation.projection import Method
+    from ..model import VAE
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -31,35 +36,65 @@ def embed(
             show_default=False,
         ),
     ] = None,
+    method: Annotated[
+        Literal["auto", "tsne", "pca"],
+        typer.Option(
+            help="Projection of --plot: t-SNE or principal components; auto: one or two latents as "
+            "they are, t-SNE of more."
+        ),
+    ] = "auto",
     dark: Dark = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
-    z2, ...; a .npy file the means only.
+    z2, ...; a .npy file the means only. The plot of two latents has contours of the prior.
     """
     from ..data.splits import load_split
     from ..evaluation import embeddings
-    from ..evaluation.projection import project_to_plane
     from ..run import names
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, refuse_same_output, write_result
 
     refuse_same_output(output, plot)
+    _require_plot(plot, method)
     run = read_run(run_dir, checkpoint)
     table = picture = None
     if output is not None or plot is None:
         table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
     if plot is not None:
-        from ..pictures import latent_map, style, themes  # matplotlib takes 0.7 s to import
+        from ..pictures import style  # matplotlib takes 0.7 s to import
 
         picture = output_path(plot, run, plot.name, style.ENDINGS)
-    latents = embeddings.embed(run.model(), load_split(run.config, split))
+    model = run.model()
+    latents = embeddings.embed(model, load_split(run.config, split))
     if table:
         write_result(latents.to_bytes(table[1]), table[0])
     if picture:
         title = f"Latents of the {run.config.data} {split} images, {run.name}"
-        points, axes = project_to_plane(latents.mean)
-        theme = themes.choose_theme(dark)
-        content = latent_map.plot_latents(points, axes, latents.label, title, picture[1], theme)
-        write_result(content, picture[0])
+        write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
+
+
+def _require_plot(plot: Path | None, method: "Method") -> None:
+    from ..system.errors import ConfigError
+
+    if method != "auto" and plot is None:
+        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+
+
+def _draw_map(
+    model: "VAE", latents: "Embeddings", method: "Method", title: str, ending: str, dark: bool
+) -> bytes:
+    """A map of the latents, as the content of a file; t-SNE shows the time that it takes."""
+    from ..evaluation.prior_density import prior_contours
+    from ..evaluation.projection import choose_method, project_to_plane
+    from ..pictures.latent_map import plot_latents
+    from ..pictures.themes import choose_theme
+    from ..terminal.progress import show_elapsed
+
+    chosen = choose_method(method, latents.mean)
+    with show_elapsed(f"t-SNE of {len(latents.mean):,} latents", hidden=chosen != "tsne"):
+        plane = project_to_plane(latents.mean, chosen or "auto")
+    contours = None if chosen else prior_contours(model)
+    theme = choose_theme(dark)
+    return plot_latents(plane, latents.label, title, ending, contours=contours, theme=theme)

@@ -3,5 +3,5 @@
 Other packages use the functions of `grids`, `loss_curves` and `latent_map`, the `ENDINGS` of
 `grids` and `style`, `themes`, and `run_pictures.RunPictures`. Only `run_pictures` uses models and
 runs, and writes files. A module imports only from those listed before it: `themes`, `style`,
-`grids`, `loss_curves`, `latent_map`, `run_pictures`.
+`grids`, `loss_curves`, `label_places`, `latent_map`, `run_pictures`.
 """

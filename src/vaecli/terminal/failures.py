@@ -26,6 +26,7 @@ COMMAND_OPTIONS = (
     "columns",
     "count",
     "label",
+    "method",
     "metrics",
     "samples",
     "scale",

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import Progress as ImageBar
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -253,3 +254,28 @@ def image_progress(name: str, images: int) -> Iterator[Callable[[int], object]]:
     with bar:
         task = bar.add_task(name, total=images)
         yield lambda batch_images: bar.advance(task, batch_images)
+
+
+@contextmanager
+def show_elapsed(name: str, hidden: bool = False) -> Iterator[None]:
+    """The time that work takes whose progress is unknown.
+
+    On a terminal it counts up while the work goes on, and disappears; elsewhere a line names the
+    work at its begin, and another says the time at its end.
+
+    Args:
+        name: What is done.
+        hidden: Show nothing.
+    """
+    if hidden:
+        yield
+    elif choose_mode("auto") == "bar":
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with ImageBar(*columns, console=Console(stderr=True), transient=True) as bar:
+            bar.add_task(name, total=None)
+            yield
+    else:
+        began = time.monotonic()
+        print_stderr(f"{name} ...")
+        yield
+        print_stderr(f"{name}: {format_duration(time.monotonic() - began)}")
