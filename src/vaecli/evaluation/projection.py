@@ -121,9 +121,8 @@ def _tsne(points: NDArray[np.float64]) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE
 
     centred = points - points.mean(0)
-    centred /= np.sqrt(
-        np.square(centred).sum(1).mean()
-    )  # neither too large nor too small to square
+    # Squares of float32 would overflow or vanish for latents far from 1.
+    centred /= np.sqrt(np.square(centred).sum(1).mean())
     start, _ = _principal_components(centred)
     start *= INITIAL_STD / start[:, 0].std()
     threads = min([TSNE_THREADS, *(pool["num_threads"] for pool in threadpool_info())])
