@@ -137,6 +137,14 @@ def test_codes_of_a_sample_are_found_where_the_nearest_code_of_each_level_is_ano
     torch.testing.assert_close(p.log_prob(torch.tensor([[0.9]])), wanted)
 
 
+def test_a_trained_quantizer_reports_the_codes_it_chose_before_the_next_reset():
+    posterior = make_posterior()
+    q = posterior(torch.rand(7, *SHAPE))  # the first batch resets all codes
+    books = posterior.quantizer.codebooks
+    sums = books[0][q.codes[..., 0]] + books[1][q.codes[..., 1]]
+    torch.testing.assert_close(sums.flatten(1), q.value)
+
+
 def test_many_samples_are_drawn_in_parts_each_given_its_own_context(monkeypatch):
     monkeypatch.setattr("vaecli.parts.code_sequences.DRAWN_AT_ONCE", 5)
     prior = make(context_dim=2, levels=1)
@@ -247,7 +255,7 @@ def test_priors_over_codes_refuse_what_they_cannot_do():
         fit(make(codes=6), fixed(torch.zeros(5, 2, 2, dtype=torch.long)))
     assert str(error.value) == (
         "The autoregressive prior of 6 codes needs at least as many training images, not 5: use "
-        "more images, or posterior='quantized:codes=5'."
+        "more images or fewer codes."
     )
     p = make(levels=3, positions=1, codes=41)()
     with pytest.raises(ConfigError) as error:

@@ -90,7 +90,7 @@ class AutoregressivePrior(FittedPrior):
         if images < codes:
             raise ConfigError(
                 f"The autoregressive prior of {codes} codes needs at least as many training "
-                f"images, not {images}: use more images, or posterior='quantized:codes={images}'."
+                f"images, not {images}: use more images or fewer codes."
             )
         return latents.codes.flatten(-2)
 
