@@ -213,16 +213,21 @@ PRESETS = {
     "dip-vae": Preset(PAPERS["kumar-2018"], {"objective": "dip"}),
     "vq-vae": Preset(
         PAPERS["oord-2017"],
-        {"posterior": "quantized", "prior": "codes"},
+        {"posterior": "quantized", "prior": "codes", "fitted_prior": "autoregressive"},
         "A latent is 10 codes of a book of 64, where the paper has a grid of codes of a book of "
-        "512. Unused codes are reset. Samples draw codes uniformly, where the paper fits a "
-        "PixelCNN to them.",
+        "512. Unused codes are reset. The prior that is fitted to the codes is a masked network "
+        "(MADE), where the paper has a PixelCNN.",
     ),
     "residual-vq": Preset(
         PAPERS["zeghidour-2021"],
-        {"posterior": "quantized:levels=2", "prior": "codes"},
+        {
+            "posterior": "quantized:levels=2",
+            "prior": "codes",
+            "fitted_prior": "autoregressive",
+        },
         "Of the paper's audio codec only its residual quantizer, with 2 codebooks that are trained "
-        "by gradient, not by moving averages.",
+        "by gradient, not by moving averages. A prior is fitted to the codes, which a codec does "
+        "not need.",
     ),
     "hierarchical": Preset(
         PAPERS["tomczak-2018"],

@@ -77,7 +77,7 @@ class AutoregressivePrior(FittedPrior):
         if images < codes:
             raise ConfigError(
                 f"The autoregressive prior of {codes} codes needs at least as many training "
-                f"images, not {images}: use more images, or posterior='quantized:codes={images}'."
+                f"images, not {images}: use more images or fewer codes."
             )
 
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
