@@ -103,6 +103,7 @@ def folder(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VAECLI_DATA_DIR", str(digits))
     monkeypatch.setenv("VAECLI_NETWORK", "mlp:width=16")
+    monkeypatch.setenv("VAECLI_FITTED_PRIOR", "mixture:components=2")  # for few images
     write_idx(tmp_path / "my-digits")
     return tmp_path
 
