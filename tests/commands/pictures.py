@@ -21,6 +21,11 @@ def grid(x: Tensor, columns: int | None = None) -> NDArray[np.uint8]:
     return np.asarray(grids.grid(x, columns))
 
 
+def enlarged(x: Tensor, columns: int | None = None) -> NDArray[np.uint8]:
+    """The pixels of a grid as it is written: until its longer side has 480 pixels."""
+    return np.asarray(grids.enlarge(grids.grid(x, columns)))
+
+
 def tiles(path: Path, size: int = 8) -> list[list[NDArray[np.float64]]]:
     """The images of a grid, row by row."""
     whole = picture(path).astype(float)

@@ -15,7 +15,7 @@ from vaecli import __version__, commands
 from vaecli.commands.app import COMMANDS, app
 
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
-READERS = [name for name in NAMES if name not in ("train", "parts")]
+READERS = [name for name in NAMES if name not in ("train", "refit", "parts")]
 
 
 def test_the_commands_are_those_of_the_table(cli):
@@ -82,6 +82,7 @@ def test_the_version_is_printed(cli):
         (["train", "--data-dir", "nowhere"], 3, "nowhere has no file t10k-images"),
         (["train", "--run-dir", "bad\udcff"], 2, "is not UTF-8 text"),
         (["sample"], 4, "Make one with: vaecli train"),
+        (["refit", "nowhere", "--prior", "none"], 4, "nowhere does not exist"),
         *[([command, "-r", "nowhere"], 4, "nowhere does not exist") for command in READERS],
         (["parts", ""], 2, "Unknown preset or part ''"),
         (["parts", "gausian"], 2, "Did you mean 'gaussian'?"),

@@ -11,11 +11,11 @@ from PIL import Image
 
 import vaecli
 from tests import runs
-from tests.commands.pictures import grid, picture
+from tests.commands.pictures import enlarged, grid, picture
 from tests.conftest import TINY, bars
 from tests.experiments.trainings import poison
 from tests.runs import arguments
-from vaecli.pictures import grids
+from vaecli.pictures.themes import LIGHT
 from vaecli.run import names
 from vaecli.system.seeds import random_stream
 
@@ -74,13 +74,16 @@ def test_quiet_prints_the_result_only_and_none_no_progress(cli, digits, tmp_path
 def test_the_pictures_show_images_and_samples(trained):
     train = bars(96)
     test = bars(40, seed=1)
-    assert (picture(trained / "data.png") == grid(train.pixels(slice(64)))).all()
+    assert (picture(trained / "data.png") == enlarged(train.pixels(slice(64)))).all()
     real = grid(test.pixels(slice(32)), 4)
     both = picture(trained / "real-and-generated.png")
+    scale = round((both.shape[1] - 8) / 2 / real.shape[1])
+    real = real.repeat(scale, 0).repeat(scale, 1)
     assert (both[-real.shape[0] :, : real.shape[1]] == real).all()
+    inputs = enlarged(test.pixels(slice(8)))
     shown = picture(trained / "reconstructions.png")
-    assert (shown[:8] == grid(test.pixels(slice(8)))).all()
-    assert picture(trained / "samples.png").shape == (78, 78)
+    assert (shown[: inputs.shape[0], -inputs.shape[1] :] == inputs).all()
+    assert picture(trained / "samples.png").shape == (546, 546)
     first = picture(trained / "samples/epoch-0001.png")
     assert (first != picture(trained / "samples/epoch-0002.png")).any()
 
@@ -90,7 +93,7 @@ def test_the_pictures_follow_the_seed(cli, digits, tmp_path):
     cli(*arguments(digits, run, "--epochs", 1, "--seed", 3, "-q"))
     with random_stream(torch.device("cpu"), 3, "samples"):
         x = vaecli.open(run).model().sample(64)
-    assert (picture(run / "samples.png") == grid(x)).all()
+    assert (picture(run / "samples.png") == enlarged(x)).all()
 
 
 def test_flags_override_the_environment_which_overrides_the_file(
@@ -267,7 +270,7 @@ def test_a_dynamically_binarized_run_repeats_itself_to_the_bit(cli, digits, tmp_
         assert cli(*arguments(digits, run, *options)).status == 0
     runs.assert_same_run(*made)
     pixels = np.unique(np.asarray(Image.open(made[0] / "data.png")))
-    assert set(pixels.tolist()) <= {0, grids.PADDING_GREY, 255}
+    assert set(pixels.tolist()) <= {0, LIGHT.gap, 255}
 
 
 def test_the_advice_quotes_a_path_with_spaces(cli, digits, tmp_path):

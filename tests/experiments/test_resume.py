@@ -275,6 +275,7 @@ def test_any_other_option_may_not_change_on_resume(run_dir):
     other = {
         "posterior": "dirac",
         "prior": "vamp",
+        "fitted_prior": "mixture",
         "likelihood": "gaussian",
         "objective": "elbo:beta=2",
         "conditional": True,

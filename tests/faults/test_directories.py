@@ -71,7 +71,8 @@ def test_any_name_works_and_is_printed_as_it_is(cli, digits, tmp_path, kind):
     assert cli("plot-loss", "-r", run) == (0, f"{run / 'loss.png'}\n", "")
     assert (run / "loss.png").read_bytes() == drawn
     plot = run.with_name("z.png")
-    assert cli("embed", "-r", run, "--plot", plot) == (0, f"{plot}\n", "")
+    done = cli("embed", "-r", run, "--plot", plot)
+    assert (done.status, done.out) == (0, f"{plot}\n")
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

@@ -252,11 +252,12 @@ def test_priors_over_codes_refuse_what_they_cannot_do():
         fit(make(), FixedLatents(latents, latents))
     assert str(error.value) == message
     with pytest.raises(ConfigError) as error:
-        fit(make(codes=6), fixed(torch.zeros(5, 2, 2, dtype=torch.long)))
+        make(codes=6).require_enough([2, 3])
     assert str(error.value) == (
         "The autoregressive prior of 6 codes needs at least as many training images, not 5: use "
         "more images or fewer codes."
     )
+    make(codes=6).require_enough([2, 4])
     p = make(levels=3, positions=1, codes=41)()
     with pytest.raises(ConfigError) as error:
         p.log_prob(torch.zeros(1, 2))

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 import vaecli
-from vaecli.config import build
-from vaecli.run import checkpoint, history, names
+from vaecli.run import checkpoint, history, names, restore
 from vaecli.run.header import Header
 from vaecli.system.errors import RunError
 from vaecli.training.divergence import MAX_ROLLBACKS
@@ -79,11 +78,11 @@ def test_a_false_header_cannot_ask_for_memory(run_dir, monkeypatch, false):
     """Its sizes are compared with the tensors before anything so large is made."""
     devices = []
 
-    def build_on(*arguments, real=build.build):
+    def build_on(*arguments, real=restore.build):
         devices.append(torch.get_default_device().type)
         return real(*arguments)
 
-    monkeypatch.setattr(build, "build", build_on)
+    monkeypatch.setattr(restore, "build", build_on)
     vaecli.open(run_dir).model()
     assert devices == ["meta", "cpu"]
     config = checkpoint.load(run_dir / names.CHECKPOINT)[1]["config"]

@@ -87,6 +87,7 @@ def test_the_faster_preset_is_named_to_whom_it_helps(run_dir):
         "objective": "iwae",
         "network": "conv",
         "optimizer": "sgd",
+        "fitted_prior": "mixture",
     }
     others = [{kind: name} for kind, name in parts.items()]
     assert parts.keys() == set(PART_KINDS)
@@ -102,6 +103,7 @@ def test_a_dry_run_says_time_memory_and_disk():
         epoch_seconds=4.26,
         memory=1_234_000_000,
         disk=5_600_000,
+        fits_prior=False,
         notices=[],
     )
     assert dry_run_report(result).splitlines() == [
@@ -112,6 +114,8 @@ def test_a_dry_run_says_time_memory_and_disk():
     ]
     one = SimpleNamespace(**{**vars(result), "epochs": 1})
     assert " for 1 epoch of " in dry_run_report(one)
+    fitted = SimpleNamespace(**{**vars(result), "fits_prior": True})
+    assert " s, pictures and the fit of the prior not counted, " in dry_run_report(fitted)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def evaluate(
     ] = False,
     seed: Seed = defaults.SEED,
 ) -> None:
-    """Print distortion, rate and negative ELBO, optionally NLL; or metrics of samples.
+    """Print distortion, rate and bound, or metrics of samples.
 
     The result is one line of JSON, in nats per image: distortion, rate and their sum negative_elbo,
     whatever the objective of the training was. Protocol says how pixels are scored; quantity is

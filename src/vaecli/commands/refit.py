@@ -29,6 +29,8 @@ def refit(
             help="Finished run. [default: the newest run under runs/]",
             metavar="RUN",
             show_default=False,
+            envvar="VAECLI_RUN_DIR",
+            show_envvar=False,
             autocompletion=complete_run,
         ),
     ] = None,
@@ -45,10 +47,11 @@ def refit(
     progress: Progress = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Fit another prior to the latents of a trained model, in a new run directory.
+    """Fit another prior to a trained model, in a new run.
 
-    Posterior and likelihood stay as they are. The new run has the checkpoints of the old one with
-    the new prior, which samples and evaluation then use. The old run is not changed.
+    It is fitted to the latents; posterior and likelihood stay as they are. The new run has the
+    checkpoints of the old one with the new prior, which samples and evaluation then use. The old
+    run is not changed.
     """
     from ..experiments.resume import plan_refit
     from ..terminal.training import train_plan

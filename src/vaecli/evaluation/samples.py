@@ -198,4 +198,4 @@ def _nearest(
 
 def _choose(n: int, count: int, seed: int) -> Tensor:
     """Positions of at most `count` of n images, at random: the first of MNIST are easier."""
-    return torch.randperm(n, generator=stream_generator(seed, "part"))[:count]
+    return torch.randperm(n, generator=stream_generator(seed, "neighbourhoods"))[:count]

@@ -18,6 +18,7 @@ from ..training.state import State
 from .events import Notice
 from .prepare import prepare_run, record_of
 from .resume import Plan
+from .second_stage import fits_prior
 
 LIMIT = 3.0  # seconds after which no further batch is timed
 
@@ -33,6 +34,7 @@ class DryRun:
         epoch_seconds: Time of one epoch without pictures, in seconds.
         memory: Peak memory of this process, in bytes; 0 if unknown.
         disk: Most disk space that the run can add, in bytes.
+        fits_prior: Whether a prior is fitted after training, which takes further time.
         notices: Messages about the preparation.
     """
 
@@ -42,6 +44,7 @@ class DryRun:
     epoch_seconds: float
     memory: int
     disk: int
+    fits_prior: bool
     notices: list[Notice]
 
 
@@ -74,6 +77,7 @@ def estimate(
         epoch_seconds=epoch_seconds,
         memory=machine.peak_memory() or 0,
         disk=disk,
+        fits_prior=fits_prior(state.config),
         notices=prepared.notices,
     )
 
