@@ -1,0 +1,271 @@
+"""Samples of pythae's models and samplers, judged beside those of a vaecli run.
+
+    python -m tests.benchmarks.pythae_samples OUT [--models NAME ...] [--samplers NAME ...]
+        [--epochs 100] [--flow-epochs 100]
+
+Run by the Python of an environment with pythae. Trains its models on the training images of MNIST
+and fits its samplers to them, all at its default settings but for the latent dimensions, which are
+those of the preset it is compared with. Writes
+
+    OUT/MODEL-SAMPLER.npy   10,000 samples, uint8, shape `(N, 1, 28, 28)`
+    OUT/seconds.csv         wall-clock and processor seconds of each training and fit, and threads
+    OUT/models/MODEL        the model, which a later call finds, to fit more samplers to it
+
+    python -m tests.benchmarks.pythae_samples --judge OUT --classifier PATH [--run RUN ...]
+
+Run by the Python of vaecli. Judges every file of OUT, as many samples of each RUN, and as many
+random training images by the classifier (tests.tools.classifier), and prints and writes to
+OUT/judged.csv, for each:
+
+    seconds, fit      processor seconds of the training, and of the fit of the sampler
+    clear             percentage that the classifier gives over 0.9 to one digit
+    rarest            percentage of the rarest digit among these
+    FD                Frechet distance to the test images in the 128 features before the last layer
+    precision, recall, coverage
+                      of 5,000 samples and 5,000 test images, in the same features, k = 5
+    ratio             FD over the lowest of pythae's
+"""
+
+import argparse
+import csv
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
+import vaecli
+from tests.benchmarks import write_csv
+from tests.tools import classifier
+
+# class and configuration in pythae.models, and what differs from the defaults
+MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "vae": ("VAE", "VAEConfig", {}),
+    "vae-bce": ("VAE", "VAEConfig", {"reconstruction_loss": "bce"}),
+    "rae-l2": ("RAE_L2", "RAE_L2_Config", {}),
+    "rae-gp": ("RAE_GP", "RAE_GP_Config", {}),
+}
+# class in pythae.samplers, whose configuration is NAMEConfig, and what differs from the defaults
+SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "normal": ("NormalSampler", {}),
+    "mixture": ("GaussianMixtureSampler", {}),
+    "mixture50": ("GaussianMixtureSampler", {"n_components": 50}),
+    "mixture200": ("GaussianMixtureSampler", {"n_components": 200}),
+    "maf": ("MAFSampler", {}),
+    "iaf": ("IAFSampler", {}),
+    "twostage": ("TwoStageVAESampler", {}),
+}
+TRAINED = {"maf", "iaf", "twostage"}  # samplers that are networks
+EPOCHS = 100  # pythae's default
+LATENT_DIM = 16
+SAMPLES, NEIGHBOURHOODS, NEIGHBOURS = 10_000, 5000, 5
+SEED = 0
+
+
+def train(name: str, folder: Path, images: Tensor, epochs: int) -> None:
+    """Train a model of pythae by its pipeline, which leaves it in the folder."""
+    models, trainers = import_module("pythae.models"), import_module("pythae.trainers")
+    kind, config, options = MODELS[name]
+    size = {"input_dim": tuple(images.shape[1:]), "latent_dim": LATENT_DIM}
+    model = getattr(models, kind)(getattr(models, config)(**size, **options))
+    coupled = kind == "RAE_L2"
+    settings = trainers.CoupledOptimizerTrainerConfig if coupled else trainers.BaseTrainerConfig
+    pipeline = import_module("pythae.pipelines").TrainingPipeline
+    pipeline(model, settings(output_dir=str(folder), num_epochs=epochs))(images)
+
+
+def fitted(name: str, model: nn.Module, folder: Path, images: Tensor, epochs: int) -> Any:
+    """A sampler of pythae, fitted to the latents of the images."""
+    samplers, trainers = import_module("pythae.samplers"), import_module("pythae.trainers")
+    kind, options = SAMPLERS[name]
+    sampler = getattr(samplers, kind)(model, getattr(samplers, f"{kind}Config")(**options))
+    if name in TRAINED:
+        settings = trainers.BaseTrainerConfig(output_dir=str(folder), num_epochs=epochs)
+        sampler.fit(images, training_config=settings)
+    elif name != "normal":
+        sampler.fit(images)
+    return sampler
+
+
+@contextmanager
+def stopwatch(path: Path, name: str, epochs: int) -> Iterator[None]:
+    """Seed what follows, and add a line to the file of seconds when it is done."""
+    torch.manual_seed(SEED)
+    np.random.seed(SEED)
+    wall, processor = time.perf_counter(), time.process_time()
+    yield
+    spent = time.perf_counter() - wall, time.process_time() - processor
+    row = [name, epochs, *(f"{s:.1f}" for s in spent), torch.get_num_threads()]
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(["name", "epochs", "wall", "processor", "threads"])
+        writer.writerow(row)
+    print(*row, flush=True)
+
+
+def make_samples(options: argparse.Namespace) -> None:
+    """Train what is not trained yet, and write the samples of every model and sampler."""
+    load = import_module("pythae.models").AutoModel.load_from_folder
+    logging.disable(logging.INFO)
+    images = vaecli.load(vaecli.Config())[0].pixels(slice(None))
+    out: Path = options.out
+    for name in options.models:
+        folder = out / "models" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if not list(folder.glob("*/final_model")):
+            with stopwatch(out / "seconds.csv", name, options.epochs):
+                train(name, folder, images, options.epochs)
+        (final,) = folder.glob("*/final_model")
+        for which in options.samplers:
+            if which == "twostage" and not name.startswith("vae"):
+                continue  # pythae has it for VAEs only
+            epochs = options.flow_epochs if which in TRAINED else 0
+            with stopwatch(out / "seconds.csv", f"{name}-{which}", epochs):
+                sampler = fitted(which, load(str(final)), out / "flows", images, epochs)
+            samples = to_bytes(sampler.sample(SAMPLES))
+            np.save(out / f"{name}-{which}.npy", samples.numpy())
+
+
+def to_bytes(pixels: Tensor) -> Tensor:
+    """Pixels as an image file has them."""
+    return (pixels * 255).round().to(torch.uint8)
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """The Frechet distance of normals with the moments of two samples of shape `(N, D)`."""
+    difference = a.mean(0) - b.mean(0)
+    values, vectors = torch.linalg.eigh(a.T.cov())
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    common = torch.linalg.eigvalsh(root @ b.T.cov() @ root).clamp(min=0).sqrt().sum()
+    spread = values.sum() + b.T.cov().trace() - 2 * common
+    return float(difference.square().sum() + spread)
+
+
+def neighbourhoods(real: Tensor, samples: Tensor) -> dict[str, float]:
+    """How well balls around each point, as far as its k-th neighbour, hold the other set.
+
+    References:
+        Improved Precision and Recall Metric for Assessing Generative Models (Kynkaanniemi et al.,
+            2019), https://arxiv.org/abs/1904.06991
+        Reliable Fidelity and Diversity Metrics for Generative Models (Naeem et al., 2020),
+            https://arxiv.org/abs/2002.09797
+    """
+    # the nearest point is the point itself
+    radii, sample_radii = (
+        torch.cdist(x, x).kthvalue(NEIGHBOURS + 1).values for x in (real, samples)
+    )
+    distances = torch.cdist(real, samples)
+    found = {
+        "precision": (distances <= radii[:, None]).any(0),
+        "recall": (distances <= sample_radii).any(1),
+        "coverage": distances.amin(1) <= radii,
+    }
+    return {name: hits.double().mean().item() for name, hits in found.items()}
+
+
+def some(x: Tensor, seed: int) -> Tensor:
+    """A random part: the second half of the test images is unlike the first."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    return x[order[:NEIGHBOURHOODS]]
+
+
+class Judge:
+    """Scores of images by the features and the guesses of a classifier."""
+
+    def __init__(self, path: Path, test: Tensor) -> None:
+        self.network = classifier.network()
+        self.network.load_state_dict(load_file(path))
+        self.network.eval()
+        self.real, _ = self.read(test)
+
+    @torch.no_grad()
+    def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What enters the last layer, shape `(N, 128)`, and the probabilities, shape `(N, 10)`."""
+        features = torch.cat([self.network[:-1](part) for part in x.split(1000)])
+        return features.double(), self.network[-1](features).softmax(-1)
+
+    def __call__(self, pixels: Tensor) -> dict[str, float]:
+        features, probabilities = self.read(pixels.float() / 255)
+        confidence, digit = probabilities.max(-1)
+        clear = confidence > 0.9
+        counts = digit[clear].bincount(minlength=10)
+        real, samples = some(self.real, 1), some(features, 2)
+        return {
+            "clear": 100 * clear.double().mean().item(),
+            "rarest": 100 * (counts.min() / counts.sum()).item(),
+            "FD": frechet(features, self.real),
+            **neighbourhoods(real, samples),
+        }
+
+
+def samples_of(run: Path) -> Tensor:
+    """Samples of a run, as `vaecli sample` makes them."""
+    from vaecli.evaluation.decoding import sample_images
+
+    found = vaecli.open(run)
+    return to_bytes(sample_images(found.model(), found.config, SAMPLES)[0])
+
+
+def judge(options: argparse.Namespace) -> None:
+    """Print and write a row for everything that is judged."""
+    folder: Path = options.judge
+    train, test, _ = vaecli.load(vaecli.Config())
+    score = Judge(options.classifier, test.pixels(slice(None)))
+    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))[:SAMPLES]
+    rows = {"training images": score(to_bytes(train.pixels(chosen)))}
+    files = sorted(folder.glob("*.npy"))
+    rows |= {file.stem: score(torch.from_numpy(np.load(file))) for file in files}
+    best = min(rows[file.stem]["FD"] for file in files)
+    rows |= {str(run): score(samples_of(run)) for run in options.run}
+    spent = {}
+    if (folder / "seconds.csv").exists():
+        with (folder / "seconds.csv").open(newline="") as file:
+            spent = {row["name"]: row["processor"] for row in csv.DictReader(file)}
+    table = [
+        {
+            "name": name,
+            "seconds": spent.get(name.rpartition("-")[0], ""),
+            "fit": spent.get(name, ""),
+        }
+        | {what: f"{value:.3g}" for what, value in scores.items()}
+        | {"ratio": f"{scores['FD'] / best:.2f}"}
+        for name, scores in rows.items()
+    ]
+    print("| " + " | ".join(table[0]) + " |\n" + "|-" * len(table[0]) + "|")
+    for row in table:
+        print("| " + " | ".join(row.values()) + " |")
+    write_csv(folder / "judged.csv", table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=["vae", "rae-l2"])
+    parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=[*SAMPLERS])
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--flow-epochs", type=int, default=EPOCHS)
+    parser.add_argument("--judge", type=Path, metavar="OUT")
+    parser.add_argument("--classifier", type=Path, help="weights; --judge needs them")
+    parser.add_argument("--run", type=Path, nargs="+", default=[])
+    options = parser.parse_args()
+    if options.judge and options.classifier:
+        judge(options)
+    elif options.out and not options.judge:
+        make_samples(options)
+    else:
+        parser.error("give OUT, or --judge OUT and --classifier PATH")
+
+
+if __name__ == "__main__":
+    main()
