@@ -12,13 +12,13 @@ those of the preset it is compared with. Its own example has `--epochs 50 --lr 1
     OUT/seconds.csv         wall-clock and processor seconds of each training and fit, and threads
     OUT/models/MODEL        the model, which a later call finds, to fit more samplers to it
 
-    python -m tests.benchmarks.pythae_samples --judge OUT --classifier PATH [--run RUN ...]
+    python -m tests.benchmarks.pythae_samples --judge OUT [--run RUN ...]
 
 Run by the Python of vaecli. Judges every file of OUT, as many samples of each RUN, and as many
-random training images by the classifier (tests.tools.classifier), and prints and writes to
-OUT/judged.csv, for each:
+random training images by the classifier of `vaecli evaluate --metrics samples`, and prints and
+writes to OUT/judged.csv, for each:
 
-    seconds, fit      processor seconds of the training, and of the fit of the sampler
+    training, fit     processor seconds of the training, and of the fit of the sampler
     clear             percentage that the classifier gives over 0.9 to one digit
     rarest            percentage of the rarest digit among these
     FD                Frechet distance to the test images in the 128 features before the last layer
@@ -40,13 +40,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 import vaecli
 from tests.benchmarks import write_csv
-from tests.tools import classifier
+from vaecli.evaluation.decoding import sample_images
+from vaecli.evaluation.features import Features, feature_space, load_network, read_features
+from vaecli.evaluation.sample_metrics import CLEAR, frechet_distances, neighbourhoods
 
 # class and configuration in pythae.models, and what differs from the defaults
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -68,7 +69,8 @@ SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
 TRAINED = {"maf", "iaf", "twostage"}  # samplers that are networks
 EPOCHS, LR, BATCH_SIZE = 100, 1e-4, 64  # pythae's defaults
 LATENT_DIM = 16
-SAMPLES, NEIGHBOURHOODS, NEIGHBOURS = 10_000, 5000, 5
+SAMPLES, NEIGHBOURHOODS = 10_000, 5000
+SECONDS = "seconds.csv"
 SEED = 0
 
 
@@ -132,14 +134,14 @@ def make_samples(options: argparse.Namespace) -> None:
         folder = out / "models" / name
         folder.mkdir(parents=True, exist_ok=True)
         if not list(folder.glob("*/final_model")):
-            with stopwatch(out / "seconds.csv", name, options.epochs):
+            with stopwatch(out / SECONDS, name, options.epochs):
                 train(name, folder, images, options)
         (final,) = folder.glob("*/final_model")
         for which in options.samplers:
             if which == "twostage" and not name.startswith("vae"):
                 continue  # pythae has it for VAEs only
             epochs = options.flow_epochs if which in TRAINED else 0
-            with stopwatch(out / "seconds.csv", f"{name}-{which}", epochs):
+            with stopwatch(out / SECONDS, f"{name}-{which}", epochs):
                 sampler = fitted(which, load(str(final)), out / "flows", images, epochs)
             samples = to_bytes(sampler.sample(SAMPLES))
             np.save(out / f"{name}-{which}.npy", samples.numpy())
@@ -150,109 +152,64 @@ def to_bytes(pixels: Tensor) -> Tensor:
     return (pixels * 255).round().to(torch.uint8)
 
 
-def frechet(a: Tensor, b: Tensor) -> float:
-    """The Frechet distance of normals with the moments of two samples of shape `(N, D)`."""
-    difference = a.mean(0) - b.mean(0)
-    values, vectors = torch.linalg.eigh(a.T.cov())
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    common = torch.linalg.eigvalsh(root @ b.T.cov() @ root).clamp(min=0).sqrt().sum()
-    spread = values.sum() + b.T.cov().trace() - 2 * common
-    return float(difference.square().sum() + spread)
-
-
-def neighbourhoods(real: Tensor, samples: Tensor) -> dict[str, float]:
-    """How well balls around each point, as far as its k-th neighbour, hold the other set.
-
-    References:
-        Improved Precision and Recall Metric for Assessing Generative Models (Kynkaanniemi et al.,
-            2019), https://arxiv.org/abs/1904.06991
-        Reliable Fidelity and Diversity Metrics for Generative Models (Naeem et al., 2020),
-            https://arxiv.org/abs/2002.09797
-    """
-    # the nearest point is the point itself
-    radii, sample_radii = (
-        torch.cdist(x, x).kthvalue(NEIGHBOURS + 1).values for x in (real, samples)
-    )
-    distances = torch.cdist(real, samples)
-    found = {
-        "precision": (distances <= radii[:, None]).any(0),
-        "recall": (distances <= sample_radii).any(1),
-        "coverage": distances.amin(1) <= radii,
-    }
-    return {name: hits.double().mean().item() for name, hits in found.items()}
-
-
 def some(x: Tensor, seed: int) -> Tensor:
     """A random part: the second half of the test images is unlike the first."""
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     return x[order[:NEIGHBOURHOODS]]
 
 
-class Judge:
-    """Scores of images by the features and the guesses of a classifier."""
-
-    def __init__(self, path: Path, test: Tensor) -> None:
-        self.network = classifier.network()
-        self.network.load_state_dict(load_file(path))
-        self.network.eval()
-        self.real, _ = self.read(test)
-
-    @torch.no_grad()
-    def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What enters the last layer, shape `(N, 128)`, and the probabilities, shape `(N, 10)`."""
-        features = torch.cat([self.network[:-1](part) for part in x.split(1000)])
-        return features.double(), self.network[-1](features).softmax(-1)
-
-    def __call__(self, pixels: Tensor) -> dict[str, float]:
-        features, probabilities = self.read(pixels.float() / 255)
-        confidence, digit = probabilities.max(-1)
-        clear = confidence > 0.9
-        counts = digit[clear].bincount(minlength=10)
-        real, samples = some(self.real, 1), some(features, 2)
-        return {
-            "clear": 100 * clear.double().mean().item(),
-            "rarest": 100 * (counts.min() / counts.sum()).item(),
-            "FD": frechet(features, self.real),
-            **neighbourhoods(real, samples),
-        }
+def scores(images: Features, test: Features) -> dict[str, float]:
+    """How good images are, whose features these are."""
+    confidence, digit = images.probabilities.max(-1)
+    clear = confidence > CLEAR
+    counts = digit[clear].bincount(minlength=10)
+    once = torch.ones(1, len(images.values), dtype=torch.float64)
+    terms = neighbourhoods(some(images.values, 1), some(test.values, 2))
+    return {
+        "clear": 100 * clear.double().mean().item(),
+        "rarest": 100 * (counts.min() / counts.sum()).item(),
+        "FD": frechet_distances(images.values, test.values, once).item(),
+        "precision": terms.precision.double().mean().item(),
+        "recall": terms.recall.double().mean().item(),
+        "coverage": terms.coverage.double().mean().item(),
+    }
 
 
 def samples_of(run: Path) -> Tensor:
     """Samples of a run, as `vaecli sample` makes them."""
-    from vaecli.evaluation.decoding import sample_images
-
     found = vaecli.open(run)
     return to_bytes(sample_images(found.model(), found.config, SAMPLES)[0])
 
 
-def judge(options: argparse.Namespace) -> None:
+def judge(folder: Path, runs: list[Path]) -> None:
     """Print and write a row for everything that is judged."""
-    folder: Path = options.judge
     train, test, _ = vaecli.load(vaecli.Config())
-    score = Judge(options.classifier, test.pixels(slice(None)))
+    network = load_network(feature_space(vaecli.Config()))
+    real = read_features(network, test.pixels(slice(None)))
+
+    def judged(pixels: Tensor) -> dict[str, float]:
+        return scores(read_features(network, pixels.float() / 255), real)
+
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))[:SAMPLES]
-    rows = {"training images": score(to_bytes(train.pixels(chosen)))}
+    rows = {"training images": judged(to_bytes(train.pixels(chosen)))}
     files = sorted(folder.glob("*.npy"))
-    rows |= {file.stem: score(torch.from_numpy(np.load(file))) for file in files}
+    rows |= {file.stem: judged(torch.from_numpy(np.load(file))) for file in files}
     best = min(rows[file.stem]["FD"] for file in files)
-    rows |= {str(run): score(samples_of(run)) for run in options.run}
-    spent = {}
-    if (folder / "seconds.csv").exists():
-        with (folder / "seconds.csv").open(newline="") as file:
+    rows |= {str(run): judged(samples_of(run)) for run in runs}
+    spent: dict[str, str] = {}
+    if (folder / SECONDS).exists():
+        with (folder / SECONDS).open(newline="") as file:
             spent = {row["name"]: row["processor"] for row in csv.DictReader(file)}
     table = [
-        {
-            "name": name,
-            "seconds": spent.get(name.rpartition("-")[0], ""),
-            "fit": spent.get(name, ""),
-        }
-        | {what: f"{value:.3g}" for what, value in scores.items()}
-        | {"ratio": f"{scores['FD'] / best:.2f}"}
-        for name, scores in rows.items()
+        {"name": name, "training": spent.get(name.rpartition("-")[0], "")}
+        | {"fit": spent.get(name, "")}
+        | {what: f"{value:.3g}" for what, value in row.items()}
+        | {"ratio": f"{row['FD'] / best:.2f}"}
+        for name, row in rows.items()
     ]
     print("| " + " | ".join(table[0]) + " |\n" + "|-" * len(table[0]) + "|")
-    for row in table:
-        print("| " + " | ".join(row.values()) + " |")
+    for line in table:
+        print("| " + " | ".join(line.values()) + " |")
     write_csv(folder / "judged.csv", table)
 
 
@@ -266,15 +223,14 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=BATCH_SIZE)
     parser.add_argument("--flow-epochs", type=int, default=EPOCHS)
     parser.add_argument("--judge", type=Path, metavar="OUT")
-    parser.add_argument("--classifier", type=Path, help="weights; --judge needs them")
     parser.add_argument("--run", type=Path, nargs="+", default=[])
     options = parser.parse_args()
-    if options.judge and options.classifier:
-        judge(options)
-    elif options.out and not options.judge:
+    if options.judge:
+        judge(options.judge, options.run)
+    elif options.out:
         make_samples(options)
     else:
-        parser.error("give OUT, or --judge OUT and --classifier PATH")
+        parser.error("give OUT, or --judge OUT")
 
 
 if __name__ == "__main__":
