@@ -5,8 +5,8 @@
 
 Run by the Python of an environment with pythae. Trains its models on the training images of MNIST
 and fits its samplers to them, all at its default settings but for the latent dimensions, which are
-those of the preset it is compared with. Its own example has `--epochs 50 --lr 1e-3 --batch-size
-200`, which makes its samples better. Writes
+those of the preset it is compared with. Its own example for MNIST has `--epochs 50 --lr 1e-3
+--batch-size 200`. Writes
 
     OUT/MODEL-SAMPLER.npy   10,000 samples, uint8, shape `(N, 1, 28, 28)`
     OUT/seconds.csv         wall-clock and processor seconds of each training and fit, and threads
