@@ -45,9 +45,8 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[2] / "src"))
 import vaecli
 from tests.benchmarks import write_csv
+from vaecli.evaluation import features, sample_metrics
 from vaecli.evaluation.decoding import sample_images
-from vaecli.evaluation.features import Features, feature_space, load_network, read_features
-from vaecli.evaluation.sample_metrics import CLEAR, frechet_distances, neighbourhoods
 
 # class and configuration in pythae.models, and what differs from the defaults
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -158,17 +157,17 @@ def some(x: Tensor, seed: int) -> Tensor:
     return x[order[:NEIGHBOURHOODS]]
 
 
-def scores(images: Features, test: Features) -> dict[str, float]:
+def scores(images: features.Features, test: features.Features) -> dict[str, float]:
     """How good images are, whose features these are."""
     confidence, digit = images.probabilities.max(-1)
-    clear = confidence > CLEAR
+    clear = confidence > sample_metrics.CLEAR
     counts = digit[clear].bincount(minlength=10)
     once = torch.ones(1, len(images.values), dtype=torch.float64)
-    terms = neighbourhoods(some(images.values, 1), some(test.values, 2))
+    terms = sample_metrics.neighbourhoods(some(images.values, 1), some(test.values, 2))
     return {
         "clear": 100 * clear.double().mean().item(),
         "rarest": 100 * (counts.min() / counts.sum()).item(),
-        "FD": frechet_distances(images.values, test.values, once).item(),
+        "FD": sample_metrics.frechet_distances(images.values, test.values, once).item(),
         "precision": terms.precision.double().mean().item(),
         "recall": terms.recall.double().mean().item(),
         "coverage": terms.coverage.double().mean().item(),
@@ -184,11 +183,11 @@ def samples_of(run: Path) -> Tensor:
 def judge(folder: Path, runs: list[Path]) -> None:
     """Print and write a row for everything that is judged."""
     train, test, _ = vaecli.load(vaecli.Config())
-    network = load_network(feature_space(vaecli.Config()))
-    real = read_features(network, test.pixels(slice(None)))
+    network = features.load_network(features.feature_space(vaecli.Config()))
+    real = features.read_features(network, test.pixels(slice(None)))
 
     def judged(pixels: Tensor) -> dict[str, float]:
-        return scores(read_features(network, pixels.float() / 255), real)
+        return scores(features.read_features(network, pixels.float() / 255), real)
 
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))[:SAMPLES]
     rows = {"training images": judged(to_bytes(train.pixels(chosen)))}
