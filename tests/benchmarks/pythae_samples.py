@@ -182,6 +182,9 @@ def samples_of(run: Path) -> Tensor:
 
 def judge(folder: Path, runs: list[Path]) -> None:
     """Print and write a row for everything that is judged."""
+    files = sorted(folder.glob("*.npy"))
+    if not files:
+        raise SystemExit(f"{folder} has no samples: make them first.")
     train, test, _ = vaecli.load(vaecli.Config())
     network = features.load_network(features.feature_space(vaecli.Config()))
     real = features.read_features(network, test.pixels(slice(None)))
@@ -191,7 +194,6 @@ def judge(folder: Path, runs: list[Path]) -> None:
 
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(SEED))[:SAMPLES]
     rows = {"training images": judged(to_bytes(train.pixels(chosen)))}
-    files = sorted(folder.glob("*.npy"))
     rows |= {file.stem: judged(torch.from_numpy(np.load(file))) for file in files}
     best = min(rows[file.stem]["FD"] for file in files)
     rows |= {str(run): judged(samples_of(run)) for run in runs}
