@@ -41,9 +41,9 @@ one machine, with the same versions and threads; of the same options, these diff
   while training for 10 epochs reaches a target of 10.
 - relative time: time of an epoch divided by that of `vae`.
 - recognized: fraction of 1,000 samples that a classifier assigns to one digit with a probability
-  above 0.9. All are samples of the prior, which the latents of `ae`, `rae-l2` and `rae-gp` do not
-  follow: for these, `vaecli sample --fit mixture` gives better samples. With a density of learned
-  scale (gaussian, laplace) samples keep grey noise.
+  above 0.9. All are samples of the prior, and where `--fitted-prior` names one, of that; loss and
+  rate are those of the training before. With a density of learned scale (gaussian, laplace)
+  samples keep grey noise.
 - `-`: does not exist, or has not been measured.
 """
 
