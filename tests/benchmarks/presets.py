@@ -35,8 +35,9 @@ torch.set_flush_denormal(True)
 import vaecli  # noqa: E402
 from tests.test_layers import count_code  # noqa: E402
 from tests.tools.two_samples import energy_distance  # noqa: E402
+from vaecli.config import preset_table  # noqa: E402
 from vaecli.config.build import TABLES  # noqa: E402
-from vaecli.config.preset_table import PRESETS, Preset  # noqa: E402
+from vaecli.config.preset_table import PRESETS  # noqa: E402
 from vaecli.config.presets import config_from_layers  # noqa: E402
 from vaecli.evaluation.decoding import sample_prior  # noqa: E402
 from vaecli.evaluation.features import FEATURE_SPACES, load_network, read_features  # noqa: E402
@@ -77,7 +78,7 @@ def parts(name: str) -> set[type]:
 
 
 def row_lines(name: str) -> int:
-    tree = ast.parse(Path(inspect.getfile(Preset)).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(preset_table.__file__).read_text(encoding="utf-8"))
     rows = {
         key.value: row.end_lineno - key.lineno + 1
         for node in ast.walk(tree)
