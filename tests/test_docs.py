@@ -23,7 +23,7 @@ from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, config_from_layers
-from vaecli.evaluation.bounds import evaluate_bound
+from vaecli.evaluation.bounds import compare_priors, evaluate_bound
 from vaecli.run import migrate, names
 from vaecli.system.errors import Interrupted, VaecliError
 
@@ -246,6 +246,7 @@ def test_the_keys_of_evaluate_are_those_of_its_page(cli, trained):
         samples = None if "prior" in changes else 2
         for binarize in ("none", "threshold"):
             found |= evaluate_bound(*parts, bars(4), samples, 0, binarize).keys()
+    found |= compare_priors({"rate": 1.0}, {"rate": 2.0}, Config()).keys()
     shown = [key for row in table(RUNS, "key") for key in re.findall(r"`(\w+)`", row[0])]
     assert len(shown) == len(set(shown))
     assert set(shown) == found

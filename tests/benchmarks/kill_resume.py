@@ -5,8 +5,9 @@
 
 Each trial starts the same run in a process of its own, kills it (SIGKILL) at a random moment,
 every fourth inside the fsync of a checkpoint, resumes it in another process, and compares with the
-reference: every tensor of every checkpoint (last, best, each second epoch), losses.csv without its
-columns of seconds, the pictures, and the counts of run.json must be the same to the last bit.
+reference: every tensor of every checkpoint (last, best, each second epoch), also of a prior that is
+fitted after training, losses.csv without its columns of seconds, the pictures, and the counts of
+run.json must be the same to the last bit.
 Exits with 1 if one is not.
 """
 
@@ -52,6 +53,8 @@ CONFIGURATIONS = {
     "rollback": "--on-nan rollback --optimizer sgd --lr 0.025 --lr-warmup 0.9",
     "batch-norm": "--network mlp:norm=batch --binarize dynamic",
     "ladder": "--preset ladder",
+    # half of the time goes to the fit
+    "sharp": "--preset sharp --fitted-prior mixture:components=400,iterations=100",
 }
 
 
@@ -100,7 +103,14 @@ def kill(run: Path, train: list[str], longest: float, fatal: int | None) -> str:
         time.sleep(wait)
         process.kill()
     process.communicate()
-    return moment
+    return moment + (", in the fit" if is_fitting(run) else "")
+
+
+def is_fitting(run: Path) -> bool:
+    """Whether a run ended in the fit of a prior."""
+    log = run / "train.log"
+    text = log.read_text() if log.exists() else ""
+    return text.count("Fitting ") > text.count("Fitted ")
 
 
 def trials(name: str, options: list[str], kills: int) -> int:
@@ -124,7 +134,7 @@ def trials(name: str, options: list[str], kills: int) -> int:
             wrong = differences(run, reference) + left
             different += bool(wrong)
             print(
-                f"{trial:3}  killed {moment:18} {'resumed' if resumed else 'started again':14}"
+                f"{trial:3}  killed {moment:28} {'resumed' if resumed else 'started again':14}"
                 f"{'identical' if not wrong else 'DIFFERS: ' + ', '.join(wrong[:5])}",
                 flush=True,
             )

@@ -6,7 +6,9 @@ import torch
 
 from tests.builders import build
 from vaecli.config.config import Config
+from vaecli.evaluation.fitting import with_prior
 from vaecli.evaluation.prior_density import prior_contours
+from vaecli.parts.priors import FittedMixture
 
 NETWORK = "mlp:width=16,depth=1"
 
@@ -30,10 +32,9 @@ PLANE = {
 }
 
 
-@pytest.mark.parametrize("name", PLANE)
-def test_a_contour_encloses_its_part_of_the_mass(name):
+def assert_contours_enclose_their_masses(vae):
     """By quadrature over the grid, which holds all the mass but a little."""
-    found = prior_contours(model(**PLANE[name]))
+    found = prior_contours(vae)
     cell = np.diff(found.x[:2]) * np.diff(found.y[:2])
     mass = np.exp(found.log_density) * cell
     assert mass.sum() == pytest.approx(1, abs=0.01)
@@ -41,6 +42,24 @@ def test_a_contour_encloses_its_part_of_the_mass(name):
     assert (np.diff(found.levels) > 0).all()
     for level, inside in zip(found.levels, found.masses, strict=True):
         assert mass[found.log_density > level].sum() == pytest.approx(inside, abs=0.02)
+
+
+@pytest.mark.parametrize("name", PLANE)
+def test_a_contour_encloses_its_part_of_the_mass(name):
+    assert_contours_enclose_their_masses(model(**PLANE[name]))
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_contours_are_those_of_the_fitted_prior(classes):
+    trained = model(classes, conditional=bool(classes))
+    prior = FittedMixture(2, trained.posterior, classes, components=2)
+    torch.manual_seed(1)
+    prior.weights.copy_(torch.tensor([0.7, 0.3]))
+    prior.loc.normal_(std=3)
+    prior.scale_tril.add_(torch.tensor([[0.0, 0.0], [0.8, -0.4]]))
+    vae = with_prior(trained, prior)
+    assert_contours_enclose_their_masses(vae)
+    assert abs(prior_contours(vae).levels[0] - prior_contours(trained).levels[0]) > 0.2
 
 
 def test_rows_are_along_the_second_latent():

@@ -151,6 +151,24 @@ def test_a_run_stopped_during_the_fit_is_resumed_to_the_same_bits(
     assert (run / "samples.png").read_bytes() == (fitted / "samples.png").read_bytes()
 
 
+def test_a_run_stopped_while_a_network_is_fitted_is_resumed_to_the_same_bits(digits, tmp_path):
+    """It stops in the fit of the best checkpoint, whose network begins from the same weights."""
+    codes = {"latent_dim": 4, "posterior": "quantized:codes=8", "prior": "codes"}
+    spec = "autoregressive:width=16,epochs=3"
+    chosen = options(digits, **CHOSEN | codes | {"fitted_prior": spec})
+    run, whole, training = tmp_path / "run", tmp_path / "whole", Training()
+    run_training(chosen, whole)
+    stop = Stop(steps_before_fit(digits) + 10, signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        run_training(chosen, run, into=training, stop=stop)
+    assert fitted_tensors(run, names.CHECKPOINT)
+    assert not fitted_tensors(run, names.BEST)
+    assert training.events[-1].checkpoint == "best"
+    resume(run)
+    for name in (names.CHECKPOINT, names.BEST):
+        runs.assert_same_tensors(runs.tensors(run, name), runs.tensors(whole, name))
+
+
 def test_more_epochs_discard_the_fit_and_make_it_again(digits, tmp_path):
     run, whole = tmp_path / "run", tmp_path / "whole"
     run_training(options(digits, **CHOSEN | {"epochs": 1}), run)

@@ -107,9 +107,13 @@ def test_components_without_latents_restart():
 
 
 def test_constant_latents_are_fitted():
-    mixture = fit(torch.full((30, 3), 2.0), components=2)
-    assert mixture.scale_tril.isfinite().all()
+    z = torch.full((30, 3), 2.0)
+    mixture = fit(z, components=2)
     torch.testing.assert_close(mixture.loc, torch.full((2, 3), 2.0, dtype=torch.double))
+    weights, loc, roots = (t.float() for t in (mixture.weights, mixture.loc, mixture.scale_tril))
+    density = NormalMixture(weights.log(), loc, roots)  # as a model stores it
+    assert density.log_prob(z).isfinite().all()
+    torch.testing.assert_close(density.sample((5,)), z[:5])
 
 
 def test_every_iteration_draws_anew_and_chunks_change_nothing(monkeypatch):

@@ -37,8 +37,9 @@ one machine, with the same versions and threads; of the same options, these diff
   adversarial losses (adversarial, vae-gan) do not measure quality. With a codebook (vq-vae,
   residual-vq) the loss is distortion + rate + vq_loss; the rate is constant, log(codes) nats for
   each position and level. Those of a density (gaussian, laplace, continuous-bernoulli) can be
-  negative: grey levels are not dequantized. The loss of capacity uses the final target of 25 nats,
-  while training for 10 epochs reaches a target of 10.
+  negative: grey levels are not dequantized. All are with the prior of training, also where another
+  is fitted after it. The loss of capacity uses the final target of 25 nats, while training for 10
+  epochs reaches a target of 10.
 - relative time: time of an epoch divided by that of `vae`.
 - recognized: fraction of 1,000 samples that a classifier assigns to one digit with a probability
   above 0.9. All are samples of the prior, and where `--fitted-prior` names one, of that; loss and

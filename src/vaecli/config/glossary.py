@@ -5,6 +5,7 @@ GLOSSARY = {
     "latent z": "vector that encodes an image.",
     "posterior q(z|x,c)": "the encoder's distribution of latents of an image.",
     "prior p(z|c)": "the distribution that new latents are sampled from.",
+    "fitted prior": "prior that is fitted to the latents of a trained model, in place of its own.",
     "likelihood p(x|z,c)": "the decoder's distribution of images.",
     "context c": "one-hot label of a conditional model.",
     "objective": "what computes the loss.",

@@ -38,9 +38,9 @@ PRESETS = {
     "sharp": Preset(
         PAPERS["ghosh-2020"],
         {**SHARP, "fitted_prior": "mixture:components=400"},
-        "A VAE with a KL weight of 0.2 and the recipe of vae-fast, where the paper has "
-        "deterministic encoders. The mixture has 400 components, not 10, and latents are drawn "
-        "with half of the posterior's noise.",
+        "A VAE with a KL weight of 0.2 and the recipe of vae-fast, where the paper's own models "
+        "have deterministic encoders. The mixture has 400 components, not 10, and latents are "
+        "drawn with half of the posterior's noise.",
     ),
     "sharp-conditional": Preset(
         PAPERS["ghosh-2020"],

@@ -10,6 +10,7 @@ Covariance = Literal["full", "diagonal"]
 
 KMEANS_ITERATIONS = 10
 RIDGE = 1e-6  # added to variances, in units of the mean variance: latents may lie in a plane
+MIN_UNIT = 1e-12  # of the latents
 CHUNK = 2**22  # numbers in the largest temporary tensor
 MAX_PRECISION = 1e4  # in the same units: the densities of narrower normals need float64
 
@@ -54,7 +55,8 @@ class MixtureFit:
         self._generator = generator
         z = _in_double(draw())
         variance, self._center = torch.var_mean(z, dim=0, correction=0)
-        self._unit = variance.mean().sqrt().clamp(min=torch.finfo(torch.float32).tiny)
+        # not smaller, so that scales of equal latents have inverses in float32
+        self._unit = variance.mean().sqrt().clamp(min=MIN_UNIT)
         dim = z.shape[1]
         self._pairs = torch.triu_indices(dim, dim, device=z.device)
         if covariance == "diagonal":

@@ -32,7 +32,8 @@ class FittedMixture(FittedPrior):
     Args:
         components: Number of Gaussians, in each class.
         covariance: Full covariances, or diagonal ones.
-        noise: Latents are drawn with this multiple of the posterior's standard deviation.
+        noise: Latents are drawn with this multiple of the posterior's standard deviation. 1 gives
+            the best bound, less makes more samples clear.
         iterations: Iterations of expectation maximization, after ten of k-means.
     """
 
