@@ -3,15 +3,17 @@
 import json
 import re
 import shlex
-import shutil
 
 import pytest
 import torch
 
 from tests import runs
 from tests.conftest import vaecli as run_vaecli
+from vaecli.evaluation import samples
 from vaecli.experiments.stopping import StopRequest
+from vaecli.parts.priors import FittedMixture
 from vaecli.run import names
+from vaecli.training import runtime
 
 SPEC = "mixture:components=3,iterations=2"
 WHOLE_SPEC = "mixture:components=3,covariance=full,noise=0.5,iterations=2"
@@ -22,16 +24,9 @@ FITTING = f"Fitting {WHOLE_SPEC} to 96 latents (last)."
 def fitted(digits, tmp_path_factory):
     """A run of one epoch with a fitted prior; do not write to it."""
     folder = tmp_path_factory.mktemp("fitted") / "run"
-    more = ("-q", "--epochs", 1, "--fitted-prior", SPEC)
+    more = ("-q", "--epochs", 1, "--threads", 1, "--fitted-prior", SPEC)
     assert run_vaecli(*runs.arguments(digits, folder, *more)) == 0
     return folder
-
-
-@pytest.fixture
-def in_runs(fitted, tmp_path, monkeypatch):
-    """A copy of the fitted run, as the newest under runs/ of the working directory."""
-    monkeypatch.chdir(tmp_path)
-    return shutil.copytree(fitted, tmp_path / "runs" / "mnist-vae-1")
 
 
 def location(run):
@@ -56,10 +51,21 @@ def test_a_refit_with_none_removes_the_prior(cli, fitted, tmp_path):
     assert runs.record(output)["stages"] == []
 
 
-def test_without_names_the_newest_run_is_refitted_in_the_next_free_directory(cli, in_runs):
+def test_without_names_the_newest_run_is_refitted_in_the_next_free_directory(
+    cli, digits, tmp_path, monkeypatch
+):
+    """From its last checkpoint, though it has a best one."""
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        run = tmp_path / f"runs/mnist-vae-{number}"
+        more = ("-q", "--epochs", 1, "--validation", 32, "--seed", number)
+        assert cli(*runs.arguments(digits, run, *more)).status == 0
     done = cli("refit", "--prior", "mixture:components=2", "-q")
-    assert (done.status, done.out) == (0, "runs/mnist-vae-2\n")
-    assert location(in_runs.parent / "mnist-vae-2").shape == (1, 2, 3)
+    assert (done.status, done.out) == (0, "runs/mnist-vae-3\n")
+    found = tmp_path / "runs" / "mnist-vae-3"
+    assert location(found).shape == (1, 2, 3)
+    assert runs.config(found)["seed"] == 2
+    assert (found / names.BEST).is_file()
 
 
 def test_the_fit_is_told_in_plain_lines_and_in_the_log(cli, fitted, tmp_path):
@@ -69,9 +75,18 @@ def test_the_fit_is_told_in_plain_lines_and_in_the_log(cli, fitted, tmp_path):
     at = lines.index(FITTING)
     assert re.fullmatch(r"Fitted the prior in \d+\.\d s \(last\)\.", lines[at + 1])
     assert "fitting the prior" not in done.err  # the words of the bar
+    assert lines[0].startswith(f"Goes on from {fitted}")
+    assert f"  vaecli plot-loss -r {output}" in lines
     log = (output / names.LOG).read_text().splitlines()
     assert log[log.index(FITTING) + 1] == lines[at + 1]
     assert torch.equal(location(output), location(fitted))
+
+
+def test_a_refit_uses_the_threads_of_its_run(cli, fitted, tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(runtime, "setup_runtime", lambda *threads: chosen.append(threads))
+    assert cli("refit", fitted, "--prior", SPEC, "-q", "-o", tmp_path / "other").status == 0
+    assert chosen == [(), (1,)]
 
 
 @pytest.mark.parametrize("options", [["--quiet"], ["--progress", "none"]])
@@ -158,3 +173,18 @@ def test_evaluate_scores_the_fitted_prior_and_beside_it_the_one_of_training(cli,
     assert result["distortion"] == alone["distortion"]
     assert all(result[name] != alone[name] for name in beside)
     assert result["loss"] == result["negative_elbo"]
+
+
+def test_metrics_of_samples_are_those_of_the_fitted_prior(cli, fitted, monkeypatch):
+    """And a warning says so if there are fewer samples than by default."""
+    judged = []
+
+    def judge(model, config, count, seed, on_progress):
+        judged.append((type(model.prior), count, seed))
+        return {"samples": count}
+
+    monkeypatch.setattr(samples, "evaluate_samples", judge)
+    command = ("evaluate", "-r", fitted, "--metrics", "samples")
+    assert cli(*command) == (0, '{"samples": 10000}\n', "")
+    assert "grows with fewer samples" in cli(*command, "-n", 9999, "--seed", 3).err
+    assert judged == [(FittedMixture, 10_000, 0), (FittedMixture, 9999, 3)]

@@ -123,9 +123,8 @@ def test_a_fit_reports_its_progress(digits, tmp_path):
         fractions = [step.fraction for step in steps if step.checkpoint == name]
         assert fractions == sorted(fractions)
         assert (fractions[0], fractions[-1]) == (0, 1)
-    assert [text.split(" to ")[0] for _, text in done.notices if "Fitting" in text] == [
-        f"Fitting {SPEC}"
-    ] * 2
+    told = [text for _, text in done.notices if "Fitting" in text]
+    assert told == [f"Fitting {SPEC} to 64 latents ({name})." for name in ("last", "best")]
 
 
 def test_the_seconds_of_the_stages_are_those_of_all_epochs_and_all_fits(
@@ -182,6 +181,15 @@ def test_a_training_that_ends_early_is_fitted_too(digits, tmp_path):
     assert found["stages"][0]["seconds"] > 0
     for name in (names.CHECKPOINT, names.BEST):
         assert fitted_tensors(run, name)
+
+
+def test_a_prior_over_codes_is_fitted_too(digits, tmp_path):
+    run = tmp_path / "run"
+    parts = {"posterior": "quantized:codes=4,dim=1", "prior": "codes"}
+    fit = "autoregressive:width=8,depth=1,epochs=1"
+    run_training(options(digits, epochs=1, **parts, fitted_prior=fit), run)
+    assert fitted_tensors(run, names.CHECKPOINT)
+    assert runs.record(run)["stages"][1]["prior"].startswith("autoregressive:")
 
 
 def steps_before_fit(digits):
