@@ -9,8 +9,9 @@ import torch
 import vaecli
 from tests.builders import build
 from tests.conftest import bars
+from vaecli.config.config import Config
 from vaecli.evaluation import bounds
-from vaecli.evaluation.bounds import evaluate, evaluate_bound, log_likelihood
+from vaecli.evaluation.bounds import compare_priors, evaluate, evaluate_bound, log_likelihood
 from vaecli.parts.likelihoods import LIKELIHOODS
 from vaecli.system.errors import ConfigError, NotFiniteError
 
@@ -222,3 +223,13 @@ def test_the_loss_of_a_codebook_is_beside_the_bound():
 def test_a_deterministic_code_has_a_distortion_only():
     parts = build(vaecli.Config(network="mlp:width=8", **POINTS["dirac"]), (1, 8, 8))
     assert list(evaluate_bound(*parts, bars(4), None, 0)) == NUMBERS[:3]
+
+
+def test_beside_a_fitted_prior_stands_what_the_trained_one_changes():
+    config = Config(fitted_prior="mixture:components=2", prior="vamp")
+    fitted = {"distortion": 1.0, "rate": 2.0, "negative_elbo": 3.0, "loss": 3.0}
+    trained = {"distortion": 1.0, "rate": 4.0, "negative_elbo": 5.0, "loss": 5.0}
+    beside = {"prior": "vamp", "rate": 4.0, "negative_elbo": 5.0}
+    expected = {**fitted, "prior": "mixture:components=2", "trained_prior": beside}
+    assert compare_priors(fitted, trained, config) == expected
+    assert compare_priors({"distortion": 1.0}, {"distortion": 1.0}, config) == {"distortion": 1.0}

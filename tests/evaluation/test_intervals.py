@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from vaecli.evaluation.intervals import RESAMPLES, bootstrap_mean, resample, share
+from vaecli.evaluation.intervals import RESAMPLES, around, bootstrap_mean, resample, share
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 10), (37, 400), (10, 10)])
@@ -38,3 +38,17 @@ def test_the_interval_of_a_mean_covers_it_in_95_of_100_cases():
     error = sets.std(1).mean().item() / 80**0.5
     widths = [(e.high - e.low) / 2 for e in found]
     assert sum(widths) / 200 == pytest.approx(1.96 * error, rel=0.05)
+
+
+def test_the_interval_of_a_figure_has_1_96_standard_errors_and_no_negative_values():
+    resampled = torch.tensor([4.0, 6.0] * 50, dtype=torch.float64)
+    half = 1.959964 * resampled.std().item()
+    found = around(5.0, resampled, 30)
+    assert (found.low, found.high) == pytest.approx((5 - half, 5 + half))
+    assert (found.value, found.n) == (5, 30)
+    assert around(1.0, resampled, 30).low == 0
+
+
+def test_a_mean_is_summed_in_double_precision():
+    found = bootstrap_mean(torch.full((1000,), 0.1), torch.Generator().manual_seed(0))
+    assert found.value == pytest.approx(torch.tensor(0.1).item(), rel=1e-12)

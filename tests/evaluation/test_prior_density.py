@@ -91,3 +91,11 @@ def test_the_same_model_has_the_same_contours_whatever_was_drawn_before():
 )
 def test_a_prior_without_a_density_in_the_plane_has_no_contours(options):
     assert prior_contours(model(**options)) is None
+
+
+def test_the_grid_ends_a_little_beyond_the_outermost_samples():
+    """Of 20,000 numbers from a normal distribution the largest is about 4.1."""
+    found = prior_contours(model())
+    for axis in (found.x, found.y):
+        assert -5.2 < axis[0] < -4
+        assert 4 < axis[-1] < 5.2

@@ -10,8 +10,11 @@ from tests.builders import build
 from vaecli.config.config import Config
 from vaecli.evaluation import intervals
 from vaecli.evaluation import samples as module
+from vaecli.evaluation.features import Features
+from vaecli.evaluation.sample_metrics import class_distance
 from vaecli.evaluation.samples import PROGRESS_STEPS, evaluate_samples, load_real_images
 from vaecli.system.errors import ConfigError
+from vaecli.system.seeds import stream_generator
 
 SMALL = {"network": "mlp:width=8,depth=1", "latent_dim": 2, "train_images": 1000}
 CONFIG = Config(**SMALL)
@@ -114,9 +117,48 @@ def test_the_seed_decides(judge):
     first, again, other = judge(), judge(), judge(seed=1)
     assert first == again
     assert first["seed"] == 0
-    assert first["frechet_distance"] != other["frechet_distance"]
+    assert first["frechet_distance"]["value"] != other["frechet_distance"]["value"]
     assert first["clear"]["value"] == 0  # an untrained model
     assert first["rarest"]["n"] == 0
+
+
+def test_only_clear_digits_are_counted_and_right():
+    """Eight images, of which the classifier is sure of six: three 0, two 1 and one 2."""
+    predicted = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
+    probabilities = 0.99 * torch.eye(3, dtype=torch.float64)[predicted]
+    probabilities[6:] *= 0.9
+    features = Features(torch.rand(8, 4, dtype=torch.float64), probabilities)
+    labels = torch.tensor([0, 0, 1, 1, 1, 1, 2, 2])
+    found = module._describe(features, labels, 0)
+    assert found["clear"]["value"] == 6 / 8
+    assert (found["rarest"]["digit"], found["rarest"]["value"]) == (2, 1 / 6)
+    assert found["right"]["value"] == 4 / 8
+    by_label = class_distance(features.values, labels, stream_generator(0, "class distance"))
+    assert found["class_distance"]["value"] == by_label.value
+
+
+def test_a_part_is_chosen_at_random():
+    chosen = module._choose(100, 30, 0)
+    assert len(set(chosen.tolist())) == 30
+    assert chosen.max() > 60
+    assert torch.equal(module._choose(100, 30, 0), chosen)
+    assert not torch.equal(module._choose(100, 30, 1), chosen)
+    assert sorted(module._choose(5, 30, 0).tolist()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("binarize", ["threshold", "dynamic"])
+def test_reconstructions_are_of_the_pixels_that_the_model_reads(judge, real, monkeypatch, binarize):
+    read = []
+
+    def reconstruct(model, images):
+        read.append(images)
+        return images.pixels(slice(None)), images.pixels(slice(None))
+
+    monkeypatch.setattr(module, "reconstruct", reconstruct)
+    judge(real.train.pixels(slice(None)), seed=4, binarize=binarize)
+    test = real.test.subset(module._choose(2000, 200, 4))
+    expected = replace(test, binarize=binarize).fix_pixels(4)
+    assert torch.equal(read[0].pixels(slice(None)), expected.pixels(slice(None)))
 
 
 def test_the_real_images_are_those_of_the_data_set_whatever_the_run_uses():

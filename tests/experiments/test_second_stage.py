@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tests.experiments.trainings import Stop, Training, options, run_training
 from vaecli.config.build import resolve
 from vaecli.data.splits import load
 from vaecli.evaluation.fitting import fit_prior, make_fitted_prior
+from vaecli.experiments import second_stage
 from vaecli.experiments.events import FitStep
 from vaecli.experiments.prepare import start_run
 from vaecli.experiments.resume import make_plan, plan_refit
@@ -121,9 +123,73 @@ def test_a_fit_reports_its_progress(digits, tmp_path):
         fractions = [step.fraction for step in steps if step.checkpoint == name]
         assert fractions == sorted(fractions)
         assert (fractions[0], fractions[-1]) == (0, 1)
-    assert [text.split(" to ")[0] for _, text in done.notices if "Fitting" in text] == [
-        f"Fitting {SPEC}"
-    ] * 2
+    told = [text for _, text in done.notices if "Fitting" in text]
+    assert told == [f"Fitting {SPEC} to 64 latents ({name})." for name in ("last", "best")]
+
+
+def test_the_seconds_of_the_stages_are_those_of_all_epochs_and_all_fits(
+    digits, tmp_path, monkeypatch
+):
+    """A fit takes 10 s for each checkpoint, on a clock that only fits move."""
+    now = [0.0]
+    fit = second_stage.fit_prior
+
+    def slow_fit(*arguments):
+        now[0] += 10
+        yield from fit(*arguments)
+
+    monkeypatch.setattr(second_stage, "fit_prior", slow_fit)
+    monkeypatch.setattr(second_stage, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    run = tmp_path / "run"
+
+    class AfterTheFirstFit(StopRequest):
+        def is_due(self):
+            return (run / names.BEST).is_file() and now[0] == 20
+
+    stop = AfterTheFirstFit(vaecli.Config())
+    run_training(options(digits, **CHOSEN), run, stop=stop)
+    training, fit_stage = runs.record(run)["stages"]
+    trained = sum(float(row["train_seconds"]) for row in runs.losses(run))
+    assert runs.record(run)["status"] == "interrupted"
+    assert training["seconds"] == pytest.approx(trained)
+    assert fit_stage["seconds"] == 10
+    done = resume(run)
+    assert "Fitted the prior in 10.0 s (best)." in [text for _, text in done.notices]
+    assert runs.record(run)["stages"][1]["seconds"] == 20
+    runs.set_record(run, status="interrupted")  # as if killed after the last fit
+    resume(run)
+    assert [stage["seconds"] for stage in runs.record(run)["stages"]] == [training["seconds"], 20]
+
+
+def test_training_has_its_seconds_as_soon_as_it_has_ended(digits, tmp_path):
+    run = tmp_path / "run"
+    run_training(options(digits, **CHOSEN), run, stop=Stop(steps_before_fit(digits) + 2))
+    training, fit = runs.record(run)["stages"]
+    assert training["seconds"] > 0
+    assert fit["seconds"] is None
+
+
+def test_a_training_that_ends_early_is_fitted_too(digits, tmp_path):
+    run = tmp_path / "run"
+    done = run_training(options(digits, **CHOSEN | {"epochs": 50, "patience": 1}), run)
+    epochs = len(runs.losses(run))
+    assert epochs < 50
+    found = runs.record(run)
+    assert found["status"] == "completed"
+    assert found["reason"].endswith(f"and not lower up to epoch {epochs}")
+    assert f"Ended early: {found['reason']}." in [text for _, text in done.notices]
+    assert found["stages"][0]["seconds"] > 0
+    for name in (names.CHECKPOINT, names.BEST):
+        assert fitted_tensors(run, name)
+
+
+def test_a_prior_over_codes_is_fitted_too(digits, tmp_path):
+    run = tmp_path / "run"
+    parts = {"posterior": "quantized:codes=4,dim=1", "prior": "codes"}
+    fit = "autoregressive:width=8,depth=1,epochs=1"
+    run_training(options(digits, epochs=1, **parts, fitted_prior=fit), run)
+    assert fitted_tensors(run, names.CHECKPOINT)
+    assert runs.record(run)["stages"][1]["prior"].startswith("autoregressive:")
 
 
 def steps_before_fit(digits):

@@ -249,3 +249,16 @@ def test_a_picture_too_large_for_its_format_is_refused_with_another(ending, widt
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         grids.encode_image(picture, ending)
     assert Image.open(io.BytesIO(grids.encode_image(picture))).size == (width, 1)
+
+
+def test_the_font_grows_with_the_picture_and_is_no_higher_than_a_row():
+    assert [grids._font(width, 100).size for width in (100, 510, 1020)] == [15, 15, 30]
+    assert grids._font(4800, 20).size == 20
+
+
+def test_pictures_side_by_side_can_be_dark():
+    pictures = {"real": grids.grid(torch.ones(4, 1, 20, 20))}
+    sheet = array(grids.side_by_side(pictures, DARK))
+    captions = sheet[:20]
+    assert np.median(captions) == 17
+    assert captions.max() > 150

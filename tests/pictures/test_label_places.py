@@ -35,3 +35,28 @@ def test_a_class_without_a_cluster_is_named_once_in_its_middle():
 def test_equal_points_have_a_place():
     classes, places = find_places(np.ones((30, 2)), np.arange(30) % 2)
     assert (classes.tolist(), places.tolist()) == ([0, 1], [[1, 1], [1, 1]])
+
+
+def test_a_cluster_is_large_from_a_fifth_of_its_class():
+    points = np.concatenate(
+        [disc(n, *at) for n, at in ((56, (0, 0)), (26, (20, 0)), (18, (0, 20)))]
+    )
+    _, places = find_places(points, np.zeros(100, int))
+    assert sorted(tuple(place) for place in np.abs(places.round(-1))) == [(0, 0), (20, 0)]
+
+
+def test_clusters_of_a_class_of_many_points_are_all_named():
+    """More points than are looked at, in an order in which the clusters follow each other."""
+    points = np.concatenate([disc(1500, 0, 0), disc(1500, 20, 0), disc(1500, 40, 0)])
+    _, places = find_places(points, np.zeros(4500, int))
+    assert sorted(places[:, 0].round(-1)) == [0, 20, 40]
+
+
+def test_points_in_a_lattice_are_one_cluster_and_near_clusters_are_two():
+    """Whatever the number of points and the longer side of the map."""
+    lattice = np.stack(np.meshgrid(np.arange(20.0), np.arange(10.0)), -1).reshape(-1, 2)
+    classes, _ = find_places(lattice, np.zeros(200, int))
+    assert classes.tolist() == [0]
+    gap = np.concatenate([disc(500, 0, 0) / 4, disc(500, 6, 0) / 4, disc(9, 4, 4)])
+    classes, _ = find_places(gap, np.repeat([0, 1], [1000, 9]))
+    assert classes.tolist() == [0, 0, 1]

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from tests.pictures.conftest import HARD_NAMES, STARTS, grey, ink, legend_entries
 from vaecli.pictures import style
 from vaecli.pictures.loss_curves import best_epoch, plot_losses
-from vaecli.pictures.loss_ranges import last_return, visible_range
+from vaecli.pictures.loss_ranges import last_return, late_values, visible_range
 from vaecli.pictures.themes import DARK, LIGHT
 from vaecli.training import early_stopping
 from vaecli.training.epoch import Epoch
@@ -247,6 +247,12 @@ def test_the_range_has_near_early_epochs_and_cuts_far_ones_on_both_sides():
     )
 
 
+@pytest.mark.parametrize(("epochs", "early"), [(3, 0), (4, 1), (19, 1), (20, 2), (200, 20)])
+def test_the_first_tenth_of_a_run_of_more_than_three_epochs_is_early(epochs, early):
+    values = [float(epoch) for epoch in range(epochs)]
+    assert late_values([values]) == values[early:]
+
+
 def test_a_short_run_beside_a_long_one_shows_at_least_its_last_epoch():
     long = [90.0, 80.0] + [10.0, 20.0] * 14
     assert visible_range([long, [70.0, 25.0]]) == pytest.approx((10 - 0.75, 25 + 0.75))
@@ -304,8 +310,43 @@ def test_the_theme_colours_the_background_and_all_texts(figures, theme):
         assert to_hex(panel.get_facecolor()) == to_hex(theme.background)
         texts += [panel.title, panel.xaxis.label, panel.yaxis.label, *panel.texts]
         texts += [*panel.xaxis.get_ticklabels(), *panel.yaxis.get_ticklabels()]
+        assert {to_hex(spine.get_edgecolor()) for spine in panel.spines.values()} == {
+            to_hex(theme.foreground)
+        }
+        assert {to_hex(line.get_color()) for line in panel.get_ygridlines()} == {theme.grid}
     assert to_hex(figure.get_facecolor()) == to_hex(theme.background)
     assert {to_hex(text.get_color()) for text in texts} == {to_hex(theme.foreground)}
+
+
+def luminance(color):
+    """The relative luminance of WCAG 2.2."""
+    linear = [
+        (part / 255 / 12.92 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4)
+        for part in ImageColor.getrgb(color)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first, second):
+    lower, higher = sorted([luminance(first), luminance(second)])
+    return (higher + 0.05) / (lower + 0.05)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_texts_stand_out_from_the_background_and_lines_are_there(theme):
+    assert contrast(theme.foreground, theme.background) > 12
+    assert 1.5 < contrast(theme.grid, theme.background) < 6
+
+
+def test_no_two_classes_have_the_same_colour():
+    assert len(set(style.COLORS)) == 10
+
+
+def test_a_plot_has_150_dots_per_inch_and_no_date():
+    width, _ = Image.open(io.BytesIO(plot_losses({"run": CURVES}))).size
+    assert width % 150 == 0
+    assert b"CreationDate" not in plot_losses({"run": CURVES}, ".pdf")
+    assert b"dc:date" not in plot_losses({"run": CURVES}, ".svg")
 
 
 def test_a_dark_picture_is_dark_in_its_file():

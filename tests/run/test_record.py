@@ -7,7 +7,7 @@ import torch
 
 from tests.runs import record
 from vaecli import __version__
-from vaecli.run.record import new_record, read_record, write_record
+from vaecli.run.record import Stage, new_record, read_record, write_record
 from vaecli.system.errors import RunError
 
 
@@ -103,3 +103,29 @@ def test_a_record_that_names_a_key_twice_is_refused(trained, tmp_path):
 def test_the_largest_seed_can_be_recorded(tmp_path):
     write_record(tmp_path, new_record(2**64 - 1))
     assert read_record(tmp_path).seed == 2**64 - 1
+
+
+def stage(**changes):
+    return {"name": "fit", "prior": "mixture", "seconds": 1.5, **changes}
+
+
+@pytest.mark.parametrize("changes", [{"name": "rest"}, {"seconds": -1.0}, {"seconds": 1e11}])
+def test_a_stage_with_a_false_value_is_refused(trained, tmp_path, changes):
+    content = {**record(trained), "stages": [stage(**changes)]}
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    with pytest.raises(RunError, match=rf"stages\.0\.{next(iter(changes))}"):
+        read_record(tmp_path)
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, 1.5])
+def test_stages_are_read_as_they_were_written(tmp_path, seconds):
+    stages = [Stage.model_validate(stage(seconds=seconds))]
+    write_record(tmp_path, new_record(seed=7).model_copy(update={"stages": stages}))
+    assert read_record(tmp_path).stages == stages
+
+
+def test_a_record_of_a_release_without_stages_has_none(trained, tmp_path):
+    content = record(trained)
+    del content["stages"]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert read_record(tmp_path).stages == []

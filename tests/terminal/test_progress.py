@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from vaecli.evaluation.means import RunningMeans
-from vaecli.experiments.events import Notice
+from vaecli.experiments.events import FitStep, Notice
 from vaecli.objectives import LossTerms
 from vaecli.system.errors import ConfigError, Interrupted
 from vaecli.terminal import progress as module
@@ -175,7 +175,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(log, capsys):
     assert capsys.readouterr().err == "hello\n"
 
 
-def fail(*arguments):
+def fail(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
@@ -374,6 +374,28 @@ def test_the_metrics_shown_are_the_means_of_the_epoch_so_far(bench):
     assert "batch 2/4  loss 3.00  rate 1.50 nats  10 images/s" in render(bar.drawn)
 
 
+def test_a_fit_is_one_line_with_the_time_since_the_start(bench):
+    bar = bench(epochs=10)
+    bar.now += 75
+    bar.progress.show([FitStep("best", 0.25)])
+    assert "fitting the prior (best)" in render(bar.drawn)
+    assert "0:01:15 elapsed" in render(bar.drawn)
+    (filled,) = [cell for column in bar.drawn.columns for cell in column.cells if has_total(cell)]
+    assert filled.completed / filled.total == 0.25
+
+
+def test_a_fit_goes_on_if_the_terminal_is_gone(bench, monkeypatch):
+    bar = bench(epochs=10)
+    monkeypatch.setattr(bar.progress.bar.live, "update", fail)
+    bar.progress.show([FitStep("best", 0.25)])
+
+
+def test_the_progress_of_a_fit_is_neither_a_plain_line_nor_logged(log, capsys):
+    show(log, [FitStep("last", 0.5)])
+    assert capsys.readouterr() == ("", "")
+    assert log.read_text() == ""
+
+
 def render(group):
     console = Console(width=120, file=io.StringIO())
     console.print(group)
@@ -415,7 +437,9 @@ def test_elapsed_time_is_shown_while_work_goes_on_at_a_terminal_and_by_lines_els
     with show_elapsed("t-SNE"):
         pass
     assert "t-SNE" in terminal.getvalue()
-    assert "0:00:00" in terminal.getvalue()
+    _, elapsed, rest = terminal.getvalue().rpartition("0:00:00")
+    assert elapsed
+    assert "\x1b[2K" in rest  # it is erased
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with show_elapsed("t-SNE"):
         assert sys.stderr.getvalue() == "t-SNE ...\n"

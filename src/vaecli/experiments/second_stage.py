@@ -10,6 +10,7 @@ from ..run import names
 from ..run.record import Stage
 from ..run.run import Run
 from ..run.writer import RunWriter
+from ..training.early_stopping import stop_reason
 from ..training.state import State
 from .events import FitStep, Notice
 
@@ -33,6 +34,7 @@ def fit_priors(writer: RunWriter, state: State, train: Images) -> Iterator[FitSt
     config = state.config
     if not fits_prior(config):
         return
+    plan_stages(writer, state)
     runs = [Run(writer.folder, writer.folder / name) for name in KEPT]
     for name, run in zip(KEPT, runs, strict=True):
         if not run.checkpoint.is_file() or run.has_fitted_prior():
@@ -48,7 +50,8 @@ def fit_priors(writer: RunWriter, state: State, train: Images) -> Iterator[FitSt
             yield FitStep(label, fraction)
         writer.add_fitted_prior(name, prior)
         seconds = max(0.0, time.monotonic() - started)
-        writer.update_record(stages=_stages(state, seconds))
+        spent = _seconds_of_fit(writer) or 0.0
+        writer.update_record(stages=_stages(state, spent + seconds))
         yield Notice(f"Fitted the prior in {seconds:.1f} s ({label}).")
 
 
@@ -58,16 +61,29 @@ def fits_prior(config: Config) -> bool:
 
 
 def plan_stages(writer: RunWriter, state: State) -> None:
-    """Name the stages of a run in its run.json, if its prior is fitted after training."""
+    """Name the stages of a run in its run.json, if its prior is fitted after training.
+
+    Once training has ended, the seconds of fits that are done stay.
+    """
     if fits_prior(state.config):
-        writer.update_record(stages=_stages(state, None))
+        seconds = _seconds_of_fit(writer) if _is_trained(state) else None
+        writer.update_record(stages=_stages(state, seconds))
+
+
+def _seconds_of_fit(writer: RunWriter) -> float | None:
+    """The seconds of all fits so far, as run.json has them."""
+    return writer.record.stages[-1].seconds if writer.record.stages else None
+
+
+def _is_trained(state: State) -> bool:
+    return stop_reason(state.config, state.history, state.objective.monitor) is not None
 
 
 def _stages(state: State, seconds: float | None) -> list[Stage]:
-    """Both stages; the second takes `seconds`, None if it has not ended."""
+    """Both stages; the second took `seconds` so far, None if no fit has ended."""
     config = state.config
     trained = None
-    if len(state.history) >= config.epochs or seconds is not None:
+    if _is_trained(state):
         trained = sum(epoch.train_seconds for epoch in state.history)
     return [
         Stage(name="training", prior=str(config.prior), seconds=trained),

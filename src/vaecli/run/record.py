@@ -24,7 +24,7 @@ class Stage(BaseModel):
     Attributes:
         name: training, or fit: that of a prior to the latents of the trained model.
         prior: Spec of the prior that is trained or fitted in it.
-        seconds: How long it took, in seconds; None if it has not ended.
+        seconds: How long it took, that of all checkpoints in a fit; None if none of it has ended.
     """
 
     model_config = ConfigDict(frozen=True)
