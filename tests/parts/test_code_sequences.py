@@ -26,7 +26,7 @@ def make_posterior(levels=2, positions=2, codes=CODES):
 def make(context_dim=0, levels=2, positions=2, codes=CODES, **options):
     """A small prior, not yet fitted."""
     posterior = make_posterior(levels, positions, codes)
-    return AutoregressivePrior(posterior, context_dim, **{"width": 24, **options})
+    return AutoregressivePrior(posterior, context_dim, **{"width": 24, "temperature": 1, **options})
 
 
 def make_uneven(context_dim=0, **options):
@@ -53,10 +53,11 @@ def fit(prior, latents, seed=1):
     return list(prior.fit(latents, torch.Generator().manual_seed(seed)))
 
 
+@pytest.mark.parametrize("temperature", [1, 0.7])
 @pytest.mark.parametrize("c", [None, torch.eye(4)[1:3]])
 @pytest.mark.parametrize("levels", [1, 2])
-def test_probabilities_sum_to_one_and_samples_follow_them(levels, c):
-    prior = make_uneven(0 if c is None else 4, levels=levels)
+def test_probabilities_sum_to_one_and_samples_follow_them(levels, c, temperature):
+    prior = make_uneven(0 if c is None else 4, levels=levels, temperature=temperature)
     p = prior(c)
     words = every(2 * levels).view(-1, 2, levels)
     codebooks = prior.quantizer.module.codebooks.detach()
@@ -81,6 +82,30 @@ def test_log_probs_are_a_sum_over_positions_and_then_levels_of_conditionals():
     logits = prior.network(codes.flatten(-2))[0].log_softmax(-1)
     wanted = sum(logits[place, code] for place, code in enumerate([2, 0, 1, 2]))
     torch.testing.assert_close(prior().log_prob_of_codes(codes), wanted.view(1))
+
+
+def test_a_temperature_sharpens_every_conditional():
+    """From all probabilities at temperature 1: `p_T(b | a)` is `p(b | a)^(1/T)`, normalized."""
+    codes = every(2).view(9, 2, 1)
+    joint = make_uneven(levels=1)().log_prob_of_codes(codes).exp().view(3, 3)
+    first = joint.sum(1, keepdim=True)
+    second = joint / first
+    powers = [p ** (1 / 0.7) for p in (first, second)]
+    wanted = powers[0] / powers[0].sum() * powers[1] / powers[1].sum(1, keepdim=True)
+    p = make_uneven(levels=1, temperature=0.7)()
+    torch.testing.assert_close(p.log_prob_of_codes(codes).exp(), wanted.flatten())
+    assert (wanted - joint).abs().max() > 0.02
+    torch.testing.assert_close(p.expand((9,)).log_prob_of_codes(codes).exp(), wanted.flatten())
+
+
+def test_at_a_low_temperature_every_code_is_the_likeliest_given_those_before_it():
+    prior = make_uneven(temperature=0.01)
+    greedy = torch.zeros(1, 4, dtype=torch.long)
+    for place in range(4):
+        greedy[0, place] = prior.network(greedy)[0, place].argmax()
+    assert (prior.network.sample(50, temperature=0.01) == greedy).all()
+    likelihood = prior().log_prob_of_codes(greedy.view(1, 2, 2)).exp()
+    torch.testing.assert_close(likelihood, torch.ones(1))
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -111,8 +136,9 @@ def test_a_code_that_may_not_be_read_has_no_influence():
     assert (network(codes)[0, 1:] != network(codes)[1, 1:]).any()
 
 
-def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder():
-    prior = make_uneven()
+@pytest.mark.parametrize("temperature", [1, 0.7])
+def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder(temperature):
+    prior = make_uneven(temperature=temperature)
     x = torch.rand(7, *SHAPE)
     q = make_posterior().eval()(x)
     p = prior()
@@ -120,7 +146,7 @@ def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder():
     assert q.codes.shape == (7, 2, 2)
     sums = codebooks[0][q.codes[..., 0]] + codebooks[1][q.codes[..., 1]]
     torch.testing.assert_close(sums.flatten(1), q.value)
-    wanted = -prior.network.log_prob(q.codes.flatten(1))
+    wanted = -prior.network.log_prob(q.codes.flatten(1), temperature=temperature)
     torch.testing.assert_close(kl_divergence(q, p), wanted)
     torch.testing.assert_close(-p.log_prob(q.value), wanted)
     assert wanted.unique().numel() > 1
@@ -206,6 +232,15 @@ def test_the_generator_alone_decides_the_fit():
     first = fitted(1, seed=7)
     assert torch.equal(first, fitted(2, seed=7))
     assert not torch.equal(first, fitted(1, seed=8))
+
+
+def test_a_fit_is_at_temperature_1():
+    codes = every(4).view(-1, 2, 2)
+    hot, cold = (make(epochs=2, temperature=t) for t in (1, 0.5))
+    for prior in (hot, cold):
+        fit(prior, fixed(codes))
+    assert torch.equal(hot.network(codes.flatten(1)), cold.network(codes.flatten(1)))
+    assert (hot().log_prob_of_codes(codes) != cold().log_prob_of_codes(codes)).any()
 
 
 def test_a_fit_changes_every_parameter_and_not_the_codebooks():

@@ -69,19 +69,30 @@ class CodeNetwork(nn.Module):
         return logits.view(*h.shape[:-1], self.length, -1)
 
     def log_prob(
-        self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
+        self,
+        codes: Tensor,
+        c: Tensor | None = None,
+        known: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
-        """The log-probability of whole sequences, shape `batch`; the arguments of `forward`."""
-        log_probs: Tensor = self(codes, c, known).log_softmax(-1)
+        """The log-probability of whole sequences, shape `batch`.
+
+        Args:
+            codes: As for `forward`, like `c` and `known`.
+            c: Context.
+            known: Which codes the network may read.
+            temperature: Divides the logits of every code.
+        """
+        log_probs: Tensor = (self(codes, c, known) / temperature).log_softmax(-1)
         codes = codes.expand(log_probs.shape[:-1])
         return log_probs.gather(-1, codes.unsqueeze(-1)).squeeze(-1).sum(-1)
 
-    def sample(self, n: int, c: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, c: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """`n` sequences, shape `(n, S)`; c has shape `(n, E)`."""
         device = self.embedding.device
         codes = torch.zeros(n, self.length, dtype=torch.long, device=device)
         for place in range(self.length):
-            probs = self(codes, c)[:, place].softmax(-1)
+            probs = (self(codes, c)[:, place] / temperature).softmax(-1)
             codes[:, place] = torch.multinomial(probs, 1).squeeze(-1)
         return codes
 
@@ -96,6 +107,8 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         codebooks: Codes, shape `(levels, codes, dim)`.
         c: Context, shape `(*batch, E)`; None for none.
         batch_shape: Batch shape of the distribution; None for that of c.
+        temperature: Of every code given those before it. Below 1 the likely codes are likelier; the
+            distribution stays normalized.
     """
 
     def __init__(
@@ -104,6 +117,7 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         codebooks: Tensor,
         c: Tensor | None = None,
         batch_shape: torch.Size | None = None,
+        temperature: float = 1.0,
     ) -> None:
         if batch_shape is None:
             batch_shape = torch.Size() if c is None else c.shape[:-1]
@@ -112,25 +126,27 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         self.network = network
         self.codebooks = codebooks.detach()
         self.c = c
+        self.temperature = temperature
 
     def expand(self, batch_shape: Any, _instance: None = None) -> "AutoregressiveCodes":
         c = None if self.c is None else self.c.expand(*batch_shape, -1)
-        return AutoregressiveCodes(self.network, self.codebooks, c, torch.Size(batch_shape))
+        shape = torch.Size(batch_shape)
+        return AutoregressiveCodes(self.network, self.codebooks, c, shape, self.temperature)
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size([*sample_shape, *self.batch_shape])
         rows = torch.arange(shape.numel(), device=self.codebooks.device).split(DRAWN_AT_ONCE)
         if self.c is None:
-            parts = [self.network.sample(len(part)) for part in rows]
+            parts = [self.network.sample(len(part), None, self.temperature) for part in rows]
         else:
             c = self.c.expand(*shape, -1).reshape(shape.numel(), -1)
-            parts = [self.network.sample(len(part), c[part]) for part in rows]
+            parts = [self.network.sample(len(part), c[part], self.temperature) for part in rows]
         return self._sums(torch.cat(parts).view(*shape, self.positions, -1)).flatten(-2)
 
     def log_prob_of_codes(self, codes: Tensor) -> Tensor:
         """The log-probability of codes, shape `(*batch, positions, levels)`."""
-        return self.network.log_prob(codes.flatten(-2), self.c)
+        return self.network.log_prob(codes.flatten(-2), self.c, temperature=self.temperature)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-probability of the codes whose sum is nearest to z at every position.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import torch
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -38,6 +38,8 @@ class AutoregressivePrior(FittedPrior):
         depth: Number of hidden layers.
         epochs: Passes over the training images in the fit.
         lr: Highest learning rate of the fit.
+        temperature: Below 1, a likely code is likelier, given those before it, than in the fit:
+            more samples are clear, and they are less diverse. The prior is scored as it is sampled.
     """
 
     space = "codes"
@@ -50,6 +52,7 @@ class AutoregressivePrior(FittedPrior):
         depth: Layers = 2,
         epochs: Count = 10,
         lr: Annotated[float, Gt(0), Le(1)] = 2e-3,
+        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.85,
     ) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
@@ -58,13 +61,16 @@ class AutoregressivePrior(FittedPrior):
         self.context_dim = context_dim
         self.epochs = epochs
         self.lr = lr
+        self.temperature = temperature
         levels, codes, _ = posterior.quantizer.codebooks.shape
         length = posterior.quantizer.positions * levels
         self.network = CodeNetwork(length, codes, context_dim, width, depth)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         codebooks = self.quantizer.module.codebooks
-        return AutoregressiveCodes(self.network, codebooks, self._used(c))
+        return AutoregressiveCodes(
+            self.network, codebooks, self._used(c), temperature=self.temperature
+        )
 
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
         codes = self._sequences(latents)
