@@ -202,6 +202,44 @@ def test_a_fit_reaches_the_entropy_of_a_known_distribution():
     assert len(fractions) == 20 * 12  # after every batch of 256
 
 
+def test_a_fit_knows_which_codes_are_near():
+    """Few sequences, in which the second code is near the first on the line of the codebook."""
+    torch.manual_seed(5)
+    first = torch.randint(32, (900,))
+    second = (first + torch.randint(-3, 4, (900,))).clamp(0, 31)
+    codes = torch.stack([first, second], -1).view(-1, 2, 1)
+    line = torch.linspace(-3, 5, 32).view(1, 32, 1).expand(1, 32, 2)
+    nll = []
+    for order in (torch.arange(32), torch.randperm(32)):
+        prior = make(levels=1, codes=32, epochs=20, lr=1e-2)
+        with torch.no_grad():
+            prior.quantizer.module.codebooks.copy_(line[:, order])
+        fit(prior, fixed(codes[:600]))
+        nll.append(-prior().log_prob_of_codes(codes[600:]).mean().item())
+    assert nll[0] < nll[1] - 0.5
+
+
+def test_vectors_of_codes_start_with_the_products_of_a_gaussian_kernel():
+    """In the mean over random vectors: exp(-|a - b|^2 f^2 / D) of standardized codes, by hand."""
+    network = CodeNetwork(4, 5, 0, width=8, depth=1)
+    codebooks = torch.randn(2, 5, 3) * torch.tensor([1, 4, 0.2]) + 7
+    products = torch.zeros(4, 5, 5)
+    for seed in range(400):
+        network.place_codes(codebooks, torch.Generator().manual_seed(seed))
+        products += network.readout.detach() @ network.readout.detach().mT / 400
+    for place in range(4):
+        book = codebooks[place % 2]
+        points = (book - book.mean(0)) / book.std(0, unbiased=False)
+        wanted = 8 * torch.exp(-(1.2**2) * torch.cdist(points, points) ** 2 / 3)
+        torch.testing.assert_close(products[place], wanted, atol=0.4, rtol=0)
+
+
+def test_codes_that_are_all_alike_are_placed():
+    network = CodeNetwork(2, 1, 0, width=8, depth=1)
+    network.place_codes(torch.ones(1, 1, 3), torch.Generator())
+    assert network.embedding.isfinite().all()
+
+
 def test_a_conditional_fit_gives_every_class_its_codes():
     labels = torch.arange(600) % 2
     codes = labels.view(-1, 1, 1).expand(-1, 2, 2)  # code 0 for class 0, code 1 for class 1
@@ -251,7 +289,8 @@ def test_a_fit_changes_every_parameter_and_not_the_codebooks():
     with torch.no_grad():  # as its caller may have it
         fit(prior, fixed(every(4).view(-1, 2, 2), torch.eye(2)[torch.arange(81) % 2]))
         assert not torch.is_grad_enabled()
-    assert {name.split(".")[1] for name in before} == {"embedding", "first", "blocks", "out"}
+    parts = {"embedding", "first", "blocks", "out", "readout", "bias"}
+    assert {name.split(".")[1] for name in before} == parts
     for name, parameter in prior.named_parameters():
         assert (parameter != before[name]).any(), name
         assert parameter.grad is None

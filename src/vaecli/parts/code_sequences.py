@@ -1,5 +1,6 @@
 """Autoregressive distributions over sequences of codes, and the masked network of their logits."""
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from .distributions import QuantizedPointMass, UnvalidatedDistribution
 from .latent_networks import MaskedLinear, concat_features
 
 EMBEDDING = 16  # length of the learned vector that stands for a code in the input
+READOUT = 32  # length of the learned vector whose product with the last layer is a code's logit
+FREQUENCY = 1.2  # of the first such vectors, per standard deviation of the codes
 DRAWN_AT_ONCE = 4096  # sequences; the hidden layers of more may not fit in memory
 MAX_SUMS = 2**16  # sums of a code of each level with which the search compares every vector
 DISTANCES_AT_ONCE = 2**24
@@ -21,11 +24,14 @@ BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"
 class CodeNetwork(nn.Module):
     """A masked MLP: the logits of every code, given the context and the codes before it.
 
-    Hidden layers after the first are residual.
+    Hidden layers after the first are residual. At the input as at the output a learned vector
+    stands for each code.
 
     References:
         MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
             https://arxiv.org/abs/1502.03509
+        Random Features for Large-Scale Kernel Machines (Rahimi & Recht, 2007), for the vectors of
+            `place_codes`
 
     Args:
         length: Number S of codes in a sequence.
@@ -38,6 +44,8 @@ class CodeNetwork(nn.Module):
     def __init__(self, length: int, codes: int, context_dim: int, width: int, depth: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.randn(length, codes, EMBEDDING) / 2)
+        self.readout = nn.Parameter(torch.randn(length, codes, READOUT) / 2)
+        self.bias = nn.Parameter(torch.zeros(length, codes))
         place = torch.arange(1, length + 1)
         # MADE degree: a hidden unit reads the context and the first `degree` codes
         degree = torch.arange(width) * length // width
@@ -46,8 +54,28 @@ class CodeNetwork(nn.Module):
         self.blocks = nn.ModuleList(
             MaskedLinear(degree <= degree.unsqueeze(1)) for _ in range(depth - 1)
         )
-        self.out = MaskedLinear(degree < place.repeat_interleave(codes).unsqueeze(1))
+        self.out = MaskedLinear(degree < place.repeat_interleave(READOUT).unsqueeze(1))
         self.length = length
+
+    @torch.no_grad()
+    def place_codes(self, codebooks: Tensor, generator: torch.Generator) -> None:
+        """Let the vectors of two codes be the more alike the nearer the codes are.
+
+        Their products approximate a Gaussian kernel of the codes.
+
+        Args:
+            codebooks: Codes, shape `(levels, codes, dim)`.
+            generator: Of the CPU.
+        """
+        spread = codebooks.std(1, keepdim=True, unbiased=False).clamp(min=1e-12)
+        points = (codebooks - codebooks.mean(1, keepdim=True)) / spread
+        for vectors in (self.embedding, self.readout):
+            count = vectors.shape[-1]
+            waves = torch.randn(points.shape[-1], count, generator=generator).to(points)
+            waves *= FREQUENCY * math.sqrt(2 / points.shape[-1])
+            phases = 2 * math.pi * torch.rand(count, generator=generator).to(points)
+            features = (points @ waves + phases).cos() / math.sqrt(2)
+            vectors.copy_(features.repeat(self.length // len(codebooks), 1, 1))
 
     def forward(
         self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
@@ -65,8 +93,9 @@ class CodeNetwork(nn.Module):
         h = F.silu(self.first(concat_features(embedded.flatten(-2), c)))
         for block in self.blocks:
             h = h + F.silu(block(h))
-        logits: Tensor = self.out(h).float()  # bf16 is too coarse for a density
-        return logits.view(*h.shape[:-1], self.length, -1)
+        read = self.out(h).view(*h.shape[:-1], self.length, READOUT)
+        logits = torch.einsum("...sr,skr->...sk", read, self.readout) + self.bias
+        return logits.float()  # bf16 is too coarse for a density
 
     def log_prob(
         self,

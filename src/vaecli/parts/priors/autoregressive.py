@@ -74,6 +74,7 @@ class AutoregressivePrior(FittedPrior):
 
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
         codes = self._sequences(latents)
+        self.network.place_codes(self.quantizer.module.codebooks.detach(), generator)
         optimizer = Adam(self.network.parameters(), self.lr, beta2=0.99)
         steps = self.epochs * -(-len(codes) // BATCH)
         done = 0
