@@ -49,10 +49,10 @@ class AutoregressivePrior(FittedPrior):
         posterior: Posterior,
         context_dim: int,
         width: Units = 512,
-        depth: Layers = 2,
-        epochs: Count = 10,
+        depth: Layers = 3,
+        epochs: Count = 12,
         lr: Annotated[float, Gt(0), Le(1)] = 2e-3,
-        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.85,
+        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.9,
     ) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
