@@ -30,8 +30,8 @@ class CodeNetwork(nn.Module):
     References:
         MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
             https://arxiv.org/abs/1502.03509
-        Random Features for Large-Scale Kernel Machines (Rahimi & Recht, 2007), for the vectors of
-            `place_codes`
+        Random Features for Large-Scale Kernel Machines (Rahimi & Recht, 2007),
+            https://people.eecs.berkeley.edu/~brecht/papers/07.rah.rec.nips.pdf, for `place_codes`
 
     Args:
         length: Number S of codes in a sequence.

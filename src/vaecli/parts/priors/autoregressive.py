@@ -25,7 +25,8 @@ HIDDEN = 0.15  # fraction of the codes that the network may not read in a step, 
 class AutoregressivePrior(FittedPrior):
     """Draws one code after another, each given all before it, by a masked network.
 
-    In a conditional model the network reads the label too.
+    Its fit starts from the distances of the codes. In a conditional model the network reads the
+    label too.
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
@@ -52,7 +53,7 @@ class AutoregressivePrior(FittedPrior):
         depth: Layers = 3,
         epochs: Count = 12,
         lr: Annotated[float, Gt(0), Le(1)] = 2e-3,
-        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.9,
+        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.95,
     ) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
