@@ -26,7 +26,7 @@ def make_posterior(levels=2, positions=2, codes=CODES):
 def make(context_dim=0, levels=2, positions=2, codes=CODES, **options):
     """A small prior, not yet fitted."""
     posterior = make_posterior(levels, positions, codes)
-    return AutoregressivePrior(posterior, context_dim, **{"width": 24, **options})
+    return AutoregressivePrior(posterior, context_dim, **{"width": 24, "temperature": 1, **options})
 
 
 def make_uneven(context_dim=0, **options):
@@ -53,10 +53,11 @@ def fit(prior, latents, seed=1):
     return list(prior.fit(latents, torch.Generator().manual_seed(seed)))
 
 
+@pytest.mark.parametrize("temperature", [1, 0.7])
 @pytest.mark.parametrize("c", [None, torch.eye(4)[1:3]])
 @pytest.mark.parametrize("levels", [1, 2])
-def test_probabilities_sum_to_one_and_samples_follow_them(levels, c):
-    prior = make_uneven(0 if c is None else 4, levels=levels)
+def test_probabilities_sum_to_one_and_samples_follow_them(levels, c, temperature):
+    prior = make_uneven(0 if c is None else 4, levels=levels, temperature=temperature)
     p = prior(c)
     words = every(2 * levels).view(-1, 2, levels)
     codebooks = prior.quantizer.module.codebooks.detach()
@@ -81,6 +82,30 @@ def test_log_probs_are_a_sum_over_positions_and_then_levels_of_conditionals():
     logits = prior.network(codes.flatten(-2))[0].log_softmax(-1)
     wanted = sum(logits[place, code] for place, code in enumerate([2, 0, 1, 2]))
     torch.testing.assert_close(prior().log_prob_of_codes(codes), wanted.view(1))
+
+
+def test_a_temperature_sharpens_every_conditional():
+    """From all probabilities at temperature 1: `p_T(b | a)` is `p(b | a)^(1/T)`, normalized."""
+    codes = every(2).view(9, 2, 1)
+    joint = make_uneven(levels=1)().log_prob_of_codes(codes).exp().view(3, 3)
+    first = joint.sum(1, keepdim=True)
+    second = joint / first
+    powers = [p ** (1 / 0.7) for p in (first, second)]
+    wanted = powers[0] / powers[0].sum() * powers[1] / powers[1].sum(1, keepdim=True)
+    p = make_uneven(levels=1, temperature=0.7)()
+    torch.testing.assert_close(p.log_prob_of_codes(codes).exp(), wanted.flatten())
+    assert (wanted - joint).abs().max() > 0.02
+    torch.testing.assert_close(p.expand((9,)).log_prob_of_codes(codes).exp(), wanted.flatten())
+
+
+def test_at_a_low_temperature_every_code_is_the_likeliest_given_those_before_it():
+    prior = make_uneven(temperature=0.01)
+    greedy = torch.zeros(1, 4, dtype=torch.long)
+    for place in range(4):
+        greedy[0, place] = prior.network(greedy)[0, place].argmax()
+    assert (prior.network.sample(50, temperature=0.01) == greedy).all()
+    likelihood = prior().log_prob_of_codes(greedy.view(1, 2, 2)).exp()
+    torch.testing.assert_close(likelihood, torch.ones(1))
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -111,8 +136,9 @@ def test_a_code_that_may_not_be_read_has_no_influence():
     assert (network(codes)[0, 1:] != network(codes)[1, 1:]).any()
 
 
-def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder():
-    prior = make_uneven()
+@pytest.mark.parametrize("temperature", [1, 0.7])
+def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder(temperature):
+    prior = make_uneven(temperature=temperature)
     x = torch.rand(7, *SHAPE)
     q = make_posterior().eval()(x)
     p = prior()
@@ -120,7 +146,7 @@ def test_the_rate_is_the_negative_log_probability_of_the_codes_of_the_encoder():
     assert q.codes.shape == (7, 2, 2)
     sums = codebooks[0][q.codes[..., 0]] + codebooks[1][q.codes[..., 1]]
     torch.testing.assert_close(sums.flatten(1), q.value)
-    wanted = -prior.network.log_prob(q.codes.flatten(1))
+    wanted = -prior.network.log_prob(q.codes.flatten(1), temperature=temperature)
     torch.testing.assert_close(kl_divergence(q, p), wanted)
     torch.testing.assert_close(-p.log_prob(q.value), wanted)
     assert wanted.unique().numel() > 1
@@ -176,6 +202,44 @@ def test_a_fit_reaches_the_entropy_of_a_known_distribution():
     assert len(fractions) == 20 * 12  # after every batch of 256
 
 
+def test_a_fit_knows_which_codes_are_near():
+    """Few sequences, in which the second code is near the first on the line of the codebook."""
+    torch.manual_seed(5)
+    first = torch.randint(32, (900,))
+    second = (first + torch.randint(-3, 4, (900,))).clamp(0, 31)
+    codes = torch.stack([first, second], -1).view(-1, 2, 1)
+    line = torch.linspace(-3, 5, 32).view(1, 32, 1).expand(1, 32, 2)
+    nll = []
+    for order in (torch.arange(32), torch.randperm(32)):
+        prior = make(levels=1, codes=32, epochs=20, lr=1e-2)
+        with torch.no_grad():
+            prior.quantizer.module.codebooks.copy_(line[:, order])
+        fit(prior, fixed(codes[:600]))
+        nll.append(-prior().log_prob_of_codes(codes[600:]).mean().item())
+    assert nll[0] < nll[1] - 0.5
+
+
+def test_vectors_of_codes_start_with_the_products_of_a_gaussian_kernel():
+    """In the mean over random vectors: exp(-|a - b|^2 f^2 / D) of standardized codes, by hand."""
+    network = CodeNetwork(4, 5, 0, width=8, depth=1)
+    codebooks = torch.randn(2, 5, 3) * torch.tensor([1, 4, 0.2]) + 7
+    products = torch.zeros(4, 5, 5)
+    for seed in range(400):
+        network.place_codes(codebooks, torch.Generator().manual_seed(seed))
+        products += network.readout.detach() @ network.readout.detach().mT / 400
+    for place in range(4):
+        book = codebooks[place % 2]
+        points = (book - book.mean(0)) / book.std(0, unbiased=False)
+        wanted = 8 * torch.exp(-(1.2**2) * torch.cdist(points, points) ** 2 / 3)
+        torch.testing.assert_close(products[place], wanted, atol=0.4, rtol=0)
+
+
+def test_codes_that_are_all_alike_are_placed():
+    network = CodeNetwork(2, 1, 0, width=8, depth=1)
+    network.place_codes(torch.ones(1, 1, 3), torch.Generator())
+    assert network.embedding.isfinite().all()
+
+
 def test_a_conditional_fit_gives_every_class_its_codes():
     labels = torch.arange(600) % 2
     codes = labels.view(-1, 1, 1).expand(-1, 2, 2)  # code 0 for class 0, code 1 for class 1
@@ -208,6 +272,15 @@ def test_the_generator_alone_decides_the_fit():
     assert not torch.equal(first, fitted(1, seed=8))
 
 
+def test_a_fit_is_at_temperature_1():
+    codes = every(4).view(-1, 2, 2)
+    hot, cold = (make(epochs=2, temperature=t) for t in (1, 0.5))
+    for prior in (hot, cold):
+        fit(prior, fixed(codes))
+    assert torch.equal(hot.network(codes.flatten(1)), cold.network(codes.flatten(1)))
+    assert (hot().log_prob_of_codes(codes) != cold().log_prob_of_codes(codes)).any()
+
+
 def test_a_fit_changes_every_parameter_and_not_the_codebooks():
     prior = make(context_dim=2, depth=2, epochs=1)
     before = {name: p.detach().clone() for name, p in prior.named_parameters()}
@@ -216,7 +289,8 @@ def test_a_fit_changes_every_parameter_and_not_the_codebooks():
     with torch.no_grad():  # as its caller may have it
         fit(prior, fixed(every(4).view(-1, 2, 2), torch.eye(2)[torch.arange(81) % 2]))
         assert not torch.is_grad_enabled()
-    assert {name.split(".")[1] for name in before} == {"embedding", "first", "blocks", "out"}
+    parts = {"embedding", "first", "blocks", "out", "readout", "bias"}
+    assert {name.split(".")[1] for name in before} == parts
     for name, parameter in prior.named_parameters():
         assert (parameter != before[name]).any(), name
         assert parameter.grad is None

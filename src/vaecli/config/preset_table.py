@@ -216,7 +216,7 @@ PRESETS = {
         {"posterior": "quantized", "prior": "codes", "fitted_prior": "autoregressive"},
         "A latent is 10 codes of a book of 64, where the paper has a grid of codes of a book of "
         "512. Unused codes are reset. The prior that is fitted to the codes is a masked network "
-        "(MADE), where the paper has a PixelCNN.",
+        "(MADE) that starts from the distances of the codes, where the paper has a PixelCNN.",
     ),
     "residual-vq": Preset(
         PAPERS["zeghidour-2021"],

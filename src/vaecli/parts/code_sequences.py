@@ -1,5 +1,6 @@
 """Autoregressive distributions over sequences of codes, and the masked network of their logits."""
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from .distributions import QuantizedPointMass, UnvalidatedDistribution
 from .latent_networks import MaskedLinear, concat_features
 
 EMBEDDING = 16  # length of the learned vector that stands for a code in the input
+READOUT = 32  # length of the learned vector whose product with the last layer is a code's logit
+FREQUENCY = 1.2  # of the first such vectors, per standard deviation of the codes
 DRAWN_AT_ONCE = 4096  # sequences; the hidden layers of more may not fit in memory
 MAX_SUMS = 2**16  # sums of a code of each level with which the search compares every vector
 DISTANCES_AT_ONCE = 2**24
@@ -21,11 +24,14 @@ BY_DIFFERENCES = "donot_use_mm_for_euclid_dist"
 class CodeNetwork(nn.Module):
     """A masked MLP: the logits of every code, given the context and the codes before it.
 
-    Hidden layers after the first are residual.
+    Hidden layers after the first are residual. At the input as at the output a learned vector
+    stands for each code.
 
     References:
         MADE: Masked Autoencoder for Distribution Estimation (Germain et al., 2015),
             https://arxiv.org/abs/1502.03509
+        Random Features for Large-Scale Kernel Machines (Rahimi & Recht, 2007),
+            https://people.eecs.berkeley.edu/~brecht/papers/07.rah.rec.nips.pdf, for `place_codes`
 
     Args:
         length: Number S of codes in a sequence.
@@ -38,6 +44,8 @@ class CodeNetwork(nn.Module):
     def __init__(self, length: int, codes: int, context_dim: int, width: int, depth: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.randn(length, codes, EMBEDDING) / 2)
+        self.readout = nn.Parameter(torch.randn(length, codes, READOUT) / 2)
+        self.bias = nn.Parameter(torch.zeros(length, codes))
         place = torch.arange(1, length + 1)
         # MADE degree: a hidden unit reads the context and the first `degree` codes
         degree = torch.arange(width) * length // width
@@ -46,8 +54,28 @@ class CodeNetwork(nn.Module):
         self.blocks = nn.ModuleList(
             MaskedLinear(degree <= degree.unsqueeze(1)) for _ in range(depth - 1)
         )
-        self.out = MaskedLinear(degree < place.repeat_interleave(codes).unsqueeze(1))
+        self.out = MaskedLinear(degree < place.repeat_interleave(READOUT).unsqueeze(1))
         self.length = length
+
+    @torch.no_grad()
+    def place_codes(self, codebooks: Tensor, generator: torch.Generator) -> None:
+        """Let the vectors of two codes be the more alike the nearer the codes are.
+
+        Their products approximate a Gaussian kernel of the codes.
+
+        Args:
+            codebooks: Codes, shape `(levels, codes, dim)`.
+            generator: Of the CPU.
+        """
+        spread = codebooks.std(1, keepdim=True, unbiased=False).clamp(min=1e-12)
+        points = (codebooks - codebooks.mean(1, keepdim=True)) / spread
+        for vectors in (self.embedding, self.readout):
+            count = vectors.shape[-1]
+            waves = torch.randn(points.shape[-1], count, generator=generator).to(points)
+            waves *= FREQUENCY * math.sqrt(2 / points.shape[-1])
+            phases = 2 * math.pi * torch.rand(count, generator=generator).to(points)
+            features = (points @ waves + phases).cos() / math.sqrt(2)
+            vectors.copy_(features.repeat(self.length // len(codebooks), 1, 1))
 
     def forward(
         self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
@@ -65,23 +93,35 @@ class CodeNetwork(nn.Module):
         h = F.silu(self.first(concat_features(embedded.flatten(-2), c)))
         for block in self.blocks:
             h = h + F.silu(block(h))
-        logits: Tensor = self.out(h).float()  # bf16 is too coarse for a density
-        return logits.view(*h.shape[:-1], self.length, -1)
+        read = self.out(h).view(*h.shape[:-1], self.length, READOUT)
+        logits = torch.einsum("...sr,skr->...sk", read, self.readout) + self.bias
+        return logits.float()  # bf16 is too coarse for a density
 
     def log_prob(
-        self, codes: Tensor, c: Tensor | None = None, known: Tensor | None = None
+        self,
+        codes: Tensor,
+        c: Tensor | None = None,
+        known: Tensor | None = None,
+        temperature: float = 1.0,
     ) -> Tensor:
-        """The log-probability of whole sequences, shape `batch`; the arguments of `forward`."""
-        log_probs: Tensor = self(codes, c, known).log_softmax(-1)
+        """The log-probability of whole sequences, shape `batch`.
+
+        Args:
+            codes: As for `forward`, like `c` and `known`.
+            c: Context.
+            known: Which codes the network may read.
+            temperature: Divides the logits of every code.
+        """
+        log_probs: Tensor = (self(codes, c, known) / temperature).log_softmax(-1)
         codes = codes.expand(log_probs.shape[:-1])
         return log_probs.gather(-1, codes.unsqueeze(-1)).squeeze(-1).sum(-1)
 
-    def sample(self, n: int, c: Tensor | None = None) -> Tensor:
+    def sample(self, n: int, c: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         """`n` sequences, shape `(n, S)`; c has shape `(n, E)`."""
         device = self.embedding.device
         codes = torch.zeros(n, self.length, dtype=torch.long, device=device)
         for place in range(self.length):
-            probs = self(codes, c)[:, place].softmax(-1)
+            probs = (self(codes, c)[:, place] / temperature).softmax(-1)
             codes[:, place] = torch.multinomial(probs, 1).squeeze(-1)
         return codes
 
@@ -96,6 +136,8 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         codebooks: Codes, shape `(levels, codes, dim)`.
         c: Context, shape `(*batch, E)`; None for none.
         batch_shape: Batch shape of the distribution; None for that of c.
+        temperature: Of every code given those before it. Below 1 the likely codes are likelier; the
+            distribution stays normalized.
     """
 
     def __init__(
@@ -104,6 +146,7 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         codebooks: Tensor,
         c: Tensor | None = None,
         batch_shape: torch.Size | None = None,
+        temperature: float = 1.0,
     ) -> None:
         if batch_shape is None:
             batch_shape = torch.Size() if c is None else c.shape[:-1]
@@ -112,25 +155,27 @@ class AutoregressiveCodes(UnvalidatedDistribution):
         self.network = network
         self.codebooks = codebooks.detach()
         self.c = c
+        self.temperature = temperature
 
     def expand(self, batch_shape: Any, _instance: None = None) -> "AutoregressiveCodes":
         c = None if self.c is None else self.c.expand(*batch_shape, -1)
-        return AutoregressiveCodes(self.network, self.codebooks, c, torch.Size(batch_shape))
+        shape = torch.Size(batch_shape)
+        return AutoregressiveCodes(self.network, self.codebooks, c, shape, self.temperature)
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size([*sample_shape, *self.batch_shape])
         rows = torch.arange(shape.numel(), device=self.codebooks.device).split(DRAWN_AT_ONCE)
         if self.c is None:
-            parts = [self.network.sample(len(part)) for part in rows]
+            parts = [self.network.sample(len(part), None, self.temperature) for part in rows]
         else:
             c = self.c.expand(*shape, -1).reshape(shape.numel(), -1)
-            parts = [self.network.sample(len(part), c[part]) for part in rows]
+            parts = [self.network.sample(len(part), c[part], self.temperature) for part in rows]
         return self._sums(torch.cat(parts).view(*shape, self.positions, -1)).flatten(-2)
 
     def log_prob_of_codes(self, codes: Tensor) -> Tensor:
         """The log-probability of codes, shape `(*batch, positions, levels)`."""
-        return self.network.log_prob(codes.flatten(-2), self.c)
+        return self.network.log_prob(codes.flatten(-2), self.c, temperature=self.temperature)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-probability of the codes whose sum is nearest to z at every position.

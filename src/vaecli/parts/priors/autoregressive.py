@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import torch
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -25,7 +25,8 @@ HIDDEN = 0.15  # fraction of the codes that the network may not read in a step, 
 class AutoregressivePrior(FittedPrior):
     """Draws one code after another, each given all before it, by a masked network.
 
-    In a conditional model the network reads the label too.
+    Its fit starts from the distances of the codes. In a conditional model the network reads the
+    label too.
 
     References:
         Neural Discrete Representation Learning (van den Oord et al., 2017),
@@ -38,6 +39,8 @@ class AutoregressivePrior(FittedPrior):
         depth: Number of hidden layers.
         epochs: Passes over the training images in the fit.
         lr: Highest learning rate of the fit.
+        temperature: Below 1, a likely code is likelier, given those before it, than in the fit:
+            more samples are clear, and they are less diverse. The prior is scored as it is sampled.
     """
 
     space = "codes"
@@ -47,9 +50,10 @@ class AutoregressivePrior(FittedPrior):
         posterior: Posterior,
         context_dim: int,
         width: Units = 512,
-        depth: Layers = 2,
-        epochs: Count = 10,
+        depth: Layers = 3,
+        epochs: Count = 12,
         lr: Annotated[float, Gt(0), Le(1)] = 2e-3,
+        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.95,
     ) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
@@ -58,13 +62,16 @@ class AutoregressivePrior(FittedPrior):
         self.context_dim = context_dim
         self.epochs = epochs
         self.lr = lr
+        self.temperature = temperature
         levels, codes, _ = posterior.quantizer.codebooks.shape
         length = posterior.quantizer.positions * levels
         self.network = CodeNetwork(length, codes, context_dim, width, depth)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         codebooks = self.quantizer.module.codebooks
-        return AutoregressiveCodes(self.network, codebooks, self._used(c))
+        return AutoregressiveCodes(
+            self.network, codebooks, self._used(c), temperature=self.temperature
+        )
 
     def require_enough(self, counts: Sequence[int]) -> None:
         """Raise a `ConfigError` unless there are as many images as codes in a codebook.
@@ -82,6 +89,7 @@ class AutoregressivePrior(FittedPrior):
 
     def fit(self, latents: FixedLatents, generator: torch.Generator) -> Iterator[float]:
         codes = self._sequences(latents)
+        self.network.place_codes(self.quantizer.module.codebooks.detach(), generator)
         optimizer = Adam(self.network.parameters(), self.lr, beta2=0.99)
         steps = self.epochs * -(-len(codes) // BATCH)
         done = 0
