@@ -53,7 +53,7 @@ CONFIGURATIONS = {
     "rollback": "--on-nan rollback --optimizer sgd --lr 0.025 --lr-warmup 0.9",
     "batch-norm": "--network mlp:norm=batch --binarize dynamic",
     "ladder": "--preset ladder",
-    # half of the time goes to the fit
+    # more iterations than the preset has, so that more kills come during the fit
     "sharp": "--preset sharp --fitted-prior mixture:components=400,iterations=100",
 }
 
