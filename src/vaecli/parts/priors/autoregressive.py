@@ -53,7 +53,7 @@ class AutoregressivePrior(FittedPrior):
         depth: Layers = 3,
         epochs: Count = 12,
         lr: Annotated[float, Gt(0), Le(1)] = 2e-3,
-        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.95,
+        temperature: Annotated[float, Ge(0.01), Le(1)] = 0.9,
     ) -> None:
         super().__init__()
         if not isinstance(posterior, QuantizedPosterior):
