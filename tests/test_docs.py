@@ -194,9 +194,9 @@ def test_the_families_are_made_of_parts_and_presets_that_exist():
     seen = []
     for _, chosen, presets in rows:
         seen += presets.split(", ")
-        kind, *others = re.findall(r"`--(\w+)[^`]*`|`([a-z][^`]*)`", chosen)
+        kind, *others = re.findall(r"`--([\w-]+)[^`]*`|`([a-z][^`]*)`", chosen)
         for _, name in others:
-            assert name in TABLES[kind[0]], chosen
+            assert name in TABLES[kind[0].replace("-", "_")], chosen
     assert set(seen) <= set(PRESETS)
     assert len(seen) == len(set(seen))
 
