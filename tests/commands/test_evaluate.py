@@ -157,7 +157,9 @@ def test_the_samples_of_a_single_point_are_refused(cli, digits, tmp_path, preset
     options = ("-q", "--epochs", 1, "--preset", preset, "--latent-dim", 4)
     cli(*arguments(digits, tmp_path / "run", *options))
     found = json.loads(cli("evaluate", "-r", tmp_path / "run").out)
-    more = {"ae": ["distortion"], "vq-vae": [*BOUND, "vq_loss", "loss"]}[preset]
+    more = {"ae": ["distortion"], "vq-vae": [*BOUND, "vq_loss", "loss", "prior", "trained_prior"]}[
+        preset
+    ]
     assert list(found) == [*DESCRIPTION, *more]
     done = cli("evaluate", "-r", tmp_path / "run", "--samples", 5)
     assert (done.status, done.out) == (2, "")
