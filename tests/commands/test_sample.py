@@ -197,7 +197,8 @@ def test_the_style_of_an_image_is_its_latent(cli, conditional, tmp_path):
         (["--label", 2], "--label 2: choose all, or a class from 0 to 1."),
         (["--label", "x"], "--label x: choose all, or a class from 0 to 1."),
         (["--style-of", 40], "--style-of 40: there are 40 images, numbered from 0."),
-        (["--style-of", 0, "--fit", "gaussian"], "use one"),
+        (["--style-of", 0, "--fit", "gaussian"], "--style-of 0 keeps the latent of an image"),
+        (["--style-of", 0, "--fit", "gaussian"], "--fit gaussian samples new ones"),
     ],
 )
 def test_a_label_that_does_not_exist_is_refused_with_those_that_do(

@@ -15,6 +15,12 @@ def test_the_interval_of_a_share_is_wilsons(hits, n):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
+@pytest.mark.parametrize("n", [7, 1000, 10_000])
+def test_the_interval_of_none_or_all_ends_exactly_there(n):
+    assert share(torch.zeros(n, dtype=torch.bool)).low == 0
+    assert share(torch.ones(n, dtype=torch.bool)).high == 1
+
+
 def test_the_share_of_nothing_is_unknown():
     found = share(torch.zeros(0, dtype=torch.bool))
     assert (found.value, found.low, found.high, found.n) == (0, 0, 1, 0)

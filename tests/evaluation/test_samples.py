@@ -176,5 +176,5 @@ def test_too_few_and_too_many_samples_are_refused():
         ConfigError, match=r"count=999: metrics=samples needs 1,000 samples or more"
     ):
         evaluate_samples(model, CONFIG, 999)
-    with pytest.raises(ConfigError, match="count=60001: the split has only 60,000 images"):
+    with pytest.raises(ConfigError, match="count=60001: metrics=samples compares with as many"):
         evaluate_samples(model, CONFIG, 60_001)

@@ -292,6 +292,8 @@ def test_what_cannot_be_refitted_is_refused(digits, fitted, tmp_path):
         plan_refit(fitted / names.BEST, SPEC)
     with pytest.raises(ConfigError, match="Unknown fitted prior 'nonsense'"):
         plan_refit(fitted, "nonsense")
+    with pytest.raises(ConfigError, match=r"epoch-0001.safetensors was saved before the end of"):
+        plan_refit(fitted / "checkpoints" / "epoch-0001.safetensors", SPEC)
     run = tmp_path / "run"
     for after in (2, 4):  # in the first epoch, and in the second
         run_training(options(digits, epochs=2), run, stop=Stop(after), overwrite=run.exists())

@@ -70,15 +70,18 @@ def evaluate(
 
     With --metrics samples, the result is a table on a terminal, else one line of JSON.
     """
-    from ..terminal.inputs import read_run
+    from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import print_result
 
+    if metrics is not None:
+        _refuse_options_of_the_bound(split, samples)
+    run = read_run(run_dir, checkpoint)
+    warn_without_fit(run)
     if metrics is None:
-        result = _bound(read_run(run_dir, checkpoint), split, count, samples, seed)
+        result = _bound(run, split, count, samples, seed)
         print_result(json.dumps(result, allow_nan=False))
         return
-    _refuse_options_of_the_bound(split, samples)
-    result = _sample_metrics(read_run(run_dir, checkpoint), count, seed)
+    result = _sample_metrics(run, count, seed)
     print_result(_format_metrics(result, as_json))
 
 

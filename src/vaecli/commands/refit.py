@@ -58,6 +58,6 @@ def refit(
     from ..training.runtime import setup_runtime
 
     setup_runtime()  # before the first tensor: the plan reads a checkpoint
-    plan = plan_refit(run, prior)
+    plan = plan_refit(run, prior, output)
     setup_runtime(plan.config.threads)
     train_plan(plan, output, mode=progress, quiet=quiet)

@@ -49,7 +49,7 @@ def sample(
         str | None,
         typer.Option(
             help="Fit a prior to the training latents and sample it: gaussian, or a spec as of "
-            "train --fitted-prior, such as mixture:components=50.",
+            "train --fitted-prior, such as mixture:components=50; none: the prior of training.",
             metavar="SPEC",
             show_default=False,
         ),
@@ -78,7 +78,7 @@ def sample(
     from ..pictures import grids, themes
     from ..run import names
     from ..system.errors import ConfigError
-    from ..terminal.inputs import read_run
+    from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import output_path, write_result
 
     if columns is not None and columns > count:
@@ -86,6 +86,9 @@ def sample(
     run = read_run(run_dir, checkpoint)
     path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
     grids.check_size(count, run.contents[1].shape, scale)
-    images, row = sample_images(run.model(), run.config, count, label, style_of, fit, seed)
+    if fit is None:
+        warn_without_fit(run)
+    model = run.model(fitted=fit is None)
+    images, row = sample_images(model, run.config, count, label, style_of, fit, seed)
     picture = grids.grid(images, columns or row, themes.choose_theme(dark))
     write_result(grids.encode_image(grids.enlarge(picture, scale), ending), path)

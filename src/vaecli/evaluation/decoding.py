@@ -71,7 +71,7 @@ def sample_images(
         style_of: Position, from 0, of a test image whose latent is decoded with the labels that
             `label` chooses.
         fit: Spec of a prior that is fitted to the training latents and replaces that of the model:
-            "gaussian", or one of `FITTED_PRIORS` such as "mixture:components=50".
+            "gaussian", or one of `FITTED_PRIORS` such as "mixture:components=50"; "none" keeps it.
         seed: Seed of the latents.
 
     Returns:
@@ -83,7 +83,10 @@ def sample_images(
         NotFiniteError: The model overflows.
     """
     if style_of is not None and fit is not None:
-        raise ConfigError("style_of keeps the latent of an image, fit samples new ones: use one.")
+        raise ConfigError(
+            f"style_of={style_of} keeps the latent of an image, and fit={fit!r} samples new ones: "
+            "use one of them."
+        )
     labels, row = choose_labels(model, label, count)
     if style_of is not None:
         return sample_style(model, labels, seed, load_split(config, "test"), style_of), row

@@ -9,6 +9,7 @@ from torch import Tensor
 
 Z = 1.959964  # standard errors on each side of the middle of a 95 % interval
 RESAMPLES = 200
+DIGITS = 12  # of the ends of Wilson's interval: one that is 0 or 1 is not off by a rounding error
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def share(hits: Tensor) -> Estimate:
     middle = p + Z**2 / (2 * n)
     half = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     scale = 1 + Z**2 / n
-    return Estimate(p, max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale), n)
+    low = round((middle - half) / scale, DIGITS)
+    high = round((middle + half) / scale, DIGITS)
+    return Estimate(p, max(0.0, low), min(1.0, high), n)
 
 
 def resample(n: int, generator: torch.Generator) -> Tensor:

@@ -122,6 +122,11 @@ def load_real_images(config: Config, count: int, seed: int) -> RealImages:
         train_images=None, test_images=None, validation=None, binarize="none"
     )
     train = load_split(whole, "train")
+    if count > len(train):
+        raise ConfigError(
+            f"count={count}: metrics=samples compares with as many training images, and there are "
+            f"{len(train):,}."
+        )
     seen = train.subset(split_range(config, "train", len(train)))
     return RealImages(train.random_part(count, seed), seen, load_split(whole, "test"))
 

@@ -25,6 +25,7 @@ COMMAND_OPTIONS = (
     "beta",
     "columns",
     "count",
+    "fit",
     "label",
     "method",
     "metrics",

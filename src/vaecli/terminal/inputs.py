@@ -25,3 +25,17 @@ def read_run(run_dir: Path | None, checkpoint: Literal["last", "best"] | None = 
     if checkpoint and run_dir.is_file():
         raise ConfigError("--checkpoint chooses in a run directory, but -r names a file.")
     return open_run(run_dir, checkpoint)
+
+
+def warn_without_fit(run: Run) -> None:
+    """Say so if a checkpoint lacks the prior that the run fits after training.
+
+    Raises:
+        RunError: The run cannot be read.
+    """
+    spec = run.config.fitted_prior
+    if spec.name != "none" and not run.has_fitted_prior():
+        print_stderr(
+            f"Warning: {run.checkpoint} has no fitted prior, which comes at the end of training: "
+            f"the prior of training, {run.config.prior.name}, is used instead."
+        )
