@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 from matplotlib.contour import ContourSet
 
 import vaecli
@@ -196,3 +197,10 @@ def test_without_a_plot_neither_plots_nor_projections_are_imported(
     for name in ("vaecli.pictures.latent_map", "vaecli.evaluation.projection", "sklearn"):
         monkeypatch.setitem(sys.modules, name, None)  # refuses to be imported
     assert cli("embed", "-r", trained, "-o", tmp_path / "z.npy").status == 0
+
+
+@pytest.mark.parametrize(("more", "background"), [((), "#ffffff"), (("--dark",), "#111111")])
+def test_a_map_can_be_dark(cli, trained, tmp_path, figures, more, background):
+    words = ("--method", "pca", "--plot", tmp_path / "map.png")
+    assert cli("embed", "-r", trained, *words, *more).status == 0
+    assert to_hex(figures[0].get_facecolor()) == background

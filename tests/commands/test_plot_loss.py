@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from matplotlib.colors import to_hex
 
 import vaecli
 from tests.commands.pictures import picture
@@ -71,3 +72,9 @@ def test_before_the_first_epoch_there_is_nothing_to_plot(cli, tmp_path):
 def test_a_plot_needs_no_torch(run_dir):
     done = run_without_torch("plot-loss", "-r", run_dir)
     assert done == (0, f"{run_dir / 'loss.png'}\n", "")
+
+
+@pytest.mark.parametrize(("more", "background"), [((), "#ffffff"), (("--dark",), "#111111")])
+def test_the_losses_can_be_dark(cli, run_dir, figures, more, background):
+    assert cli("plot-loss", "-r", run_dir, *more).status == 0
+    assert to_hex(figures[0].get_facecolor()) == background

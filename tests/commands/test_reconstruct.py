@@ -85,3 +85,17 @@ def test_a_dash_writes_a_png_to_stdout(result_of, run_dir):
     out = result_of("reconstruct", "-r", run_dir)
     assert Image.open(io.BytesIO(out)).format == "PNG"
     assert (picture(out) == picture(run_dir / "reconstructions.png")).all()
+
+
+def test_scale_and_dark_are_those_of_the_picture(cli, run_dir, tmp_path):
+    """The gaps, and the margin of the labels, which raw pixels lack."""
+    sheets = []
+    for number, more in enumerate(((), ("--dark",), ("--dark", "--scale", 1))):
+        target = tmp_path / f"{number}.png"
+        assert cli("reconstruct", "-r", run_dir, "-n", 6, "-o", target, *more).status == 0
+        sheets.append(picture(target))
+    light, dark, raw = sheets
+    assert (light[0, 0], dark[0, 0]) == (255, 17)
+    assert (raw[8:10] == 56).all()
+    assert raw.shape == (18, 58)
+    assert light.shape == dark.shape

@@ -165,6 +165,7 @@ def test_the_real_images_are_those_of_the_data_set_whatever_the_run_uses():
     config = Config(**SMALL, test_images=20, validation=100, binarize="threshold")
     real = load_real_images(config, 1500, 0)
     assert [len(part) for part in (real.train, real.seen, real.test)] == [1500, 900, 10_000]
+    assert len(load_real_images(config, 60_000, 0).train) == 60_000
     assert {real.train.binarize, real.seen.binarize, real.test.binarize} == {"none"}
     assert torch.equal(real.seen.x, load_real_images(CONFIG, 1000, 1).seen.x[:900])
     assert not torch.equal(real.train.x[:1000], real.seen.x[:1000])

@@ -387,7 +387,8 @@ def test_a_fit_is_one_line_with_the_time_since_the_start(bench):
 def test_a_fit_goes_on_if_the_terminal_is_gone(bench, monkeypatch):
     bar = bench(epochs=10)
     monkeypatch.setattr(bar.progress.bar.live, "update", fail)
-    bar.progress.show([FitStep("best", 0.25)])
+    bar.progress.show([FitStep("best", 0.25), FitStep("best", 1.0)])
+    assert bar.drawn is None
 
 
 def test_the_progress_of_a_fit_is_neither_a_plain_line_nor_logged(log, capsys):
