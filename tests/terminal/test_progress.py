@@ -378,7 +378,7 @@ def test_a_fit_is_one_line_with_the_time_since_the_start(bench):
     bar = bench(epochs=10)
     bar.now += 75
     bar.progress.show([FitStep("best", 0.25)])
-    assert "fitting the prior (best)" in render(bar.drawn)
+    assert "fitting the prior (best) 25%" in render(bar.drawn)
     assert "0:01:15 elapsed" in render(bar.drawn)
     (filled,) = [cell for column in bar.drawn.columns for cell in column.cells if has_total(cell)]
     assert filled.completed / filled.total == 0.25

@@ -215,8 +215,8 @@ PRESETS = {
         PAPERS["oord-2017"],
         {"posterior": "quantized", "prior": "codes", "fitted_prior": "autoregressive"},
         "A latent is 10 codes of a book of 64, where the paper has a grid of codes of a book of "
-        "512. Unused codes are reset. The prior that is fitted to the codes is a masked network "
-        "(MADE) that starts from the distances of the codes, where the paper has a PixelCNN.",
+        "512. Unused codes are reset. The fitted prior is a masked network (MADE) at a temperature "
+        "of 0.9, where the paper has a PixelCNN.",
     ),
     "residual-vq": Preset(
         PAPERS["zeghidour-2021"],

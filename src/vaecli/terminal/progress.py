@@ -220,7 +220,7 @@ class Bar:
     def show_fit(self, step: FitStep) -> None:
         """Draw one line: how far the fit of the prior is."""
         line = _bar_line(
-            f"fitting the prior ({step.checkpoint})",
+            f"fitting the prior ({step.checkpoint}) {step.fraction:.0%}",
             ProgressBar(total=1.0, completed=step.fraction),
             f"{format_duration(time.monotonic() - self.started)} elapsed",
         )
