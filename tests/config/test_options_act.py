@@ -85,7 +85,8 @@ def fit(config, given):
     prior = make_fitted_prior(config, model, MANY_IMAGES)
     list(fit_prior(prior, model, MANY_IMAGES, 0))
     torch.manual_seed(0)
-    return [*prior.state_dict().values(), prior().expand((200,)).sample()]
+    c = MANY_IMAGES.one_hot_labels(slice(None)) if model.context else None
+    return [*prior.state_dict().values(), prior(c).sample((9,))]
 
 
 def differ(a, b):
