@@ -204,3 +204,5 @@ def test_a_map_can_be_dark(cli, trained, tmp_path, figures, more, background):
     words = ("--method", "pca", "--plot", tmp_path / "map.png")
     assert cli("embed", "-r", trained, *words, *more).status == 0
     assert to_hex(figures[0].get_facecolor()) == background
+    title = figures[0].legends[0].get_title()
+    assert to_hex(title.get_color()) == ("#e6e6e6" if more else "#000000")

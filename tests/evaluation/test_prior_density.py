@@ -99,3 +99,12 @@ def test_the_grid_ends_a_little_beyond_the_outermost_samples():
     for axis in (found.x, found.y):
         assert -5.2 < axis[0] < -4
         assert 4 < axis[-1] < 5.2
+
+
+def test_the_prior_of_a_conditional_model_is_that_of_all_classes():
+    """Each class of the ring is on another side of its centre."""
+    found = prior_contours(model(**PLANE["ring of classes"]))
+    rows, columns = np.nonzero(found.log_density > found.levels[1])
+    for places in (found.y[rows], found.x[columns]):
+        assert places.min() < -1
+        assert places.max() > 1

@@ -189,6 +189,8 @@ def test_each_row_of_reconstructions_has_its_label_in_the_margin(theme, backgrou
         shown = text_rows(row, background)
         assert 8 <= shown.sum() <= 40  # pixels
         assert not shown[0]
+        middle = np.flatnonzero(shown).mean()
+        assert middle == pytest.approx(len(row) / 2, abs=0.1 * len(row) + 3)
         assert not shown[-1]
         columns = np.flatnonzero(text_rows(row.T, background))
         assert columns[0] > 2
@@ -254,6 +256,11 @@ def test_a_picture_too_large_for_its_format_is_refused_with_another(ending, widt
 def test_the_font_grows_with_the_picture_and_is_no_higher_than_a_row():
     assert [grids._font(width, 100).size for width in (100, 510, 1020)] == [15, 15, 30]
     assert grids._font(4800, 20).size == 20
+
+
+def test_the_labels_of_a_wide_picture_are_no_higher_than_its_rows():
+    picture = grids._label_rows(Image.new("L", (1600, 20)), ["input", "reconstruction"], LIGHT)
+    assert picture.size[0] < 1600 + 100
 
 
 def test_pictures_side_by_side_can_be_dark():
