@@ -61,6 +61,7 @@ SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "mixture": ("GaussianMixtureSampler", {}),
     "mixture50": ("GaussianMixtureSampler", {"n_components": 50}),
     "mixture200": ("GaussianMixtureSampler", {"n_components": 200}),
+    "mixture400": ("GaussianMixtureSampler", {"n_components": 400}),
     "maf": ("MAFSampler", {}),
     "iaf": ("IAFSampler", {}),
     "twostage": ("TwoStageVAESampler", {}),
