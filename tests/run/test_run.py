@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 import vaecli
 from tests import runs
 from tests.conftest import bars
+from tests.conftest import vaecli as command_line
 from vaecli.config.config import Config, to_json
 from vaecli.run import checkpoint, names
 from vaecli.run.create import make_run
@@ -166,3 +169,19 @@ def test_after_epoch_9999_comes_epoch_10000(run_dir):
     (run_dir / names.CHECKPOINT).write_bytes(b"damaged")
     with pytest.raises(RunError, match=r"Use \S*epoch-10000\.safetensors;"):
         vaecli.open(run_dir, "last").model()
+
+
+@pytest.mark.parametrize("preset", ["sharp", "vq-vae"])
+def test_a_fitted_prior_is_read_without_the_compiler(digits, tmp_path, preset):
+    """Some operations on the meta device import torch's compiler, which takes a second."""
+    spec = {"sharp": "mixture:components=2", "vq-vae": "autoregressive:epochs=1,width=8"}[preset]
+    options = ("-q", "--epochs", 1, "--preset", preset, "--latent-dim", 4, "--fitted-prior", spec)
+    assert command_line(*runs.arguments(digits, tmp_path / "run", *options)) == 0
+    code = (
+        "import sys, vaecli; vaecli.open(sys.argv[1]).model().sample(2); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run")], capture_output=True, text=True
+    )
+    assert done.stdout == "False\n", done.stderr

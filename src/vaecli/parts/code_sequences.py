@@ -43,12 +43,14 @@ class CodeNetwork(nn.Module):
 
     def __init__(self, length: int, codes: int, context_dim: int, width: int, depth: int) -> None:
         super().__init__()
-        self.embedding = nn.Parameter(torch.randn(length, codes, EMBEDDING) / 2)
-        self.readout = nn.Parameter(torch.randn(length, codes, READOUT) / 2)
+        # On the meta device a division would import torch's compiler, which takes a second; so
+        # would the arithmetic of the masks, which are therefore made on the CPU.
+        self.embedding = nn.Parameter(torch.randn(length, codes, EMBEDDING).mul_(0.5))
+        self.readout = nn.Parameter(torch.randn(length, codes, READOUT).mul_(0.5))
         self.bias = nn.Parameter(torch.zeros(length, codes))
-        place = torch.arange(1, length + 1)
+        place = torch.arange(1, length + 1, device="cpu")
         # MADE degree: a hidden unit reads the context and the first `degree` codes
-        degree = torch.arange(width) * length // width
+        degree = torch.arange(width, device="cpu") * length // width
         inputs = torch.cat([place.repeat_interleave(EMBEDDING), place.new_zeros(context_dim)])
         self.first = MaskedLinear(inputs <= degree.unsqueeze(1))
         self.blocks = nn.ModuleList(

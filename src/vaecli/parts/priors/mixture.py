@@ -70,8 +70,10 @@ class FittedMixture(FittedPrior):
         groups = max(context_dim, 1)
         self.register_buffer("weights", torch.full((groups, components), 1 / components))
         self.register_buffer("loc", torch.zeros(groups, components, latent_dim))
-        identity = torch.eye(latent_dim)
-        self.register_buffer("scale_tril", identity.repeat(groups, components, 1, 1))
+        scale_tril = torch.zeros(groups, components, latent_dim, latent_dim)
+        # torch.eye would import torch's compiler on the meta device, which takes a second
+        scale_tril.diagonal(dim1=-2, dim2=-1).fill_(1)
+        self.register_buffer("scale_tril", scale_tril)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         """The mixture; given labels, for each image that of its class."""
