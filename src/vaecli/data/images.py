@@ -30,12 +30,14 @@ class Images:
         binarize: How grey pixels become 0 or 1: "none" keeps them grey; "dynamic" samples each
             pixel at every read, with its brightness as the probability of 1, unless `fix_pixels`
             was called; "threshold" makes it 1 if its brightness is above 0.5.
+        class_names: Names of the classes; empty if they have none but their numbers.
     """
 
     x: Tensor
     labels: Tensor
     classes: int = 0
     binarize: str = "none"
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.classes:
