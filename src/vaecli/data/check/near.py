@@ -116,7 +116,8 @@ def _compare_pairs(
 def _detail(rows: Pixels) -> Pixels:
     """Standard deviation without a smooth gradient: two patches of sky are no copies."""
     smooth = rows @ GRADIENTS
-    return np.sqrt(np.maximum(rows.var(1) - (smooth**2).sum(1) / rows.shape[1], 0))
+    variance: Pixels = rows.var(1) - (smooth**2).sum(1) / rows.shape[1]
+    return np.sqrt(np.maximum(variance, 0), dtype=np.float32)
 
 
 def _difference(target: Pixels, image: Pixels) -> tuple[Pixels, Pixels]:
