@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from .finding import Finding, counted, singles
 from .measures import Measures
@@ -10,6 +10,13 @@ from .measures import Measures
 FEW_IMAGES = 10  # in a class
 FEW_PART = 0.2  # of the median class: smaller classes are small, if they have few images
 IMBALANCE = 10  # largest class over smallest
+
+
+def fewest_expected(counts: Collection[int]) -> float:
+    """A class with fewer images than this is small, beside classes of these numbers of images."""
+    if not counts:
+        return 0.0
+    return min(FEW_IMAGES, FEW_PART * statistics.median(counts))
 
 
 def class_findings(images: Sequence[Measures]) -> list[Finding]:
@@ -71,7 +78,7 @@ def _sizes(training: Mapping[str, int], is_split: bool) -> list[Finding]:
                 "Add images, or merge the class with another.",
             )
         )
-    few = min(FEW_IMAGES, FEW_PART * statistics.median(training.values()))
+    few = fewest_expected(training.values())
     small = [name for name, count in sizes if count < few and not (count == 1 and not is_split)]
     if small:
         findings.append(

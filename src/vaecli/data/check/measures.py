@@ -20,6 +20,7 @@ SIDE = 64  # pixels on the longer side of the copy that brightness and sharpness
 WINDOW = 256  # images that wait for the threads, or have been read, at a time
 FLAT = 2  # grey levels: an image that varies by no more has no content
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue
+EDGES = 200  # the steepest of so many changes between pixels counts, but at least the third
 TAIL = 0.5  # percent of the pixels that may be brighter than `high` and darker than `low`
 
 
@@ -40,6 +41,7 @@ class Measures:
         high: Luminance of the brightest part, likewise.
         sharpness: Mean second derivative over mean first derivative; it falls as 1 / the width of
             the edges in pixels.
+        edge: Steepest change between two pixels, as a part of the range of the image.
         is_empty: All pixels have the same colour.
         thumbnail: RGB, shape `(16, 16, 3)`.
     """
@@ -55,6 +57,7 @@ class Measures:
     low: float
     high: float
     sharpness: float
+    edge: float
     is_empty: bool
     thumbnail: NDArray[np.uint8]
 
@@ -130,6 +133,7 @@ def measure(image: Image.Image, item: Item, mode: str, frames: int) -> Measures:
         low=float(low),
         high=float(high),
         sharpness=sharpness(grey),
+        edge=steepest_edge(grey),
         is_empty=bool((extrema[:, 1] - extrema[:, 0]).max() <= FLAT),
         thumbnail=np.asarray(thumbnail),
     )
@@ -162,3 +166,19 @@ def sharpness(grey: Pixels) -> float:
             bend = np.abs(np.diff(slope, axis=axis))
             second += float(np.maximum(bend - 1, 0).mean())
     return second / max(first, 0.05)
+
+
+def steepest_edge(grey: Pixels) -> float:
+    """A change between two pixels that few exceed, as a part of the range of the image.
+
+    It is about 1 if the image has sharp edges, whatever else is smooth, and falls with blur.
+
+    Args:
+        grey: Luminance from 0 to 255, shape `(h, w)`.
+    """
+    changes = np.abs(np.concatenate([np.diff(grey, axis=axis).ravel() for axis in (0, 1)]))
+    if not changes.size:
+        return 0.0
+    rank = min(max(3, changes.size // EDGES), changes.size)
+    span = max(float(grey.max() - grey.min()), 1)
+    return float(np.partition(changes, -rank)[-rank]) / span

@@ -19,10 +19,13 @@ Values = NDArray[np.float64]
 # likewise, by the darkest part. In grey levels, and as a part of the median.
 MAX_RANGE = 45
 MAX_RANGE_RATIO = 0.35
-# Blurry: far below the median sharpness, and below the lower quartile by more than the distance
-# of quartile and median explains (on a logarithmic scale). Measured on icons, digits, photographs.
-BLURRY_RATIO = 0.7
-BLURRY_SPREAD = 1.75
+# Blurry: far below the median sharpness, and below the lowest tenth by as much as that is below the
+# median (on a logarithmic scale). Chosen on icons, digits, photographs and textures.
+BLURRY_RATIO = 0.55
+EDGE_RATIO = 0.6  # of the median steepest edge: a smooth drawing with a sharp outline is sharp
+# Where sharpness varies this much, soft images such as skies are usual: only the worst are named.
+VARIED = 0.8  # the lowest tenth, as a part of the median
+MOST_OF_VARIED = 0.01  # of the images, and at least three
 # Odd-shaped: this much beyond the usual width / height or size, which nearly all images have.
 USUAL = (3, 97)  # percentiles
 ODD_ASPECT = math.log(1.5)
@@ -100,12 +103,14 @@ def _blurriest(images: Sequence[Measures]) -> list[Measures]:
     if not images:
         return []
     sharpness = np.array([image.sharpness for image in images])
-    quartile, median = np.percentile(sharpness, (25, 50))
-    limit = 0.0
-    if quartile > 0:
-        usual_spread = (median / quartile) ** BLURRY_SPREAD
-        limit = min(BLURRY_RATIO * median, quartile / usual_spread)
-    return _lowest(images, sharpness, float(limit))
+    tenth, median = np.percentile(sharpness, (10, 50))
+    limit = min(BLURRY_RATIO * median, tenth * tenth / max(median, 1e-9))
+    edge = np.array([image.edge for image in images])
+    soft = edge < EDGE_RATIO * np.median(edge)
+    found = _lowest(images, np.where(soft, sharpness, np.inf), float(limit))
+    if tenth < VARIED * median:
+        return found[: max(3, int(MOST_OF_VARIED * len(images)))]
+    return found
 
 
 def _odd_shapes(images: Sequence[Measures]) -> list[Measures]:
