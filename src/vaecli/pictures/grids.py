@@ -141,7 +141,11 @@ def _label_rows(picture: Image.Image, labels: Sequence[str], theme: Theme) -> Im
 
 def _font(width: int, most: float) -> ImageFont.FreeTypeFont:
     """The font for a picture of this width, in pixels, at most `most` pixels high."""
-    size = min(max(MIN_FONT, width / WIDTH_PER_FONT), most)
+    return default_font(min(max(MIN_FONT, width / WIDTH_PER_FONT), most))
+
+
+def default_font(size: float) -> ImageFont.FreeTypeFont:
+    """The font of all grids, `size` pixels high."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 

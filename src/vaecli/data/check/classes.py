@@ -51,6 +51,7 @@ def _absent(labelled: Sequence[Measures], training: Mapping[str, int]) -> list[F
             singles(absent),
             f"{counted(len(absent), 'class has', 'classes have')} no training image.",
             "Add training images, or remove the class from the other splits.",
+            of="classes",
         )
     ]
 
@@ -76,6 +77,7 @@ def _sizes(training: Mapping[str, int], is_split: bool) -> list[Finding]:
                 f"{counted(len(alone), 'class has', 'classes have')} one image, which cannot be "
                 "in the training and in the test images.",
                 "Add images, or merge the class with another.",
+                of="classes",
             )
         )
     few = fewest_expected(training.values())
@@ -90,6 +92,7 @@ def _sizes(training: Mapping[str, int], is_split: bool) -> list[Finding]:
                 f"images and far fewer than the others (median "
                 f"{statistics.median(training.values()):g}).",
                 "Add images, or merge the class with another.",
+                of="classes",
             )
         )
     smallest, largest = sizes[0], sizes[-1]
@@ -102,6 +105,7 @@ def _sizes(training: Mapping[str, int], is_split: bool) -> list[Finding]:
                 f"Class {largest[0]} has {largest[1]:,} images, class {smallest[0]} "
                 f"{smallest[1]:,}: samples of all classes are mostly of the large ones.",
                 "Add images of the small classes, or train with --conditional.",
+                of="classes",
             )
         )
     return findings

@@ -19,6 +19,7 @@ class Finding:
             first.
         text: What was found, in a sentence.
         advice: What to do about it, in a sentence.
+        of: What the names are of, images or classes.
         details: Of single names, where there is more to say, such as why an image is broken.
     """
 
@@ -27,6 +28,7 @@ class Finding:
     groups: tuple[tuple[str, ...], ...]
     text: str
     advice: str
+    of: Literal["images", "classes"] = "images"
     details: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -39,6 +41,7 @@ class Finding:
         return {
             "kind": self.kind,
             "severity": self.severity,
+            "of": self.of,
             "count": len(self.names),
             "groups": [list(group) for group in self.groups],
             "text": self.text,

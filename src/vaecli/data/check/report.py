@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...system.errors import DataError
 from ..readers.item import Listing
 from .classes import class_findings
 from .copies import copy_findings
@@ -118,7 +119,7 @@ def _broken_findings(broken: Sequence[Broken]) -> list[Finding]:
             singles([image.name for image in broken]),
             f"{counted(len(broken), 'image')} cannot be read.",
             "Replace or remove each, or train with --skip-bad, which leaves them out.",
-            tuple((image.name, image.reason) for image in broken),
+            details=tuple((image.name, image.reason) for image in broken),
         )
     ]
 
@@ -166,3 +167,14 @@ def _mixed_sizes(sizes: set[tuple[int, int]]) -> Finding:
         f"{largest[0]}x{largest[1]} pixels.",
         "Choose one for training with --image-size, and how they get it with --resize.",
     )
+
+
+def require_readable(report: Report, name: str) -> None:
+    """Raise `DataError` if no image can be read.
+
+    Args:
+        report: What was found.
+        name: What the data set is called.
+    """
+    if not report.readable:
+        raise DataError(f"{name}: none of its {counted(report.images, 'image')} can be read.")
