@@ -36,7 +36,7 @@ def print_report(name: str, report: Report) -> None:
         return
     console = Console(highlight=False)
     for line in lines:
-        console.print(Padding(Text(line.text, line.style), (0, 0, 0, line.indent)))
+        console.print(Padding(Text(line.text, line.style), (0, 0, 0, line.indent), expand=False))
 
 
 def report_lines(name: str, report: Report) -> Iterator[Line]:
@@ -55,7 +55,7 @@ def report_lines(name: str, report: Report) -> Iterator[Line]:
         "classes": _most_frequent(report.classes),
         "sizes": _most_frequent({f"{w}x{h}": count for (w, h), count in report.sizes.items()}),
         "modes": _most_frequent(report.modes),
-        "range": f"luminance {low:.0f} to {high:.0f}, of 255" if report.readable else "",
+        "range": f"{low:.0f} to {high:.0f}, of 0 to 255" if report.readable else "",
         "skipped": _most_frequent(report.skipped),
     }
     for title, text in rows.items():

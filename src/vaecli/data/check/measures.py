@@ -37,8 +37,8 @@ class Measures:
         mode: How the file stores a pixel, such as "RGBA".
         frames: Number of images in the file.
         digest: Hash of size and pixels.
-        low: Luminance of the darkest part, from 0 to 255.
-        high: Luminance of the brightest part, likewise.
+        low: Value of the darkest channel in the darkest part, from 0 to 255.
+        high: Value of the brightest channel in the brightest part, likewise.
         sharpness: Mean second derivative over mean first derivative; it falls as 1 / the width of
             the edges in pixels.
         edge: Steepest change between two pixels, as a part of the range of the image.
@@ -118,8 +118,8 @@ def measure(image: Image.Image, item: Item, mode: str, frames: int) -> Measures:
     rgb = image.convert("RGB")  # so that a grey copy of mode "RGB" has the same digest
     size = f"{image.width} {image.height} ".encode()
     extrema = np.array(image.getextrema()).reshape(-1, 2)
-    grey = _small_luminance(image)
-    low, high = np.percentile(grey, (TAIL, 100 - TAIL))
+    small = _shrink(rgb)
+    grey = small @ LUMINANCE
     thumbnail = rgb.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     return Measures(
         name=item.name,
@@ -130,8 +130,9 @@ def measure(image: Image.Image, item: Item, mode: str, frames: int) -> Measures:
         mode=mode,
         frames=frames,
         digest=hashlib.blake2b(size + rgb.tobytes(), digest_size=16).digest(),
-        low=float(low),
-        high=float(high),
+        # the channels by themselves: the luminance of pure blue is as low as that of a dark grey
+        low=float(np.percentile(small.min(2), TAIL)),
+        high=float(np.percentile(small.max(2), 100 - TAIL)),
         sharpness=sharpness(grey),
         edge=steepest_edge(grey),
         is_empty=bool((extrema[:, 1] - extrema[:, 0]).max() <= FLAT),
@@ -139,14 +140,13 @@ def measure(image: Image.Image, item: Item, mode: str, frames: int) -> Measures:
     )
 
 
-def _small_luminance(image: Image.Image) -> Pixels:
-    """The luminance of the image, reduced to `SIDE` pixels, shape `(h, w)`."""
+def _shrink(image: Image.Image) -> Pixels:
+    """The pixels of an RGB image, reduced to `SIDE` on its longer side, shape `(h, w, 3)`."""
     shrink = max(image.size) / SIDE
     if shrink > 1:
         size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
         image = image.resize(size, Image.Resampling.BOX)
-    pixels = np.asarray(image, np.float32)
-    return pixels if image.mode == "L" else pixels @ LUMINANCE
+    return np.asarray(image, np.float32)
 
 
 def sharpness(grey: Pixels) -> float:
