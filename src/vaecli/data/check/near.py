@@ -68,18 +68,27 @@ def near_pairs(thumbnails: NDArray[np.uint8]) -> Indices:
 
 
 def _project(thumbnails: NDArray[np.uint8]) -> torch.Tensor:
-    """Principal components of images whose mean is 0 and whose norm is 1, shape `(N, D)`."""
-    rows = torch.from_numpy(thumbnails.reshape(len(thumbnails), -1))
-    step = -(-len(rows) // SAMPLE)
-    sample = _normalize(rows[::step])
+    """Principal components of the images at 8 x 8 pixels, of mean 0 and norm 1, shape `(N, D)`."""
+    half = THUMBNAIL // 2
+    pixels = torch.from_numpy(thumbnails)
+    rows = torch.cat(
+        [
+            _normalize(part.float().unflatten(1, (half, 2)).unflatten(3, (half, 2)).mean((2, 4)))
+            for part in pixels.split(PAIRS)
+        ]
+    )
+    sample = rows[:: -(-len(rows) // SAMPLE)]
     directions = torch.linalg.eigh(sample.T @ sample).eigenvectors[:, -DIRECTIONS:]
-    return torch.cat([_normalize(part) @ directions for part in rows.split(PAIRS)])
+    points: torch.Tensor = rows @ directions
+    return points
 
 
-def _normalize(rows: torch.Tensor) -> torch.Tensor:
-    centred = rows.float() - rows.float().mean(1, keepdim=True)
+def _normalize(images: torch.Tensor) -> torch.Tensor:
+    """The images, shape `(N, h, w, 3)`, as rows of mean 0 and norm 1."""
+    rows = images.flatten(1)
+    centred = rows - rows.mean(1, keepdim=True)
     norms: torch.Tensor = centred.norm(dim=1, keepdim=True)
-    return centred / norms
+    return centred / norms.clamp(min=1e-6)
 
 
 def _neighbours(points: torch.Tensor) -> Indices:

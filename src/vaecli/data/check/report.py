@@ -28,7 +28,7 @@ class Report:
         classes: Number of readable images by the name of the class; empty without labels.
         sizes: Number of readable images by (width, height), the most frequent first.
         modes: Number of readable images by how a file stores a pixel, likewise.
-        range: Lowest and highest value of a channel in all images, from 0 to 255.
+        range: Values of the darkest and of the brightest part of all images, from 0 to 255.
         skipped: Number of entries that are no images, by the reason.
         notices: What the reader of the data set says.
         findings: Faults, errors first, then warnings, then what is good to know.
