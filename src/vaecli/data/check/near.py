@@ -17,6 +17,7 @@ PAIRS = 8_192  # pairs that are compared at a time
 NEIGHBOURS = 8  # of each image
 MIN_CONTRAST = 4.0  # grey levels, standard deviation: below, noise looks like content
 
+MAX_DISTANCE = 0.4  # of images of norm 1: of the images that have no nearer one, none has a copy
 # A pair is nearly the same if the difference that no change of brightness and contrast explains is
 # below all of these, in standard deviations of the image. Photographs, icons, digits and their
 # copies as JPEG (quality 60 to 85), resized or brightened by 15 % chose them.
@@ -55,10 +56,14 @@ def near_pairs(thumbnails: NDArray[np.uint8]) -> Indices:
     if len(kept) < 2:
         return np.empty((0, 2), np.int64)
     thumbnails = thumbnails[kept]
-    neighbours = _neighbours(_project(thumbnails))
-    images = np.arange(len(kept)).repeat(neighbours.shape[1])
+    distances, neighbours = _neighbours(_project(thumbnails))
+    close = np.flatnonzero(distances[:, 0] < MAX_DISTANCE)
+    if not len(close):
+        return np.empty((0, 2), np.int64)
+    neighbours = neighbours[close]
+    images = close.repeat(neighbours.shape[1])
     mean, local = _compare_pairs(thumbnails, images, neighbours.ravel())
-    reference = np.full(len(kept), FEW_IMAGES, np.float32)
+    reference = np.full(len(close), FEW_IMAGES, np.float32)
     if neighbours.shape[1] >= 5:
         reference = np.sort(mean.reshape(neighbours.shape), axis=1)[:, 4]
     limit = np.maximum(MAX_RATIO * reference.repeat(neighbours.shape[1]), ALWAYS)
@@ -91,17 +96,25 @@ def _normalize(images: torch.Tensor) -> torch.Tensor:
     return centred / norms.clamp(min=1e-6)
 
 
-def _neighbours(points: torch.Tensor) -> Indices:
-    """The nearest other points of each point, shape `(N, K)`; all others if there are few."""
+def _neighbours(points: torch.Tensor) -> tuple[Pixels, Indices]:
+    """The nearest other points of each point, or all others if there are few.
+
+    Returns:
+        Their distances, the nearest first, and their indices, each of shape `(N, K)`.
+    """
     count = min(NEIGHBOURS, len(points) - 1)
     squares = points.square().sum(1)
+    distances = []
     found = []
     for start in range(0, len(points), ROWS):
         block = points[start : start + ROWS]
-        distance = torch.addmm(squares, block, points.T, alpha=-2)  # without the block's squares
-        distance[torch.arange(len(block)), torch.arange(start, start + len(block))] = torch.inf
-        found.append(distance.topk(count, dim=1, largest=False).indices)
-    return torch.cat(found).numpy()
+        square = torch.addmm(squares, block, points.T, alpha=-2)  # without the block's squares
+        square[torch.arange(len(block)), torch.arange(start, start + len(block))] = torch.inf
+        nearest = square.topk(count, dim=1, largest=False)
+        own = squares[start : start + ROWS, None]
+        distances.append((nearest.values + own).clamp(min=0).sqrt())
+        found.append(nearest.indices)
+    return torch.cat(distances).numpy(), torch.cat(found).numpy()
 
 
 def _compare_pairs(
