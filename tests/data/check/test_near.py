@@ -72,3 +72,13 @@ def test_two_patches_of_sky_are_no_copies():
     second = sky - 55 * height - 4 * tilt + 6 * height**2 + 0 * sky
     noise = np.random.default_rng(0).normal(0, 1.5, (2, 16, 16, 3))
     assert near_pairs((np.stack([first, second]) + noise).astype(np.uint8)).tolist() == []
+
+
+def test_images_that_are_all_alike_are_no_copies():
+    """As digits and faces are: a pair is a copy only if it is far closer than others."""
+    random = np.random.default_rng(0)
+    common = thumbnails(1)[0].astype(float)
+    parts = random.normal(0, 1, (40, 4, 4, 3)).repeat(4, 1).repeat(4, 2)
+    images = np.clip(common + 0.05 * common.std() * parts, 0, 255).astype(np.uint8)
+    assert near_pairs(images).tolist() == []
+    assert near_pairs(np.concatenate([images, images[:1] + 1])).tolist() == [[0, 40]]

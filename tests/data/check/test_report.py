@@ -11,6 +11,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from tests.benchmarks.planted_faults import EACH, KINDS, false_alarms, found, plant
 from tests.data.check.drawings import drawing, good, item, listing
+from vaecli.data.check.measures import sharpness
 from vaecli.data.check.report import check, require_readable
 from vaecli.data.readers.formats import list_images
 from vaecli.data.readers.item import Listing, Outline
@@ -84,8 +85,10 @@ def test_images_that_differ_in_one_sign_are_no_copies():
     assert findings(images) == {}
 
 
-def test_copies_in_two_splits_are_a_leak_and_no_duplicate():
-    images = {**good(30, "train/a/{}.png"), "test/a/x.png": drawing(3)}
+@pytest.mark.parametrize("brightness", [1, 0.93])
+def test_copies_in_two_splits_are_a_leak_and_no_duplicate(brightness):
+    copy = ImageEnhance.Brightness(drawing(3)).enhance(brightness)
+    images = {**good(30, "train/a/{}.png"), "test/a/x.png": copy}
     assert findings(images) == {"leak": (("train/a/3.png", "test/a/x.png"),)}
 
 
@@ -128,10 +131,18 @@ def test_one_unusual_image_is_found_and_many_are_usual(kind, change):
     assert kind not in findings({name: change(image) for name, image in good(40).items()})
 
 
-def test_pure_blue_on_black_is_not_dark():
-    image = Image.new("RGB", (40, 40))
-    image.paste("blue", (10, 10, 30, 30))
-    assert "dark" not in findings({**good(40), "a/x.png": image})
+@pytest.mark.parametrize(("background", "colour"), [("black", "blue"), ("white", "yellow")])
+def test_a_pure_colour_is_neither_dark_nor_bright(background, colour):
+    """Although the luminance of blue is near that of black, and of yellow near that of white."""
+    image = Image.new("RGB", (40, 40), background)
+    image.paste(colour, (10, 10, 30, 30))
+    assert not {"dark", "bright"} & findings({**good(40), "a/x.png": image}).keys()
+
+
+def test_rounding_does_not_make_a_smooth_image_sharp():
+    smooth = np.linspace(100, 120, 64)[:, None] + np.linspace(0, 9, 64)
+    assert sharpness(smooth.round().astype(np.float32)) == 0
+    assert sharpness(np.eye(64, dtype=np.float32) * 255) > 1
 
 
 def test_broken_images_are_named_with_the_reason():
@@ -161,6 +172,11 @@ def classes(**counts):
 
 def test_a_class_of_one_image_cannot_be_split():
     assert findings(classes(a=8, b=8, c=1)) == {"single-image-class": (("c",),)}
+
+
+def test_a_class_of_one_image_need_not_be_split_where_test_images_are_given():
+    images = {f"train/{name}": image for name, image in classes(a=8, b=8, c=1).items()}
+    assert findings(images | {"test/c/x.png": drawing(90)}) == {"small-class": (("c",),)}
 
 
 def test_small_and_unbalanced_classes_are_named():

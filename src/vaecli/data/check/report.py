@@ -9,12 +9,10 @@ from ...system.errors import DataError
 from ..readers.item import Listing
 from .classes import class_findings
 from .copies import copy_findings
-from .finding import Finding, Severity, counted, singles
+from .finding import Finding, counted, singles
 from .measures import Broken, Measures, measure_all
 from .near import MAX_IMAGES
 from .unusual import unusual_findings
-
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
             broken.append(result)
         else:
             images.append(result)
-    findings = [
+    findings = [  # errors, warnings, then what is good to know
         *_broken_findings(broken),
         *copy_findings(images),
         *unusual_findings(images),
@@ -100,7 +98,7 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
         ),
         skipped=dict(listing.skipped),
         notices=notices,
-        findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
+        findings=findings,
     )
 
 
