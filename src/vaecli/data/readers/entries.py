@@ -3,7 +3,6 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ...system.text import JOINERS
@@ -66,7 +65,8 @@ def ignored(name: str) -> str:
 
 def not_an_image(name: str) -> str | None:
     """Why a file of this name is skipped, empty if it is an image; None if its bytes must tell."""
-    suffix = PurePosixPath(name).suffix.lower()
+    _, dot, end = name.rpartition(".")
+    suffix = f"{dot}{end}".lower()
     if suffix in IMAGE_SUFFIXES:
         return ""
     if suffix == ".zip":

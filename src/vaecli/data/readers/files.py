@@ -23,7 +23,7 @@ def stamp(info: os.stat_result) -> str:
 
 
 class ImageFile:
-    """One image file; of a million of them each must be small.
+    """One image file, read by a call; of a million of them each must be small.
 
     Args:
         root: Folder of the data set.
@@ -40,7 +40,7 @@ class ImageFile:
         self.shown = shown
         self.stamp = stamp
 
-    def read(self) -> Image.Image:
+    def __call__(self) -> Image.Image:
         """The image, as `decode.read_image` returns it.
 
         Raises:
@@ -65,7 +65,7 @@ class ImageFile:
 
     def item(self, label: str | None, split: SplitName | None) -> Item:
         """The item of a listing."""
-        return Item(self.shown, self.read, label, split, self.stamp, self.outline)
+        return Item(self.shown, self, label, split, self.stamp, self.outline)
 
 
 @contextmanager
