@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..config.data_paths import short_name
 from ..terminal.options import Checkpoint, Dark, RunDir, Split, output_option
 
 if TYPE_CHECKING:  # imports that --help must not wait for
@@ -71,7 +72,7 @@ def embed(
     if table:
         write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        title = f"Latents of the {run.config.data} {split} images, {run.name}"
+        title = f"Latents of the {short_name(run.config.data)} {split} images, {run.name}"
         write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
 
 

@@ -28,6 +28,7 @@ from ..parts.priors import (
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .config import Config
+from .data_paths import absolute
 from .spec import Spec
 
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -55,6 +56,8 @@ def resolve(config: Config) -> Config:
         resolved = spec.resolve(table, kind)
         if resolved is not spec:
             changes[kind] = resolved
+    if config.data != absolute(config.data):
+        changes["data"] = absolute(config.data)
     if config.data_dir is not None and not Path(config.data_dir).is_absolute():
         changes["data_dir"] = str(Path(config.data_dir).absolute())
     return config.with_values(**changes) if changes else config
