@@ -122,7 +122,7 @@ def test_a_folder_of_mnist_files_is_read_as_those(digits):
 
 
 def test_data_dir_beside_a_path_is_refused(photos):
-    with pytest.raises(ConfigError, match="data_dir=.* is for data sets by name"):
+    with pytest.raises(ConfigError, match=r"data_dir=.* is for data sets"):
         load(configuration(photos, data_dir=str(photos)))
 
 
