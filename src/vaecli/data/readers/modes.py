@@ -80,7 +80,7 @@ def _narrow(image: Image.Image) -> Image.Image:
         pixels = _from_integers(values)
     else:
         bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))
-        pixels = _scale(values, FULL_12 if bits == (12,) else FULL_16)
+        pixels = scale(values, FULL_12 if bits == (12,) else FULL_16)
     if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:  # 0 is white
         pixels = 255 - pixels
     key = image.info.get("transparency")
@@ -89,7 +89,7 @@ def _narrow(image: Image.Image) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _scale(values: NDArray[Any], full: int) -> NDArray[np.uint8]:
+def scale(values: NDArray[Any], full: int) -> NDArray[np.uint8]:
     """Integers from 0 to `full` as 0 to 255, rounded."""
     if values.size and (values.min() < 0 or values.max() > full):
         raise UnreadableError(f"has values from {values.min()} to {values.max()}: {SAVE_AGAIN}")
