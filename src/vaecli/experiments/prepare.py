@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config.config import Config
 from ..data.splits import Splits, load
 from ..run.branch import branch
-from ..run.create import new_run
+from ..run.create import new_run, write_config
 from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
@@ -143,6 +143,8 @@ def start_run(
         writer = stack.enter_context(RunWriter(run, is_locked=existing is None))
         record = writer.record if existing else record_of(source)
         prepared, data = prepare_run(config, run, existing or source, record, allow_data_change)
+        if prepared.state.config != config:  # the images decide what is not given
+            write_config(run, prepared.state.config)
         writer.begin(prepared.state, data, resumed=existing is not None)
         if source is not None:
             prepared.notices += _branch(source, writer, prepared.state)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import defaults, presets
-from ..config.build import check_specs, monitor_of, resolve
+from ..config.build import check_specs, monitor_of, resolve, with_latent_dim
 from ..config.config import Config
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
@@ -210,12 +210,24 @@ def can_resume(run: Run, config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if not _same_unchangeable_options(resolve(run.config), config):
+        if not _same_unchangeable_options(resolve(run.config), _with_latent_dim(config, run)):
             return False
         with run_lock(run.folder):
             return True
     except (ConfigError, RunError):
         return False
+
+
+def _with_latent_dim(config: Config, run: Run) -> Config:
+    """The configuration with the number of latents of the images of a run, if it is not given.
+
+    Before its first checkpoint the size of the images is unknown: then it is that of the run.
+    """
+    if config.latent_dim is not None:
+        return config
+    if run.has_checkpoint():
+        return with_latent_dim(config, run.contents[1].shape)
+    return config.with_values(latent_dim=run.config.latent_dim)
 
 
 def _same_unchangeable_options(old: Config, new: Config) -> bool:
