@@ -94,7 +94,12 @@ class Config:
     optimizer: Annotated[
         Spec, OptionHelp("Optimizer adam, adamw or sgd, as name:option=value,...", "SPEC")
     ] = Spec("adam")
-    latent_dim: Annotated[Count, OptionHelp("Latent dimensions, 1 or more.", "N")] = 20
+    latent_dim: Annotated[
+        Count | None,
+        OptionHelp(
+            "Latent dimensions, 1 or more. [default: 20, or 4 for each position of a map]", "N"
+        ),
+    ] = None
     network: Annotated[
         Spec, OptionHelp("Encoder and decoder, as name:option=value,...", "SPEC")
     ] = Spec(
