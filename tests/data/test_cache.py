@@ -87,16 +87,55 @@ def test_what_was_made_is_opened_again():
         assert found.kept.tolist() == list(range(10))
         assert found.description == {"source": "/images"}
         assert found.notices == ()
-    wanted = hashlib.sha256(pixels().numpy().tobytes() + b"(10, 3, 4, 5)").hexdigest()
-    assert made.mapped.digest(made.mapped.pixels) == wanted
-    assert open_cached(KEY).mapped.digest(made.mapped.pixels) == wanted
 
 
-def test_a_slice_has_the_digest_that_it_would_have_alone(monkeypatch):
-    monkeypatch.setattr("vaecli.data.mapped.DIGESTED_AT_A_TIME", 2)
+def test_the_digest_is_that_of_the_shape_and_of_every_chunk(monkeypatch):
+    monkeypatch.setattr("vaecli.data.mapped.CHUNK", 4)
+    monkeypatch.setattr(cache, "CHUNK", 4)
     mapped = make().mapped
-    alone = make(pixels()[3:8].clone(), cache_key([])).mapped
-    assert mapped.digest(mapped.pixels[3:8]) == alone.digest(alone.pixels)
+    chunks = [hashlib.sha256(part.numpy().tobytes()).hexdigest() for part in pixels().split(4)]
+    wanted = hashlib.sha256(repr(((10, 3, 4, 5), chunks)).encode()).hexdigest()
+    assert mapped.digest(mapped.pixels) == wanted
+    again = open_cached(KEY).mapped
+    assert again.digest(again.pixels) == wanted
+    for size in (1, 3, 4, 7):  # however they come
+        key = cache_key([(str(size), "")])
+        other = make_cached(key, 10, SHAPE, windows(pixels(), size), {}).mapped
+        assert other.digest(other.pixels) == wanted
+
+
+@pytest.mark.parametrize(
+    ("part", "read"),
+    [
+        (slice(0, 8), 0),  # of what is known nothing is read
+        (slice(4, 8), 0),
+        (slice(4, 10), 0),
+        (slice(8, 10), 0),
+        (slice(0, 7), 3),
+        (slice(0, 2), 2),
+        (slice(8, 9), 1),
+        (slice(3, 8), 5),
+        (slice(3, 10), 7),
+    ],
+)
+def test_a_slice_has_the_digest_that_it_would_have_alone(monkeypatch, part, read):
+    monkeypatch.setattr("vaecli.data.mapped.CHUNK", 4)
+    monkeypatch.setattr(cache, "CHUNK", 4)
+    mapped = make().mapped
+    alone = make(pixels()[part].clone(), cache_key([])).mapped
+    wanted = alone.digest(alone.pixels)
+    released = []
+    monkeypatch.setattr(mapped, "release", lambda x: released.append(len(x)))
+    assert mapped.digest(mapped.pixels[part]) == wanted
+    assert sum(released) == read
+
+
+def test_images_one_by_one_become_windows(monkeypatch):
+    monkeypatch.setattr(cache, "WINDOW", 4)
+    x = pixels()
+    found = list(cache.windows_of((i, x[i]) for i in (0, 1, 3, 4, 5, 9)))
+    assert [list(window.kept) for window in found] == [[0, 1, 3, 4], [5, 9]]
+    assert torch.equal(torch.cat([window.pixels for window in found]), x[[0, 1, 3, 4, 5, 9]])
 
 
 def test_images_that_are_left_out_leave_no_gap():
@@ -211,7 +250,9 @@ DAMAGES = [
     change_index(shape=[-10, -3, 4, 5]),
     change_index(shape=None),
     change_index(shape=[0, 3, 4, 5]),
-    change_index(digest=None),
+    change_index(chunks=None),
+    change_index(chunks=[1]),
+    change_index(chunks=[]),
     change_index(left_out=[11]),
     change_index(left_out=[1, 1]),
     change_index(left_out=[-1]),

@@ -10,9 +10,10 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -35,9 +36,10 @@ from .cache_files import (
     remove_leftovers,
     writing,
 )
-from .mapped import MappedPixels, PixelDigest
+from .mapped import CHUNK, MappedPixels, PixelDigest
 
 MIN_SIZE = 2**30  # bytes: with more, decoded images are cached rather than held in memory
+WINDOW = 256  # images that are written at a time
 
 
 class Window(NamedTuple):
@@ -50,6 +52,18 @@ class Window(NamedTuple):
 
     pixels: Tensor
     kept: Sequence[int]
+
+
+def windows_of(images: Iterable[tuple[int, Tensor]]) -> Iterator[Window]:
+    """Images as windows.
+
+    Args:
+        images: The position of each, and its pixels, shape `(C, H, W)`, in order.
+    """
+    images = iter(images)
+    while part := list(islice(images, WINDOW)):
+        positions, pixels = zip(*part, strict=True)
+        yield Window(torch.stack(pixels), positions)
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,8 @@ def _open(folder: Path) -> Cached:
         ResourceError: The address space is too small.
     """
     index = read_index(folder)
+    if len(index["chunks"]) != math.ceil(index["shape"][0] / CHUNK):
+        raise ValueError(f"{INDEX} has wrong chunks")
     path = folder / PIXELS
     if not files.is_ordinary(path):
         raise ValueError(f"{PIXELS} is missing")
@@ -171,7 +187,7 @@ def _open(folder: Path) -> Cached:
         size = math.prod(index["shape"])
         if found.st_size != size:
             raise ValueError(f"{PIXELS} has {found.st_size:,} bytes, not {size:,}")
-        mapped = MappedPixels(file.fileno(), tuple(index["shape"]), index["digest"])
+        mapped = MappedPixels(file.fileno(), tuple(index["shape"]), index["chunks"])
     with suppress(OSError):
         os.utime(folder / INDEX)  # the time of the last use
     is_kept = torch.ones(index["shape"][0] + len(index["left_out"]), dtype=torch.bool)
@@ -214,7 +230,7 @@ def _write(
         "format": FORMAT,
         "version": __version__,
         "shape": [count, *shape],
-        "digest": digest.result((count, *shape)),
+        "chunks": digest.chunks,
         "left_out": (~is_kept).nonzero().flatten().tolist(),
         "description": dict(description),
     }

@@ -85,8 +85,11 @@ def read_index(folder: Path) -> dict[str, Any]:
             raise ValueError(f"{INDEX} has a wrong {name}")
     shape = index["shape"]
     left_out = index["left_out"]
-    if len(shape) != 4 or not all(shape) or not isinstance(index.get("digest"), str):
-        raise ValueError(f"{INDEX} is incomplete")
+    if len(shape) != 4 or not all(shape):
+        raise ValueError(f"{INDEX} has a wrong shape")
+    chunks = index.get("chunks")
+    if not isinstance(chunks, list) or not all(isinstance(chunk, str) for chunk in chunks):
+        raise ValueError(f"{INDEX} has wrong chunks")
     if len(set(left_out)) < len(left_out) or max(left_out, default=0) >= shape[0] + len(left_out):
         raise ValueError(f"{INDEX} has a wrong left_out")
     if not isinstance(index.get("description"), dict):
