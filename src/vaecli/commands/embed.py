@@ -48,7 +48,9 @@ def embed(
     """Encode images to latents, and save or plot them.
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
-    z2, ...; a .npy file the means only. The plot of two latents has contours of the prior.
+    z2, ...; a .npy file the means only. If the classes have names, a .npz file also holds
+    class_names, and a .csv file has a column class. The plot of two latents has contours of the
+    prior.
     """
     from ..data.splits import load_split
     from ..evaluation import embeddings
@@ -97,4 +99,5 @@ def _draw_map(
         plane = project_to_plane(latents.mean, chosen or "auto")
     contours = None if chosen else prior_contours(model)
     theme = choose_theme(dark)
-    return plot_latents(plane, latents.label, title, ending, contours=contours, theme=theme)
+    named = latents.class_names
+    return plot_latents(plane, latents.label, title, ending, named, contours, theme)

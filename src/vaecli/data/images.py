@@ -10,6 +10,7 @@ from torch.nn.functional import one_hot
 from ..system.errors import ConfigError
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
+from .class_names import check_class_names, name_of
 
 BINARIZED_AT_A_TIME = 1000  # images: a float takes four times the memory of a pixel
 
@@ -31,6 +32,9 @@ class Images:
             pixel at every read, with its brightness as the probability of 1, unless `fix_pixels`
             was called; "threshold" makes it 1 if its brightness is above 0.5.
         class_names: Names of the classes; empty if they have none but their numbers.
+
+    Raises:
+        DataError: The class names are too many, too few, too long, or not distinct.
     """
 
     x: Tensor
@@ -42,6 +46,7 @@ class Images:
     def __post_init__(self) -> None:
         if not self.classes:
             object.__setattr__(self, "classes", count_classes(self.labels))
+        check_class_names(self.class_names, self.classes)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -107,13 +112,18 @@ class Images:
         """
         if not self.classes:
             raise ConfigError(f"labels={keep}: these images have no labels.")
-        smallest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
+        counts = torch.bincount(self.labels.long(), minlength=self.classes)
+        rarest = int(counts.argmin())
+        smallest = int(counts[rarest])
         largest_keep = smallest * self.classes
         per_class, rest = divmod(keep, self.classes)
         if rest or keep > largest_keep:
+            few = ""
+            if self.class_names:
+                few = f": {name_of(rarest, self.class_names)} has only {smallest:,} images"
             raise ConfigError(
                 f"labels={keep}: must be a multiple of {self.classes} (the number of classes), "
-                f"at most {largest_keep:,}."
+                f"at most {largest_keep:,}{few}."
             )
         labels = torch.full((len(self),), self.classes)  # int64: a byte cannot hold class 256
         order = torch.randperm(len(self), generator=stream_generator(seed, "labels"))
