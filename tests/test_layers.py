@@ -42,6 +42,7 @@ LATE_IMPORTS = {
     "evaluation/projection.py": (2, "scikit-learn takes a second, and two latents need none"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
     "run/run.py": (3, "torch: plot-loss reads a run without it"),
+    "terminal/completion.py": (1, "pydantic: --help waits for no run"),
     "training/state.py": (1, "torch's compiler is slow to import and rarely needed"),
 }
 
