@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import ConfigError, ResourceError
+from .errors import ConfigError, ResourceError, VaecliError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -28,10 +28,14 @@ def write_atomic(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
-        kind = ConfigError if is_wrong_path else ResourceError
-        reason = error.strerror or error
-        raise kind(f"Cannot write {path} ({len(content):,} bytes): {reason}.") from error
+        raise write_error(f"{path} ({len(content):,} bytes)", error) from error
+
+
+def write_error(what: str, error: OSError) -> VaecliError:
+    """The error to raise if something cannot be written: by its path, or for lack of room."""
+    is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
+    kind = ConfigError if is_wrong_path else ResourceError
+    return kind(f"Cannot write {what}: {error.strerror or error}.")
 
 
 _WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
