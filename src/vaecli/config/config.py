@@ -104,7 +104,7 @@ class Config:
         {"width": 400, "depth": 2, "activation": "relu", "norm": "none", "output_bias": "zero"},
     )
     data: Annotated[
-        str, OptionHelp("Data set: mnist (included), fashion-mnist or kmnist.", "NAME")
+        str, OptionHelp("Data set: mnist (included), or one of vaecli data download.", "NAME")
     ] = "mnist"
     data_dir: Annotated[str | None, OptionHelp("Folder of MNIST-format files to read.", "DIR")] = (
         None

@@ -103,6 +103,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
 def _staging_folder(folder: Path, name: str) -> Iterator[Path]:
     """The folder in which a data set is downloaded, locked; it stays if it holds something."""
     staging = folder / f".download-{name}"
+    is_new = not folder.exists()
     lock = FileLock(staging / LOCK)
     with _disk_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)
@@ -118,6 +119,8 @@ def _staging_folder(folder: Path, name: str) -> Iterator[Path]:
         with suppress(OSError):
             if {path.name for path in staging.iterdir()} <= {LOCK}:
                 shutil.rmtree(staging)
+                if is_new:
+                    folder.rmdir()  # fails unless it is empty
 
 
 def _get(archive: Archive, staging: Path, folder: Path, most: int, on_progress: OnProgress) -> None:
@@ -125,9 +128,9 @@ def _get(archive: Archive, staging: Path, folder: Path, most: int, on_progress: 
     name = archive.path.name
     target = staging / name
     given = folder / archive.path
-    if check_integrity(target, archive.md5):
+    if _is_right(target, archive):
         return
-    if check_integrity(given, archive.md5):
+    if _is_right(given, archive):
         _link(given, target)
         return
     partial = staging / f"{name}.part"
@@ -139,7 +142,7 @@ def _get(archive: Archive, staging: Path, folder: Path, most: int, on_progress: 
             reasons.append(f"{url}: {_reason(error)}")
             continue
         with _disk_errors(partial):
-            if check_integrity(partial, archive.md5):
+            if _is_right(partial, archive):
                 os.replace(partial, target)
                 return
             partial.unlink()
@@ -148,6 +151,14 @@ def _get(archive: Archive, staging: Path, folder: Path, most: int, on_progress: 
         f"Cannot download {name}. {'; '.join(reasons)}. Run the command again to go on, or first "
         f"put the file into {given.parent} by other means."
     )
+
+
+def _is_right(path: Path, archive: Archive) -> bool:
+    """Whether there is a file with the checksum of an archive."""
+    try:
+        return bool(check_integrity(path, archive.md5))
+    except OSError:
+        return False
 
 
 def _transfer(url: str, partial: Path, name: str, most: int, on_progress: OnProgress) -> None:
@@ -172,15 +183,18 @@ def _transfer(url: str, partial: Path, name: str, most: int, on_progress: OnProg
         total = None if answer.length is None else done + answer.length
         on_progress(f"Downloading {name}", done, total)
         with _disk_errors(partial):
-            file = partial.open("ab" if done else "wb")
+            # unbuffered: else a full disk would raise again where the file is closed
+            file = partial.open("ab" if done else "wb", buffering=0)
         with file:
             while chunk := answer.read(CHUNK_BYTES):
+                rest = memoryview(chunk)
                 with _disk_errors(partial):
-                    file.write(chunk)
-                    file.flush()
+                    while rest:
+                        rest = rest[file.write(rest) :]
                 done += len(chunk)
                 on_progress(f"Downloading {name}", done, total)
                 if done > most:
+                    file.truncate(0)
                     raise ValueError(f"it has more than {most:,} bytes")
     if total is not None and done < total:
         raise ConnectionError(f"the connection ended after {done:,} of {total:,} bytes")

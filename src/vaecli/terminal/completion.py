@@ -55,6 +55,11 @@ def complete_public_set(incomplete: str) -> list[str]:
     return [name for name in PUBLIC_SETS if name.startswith(incomplete)]
 
 
+def complete_data_set(incomplete: str) -> list[str]:
+    """The data sets that begin with what was typed."""
+    return [name for name in ("mnist", *PUBLIC_SETS) if name.startswith(incomplete)]
+
+
 def complete_run(incomplete: str) -> list[str]:
     """The run directories under runs/ that begin with what was typed."""
     folders = sorted(path.parent for path in Path(defaults.RUNS).glob("*/config.json"))

@@ -1,5 +1,6 @@
 """What `vaecli data download` shows on stderr."""
 
+import math
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -74,11 +75,12 @@ def data_set_summary(name: str, found: DataSet, directory: Path | None) -> str:
         directory: The folder that the user chose.
     """
     *channels, height, width = found.shape
+    size = sum(found.counts.values()) * math.prod(found.shape) / 1e6
     kind = "colour" if channels == [3] else "grey"
     known = "" if found.is_new else "; nothing was downloaded"
     lines = [
         f"{name}: {found.counts['train']:,} training and {found.counts['test']:,} test images, "
-        f"{kind}, {width}x{height} pixels{known}."
+        f"{kind}, {width}x{height} pixels, {size:,.0f} MB in memory{known}."
     ]
     if name in PUBLIC_SETS:
         licence = PUBLIC_SETS[name].licence

@@ -65,11 +65,13 @@ def read_split(chosen: PublicSet, folder: Path, split: str) -> tuple[Tensor, Ten
     """
     kind = _class(chosen)
     _, name, md5 = getattr(kind, "split_list", {}).get(split, (None, None, None))
-    # USPS does not compare the checksum itself.
-    if name is not None and not check_integrity(folder / name, md5):
-        raise DataError(f"{folder / name} is missing or damaged.")
     try:
+        # USPS does not compare the checksum itself.
+        if name is not None and not check_integrity(folder / name, md5):
+            raise DataError(f"{folder / name} is missing or damaged.")
         found = kind(folder, **chosen.arguments[split])
+    except OSError as error:
+        raise DataError(f"Cannot read {error.filename}: {error.strerror}.") from error
     except RuntimeError as error:
         raise DataError(f"{chosen.kind} in {folder} is missing, incomplete or damaged.") from error
     labels = found.labels if hasattr(found, "labels") else found.targets
