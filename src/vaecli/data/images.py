@@ -12,8 +12,8 @@ from ..system.machine import require_memory
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
 from .blocks import ReadAhead, block_order
-from .mapped import MappedPixels
 from .class_names import check_class_names, name_of
+from .mapped import MappedPixels
 
 COUNT = -1  # stands for the number of classes that the labels show
 BINARIZED_AT_A_TIME = 1000  # images: a float takes four times the memory of a pixel
