@@ -10,7 +10,7 @@ from ..config.data_paths import is_path
 from ..system.errors import ConfigError
 from .images import count_classes
 from .load_log import LoadLog
-from .own_images import OwnImages
+from .own_images import OwnImages, Pixels
 from .preparation import prepare_pixels
 from .readers import idx
 from .readers.named import READERS, class_names
@@ -25,11 +25,8 @@ class Source(Protocol):
 
     class_names: tuple[str, ...]
 
-    def read(self, file: str) -> tuple[Tensor, Tensor]:
-        """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of "train" or "test".
-
-        The training file ends with the validation images.
-        """
+    def read(self, file: str) -> Pixels:
+        """The images of "train", which ends with the validation images, or "test"."""
 
     def count_classes(self, labels: Tensor) -> int:
         """Number of classes, if these are the labels that are used of a file."""
@@ -45,7 +42,7 @@ class NamedSet:
         self._config = config
         self.class_names = class_names(config.data)
 
-    def read(self, file: str) -> tuple[Tensor, Tensor]:
+    def read(self, file: str) -> Pixels:
         data, directory = self._config.data, self._config.data_dir
         if is_path(data):
             pixels, labels = idx.read_split(Path(data), file)
@@ -53,7 +50,7 @@ class NamedSet:
             pixels, labels = READERS[data](None if directory is None else Path(directory), file)
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(1)
-        return prepare_pixels(pixels, self._config), labels
+        return Pixels(prepare_pixels(pixels, self._config), labels)
 
     def count_classes(self, labels: Tensor) -> int:
         return len(self.class_names) or count_classes(labels)

@@ -30,12 +30,14 @@ class Prepared:
         images: The splits of the data.
         notices: Messages about the preparation.
         bad_images: Why each of the images was left out that could not be read.
+        cache: Folder of the decoded images, if they are cached.
     """
 
     state: State
     images: Splits
     notices: list[Notice] = field(default_factory=list)
     bad_images: list[str] = field(default_factory=list)
+    cache: str | None = None
 
 
 @dataclass
@@ -82,7 +84,7 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
         notices.append(
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
         )
-    return Prepared(state, images, notices, log.bad)
+    return Prepared(state, images, notices, log.bad, log.cache)
 
 
 def prepare_run(
@@ -169,7 +171,11 @@ def start_run(
         prepared, data = prepare_run(
             config, run, existing or source, record, allow_data_change, on_progress
         )
-        found = {"data": data, "bad_images": prepared.bad_images[:MAX_RECORDED]}
+        found = {
+            "data": data,
+            "bad_images": prepared.bad_images[:MAX_RECORDED],
+            "cache": prepared.cache,
+        }
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)
