@@ -14,6 +14,7 @@ from ..system.seeds import stream_generator
 from .blocks import ReadAhead, block_order
 from .mapped import MappedPixels
 
+COUNT = -1  # stands for the number of classes that the labels show
 BINARIZED_AT_A_TIME = 1000  # images: a float takes four times the memory of a pixel
 SUMMED_AT_A_TIME = 1024  # images
 
@@ -30,7 +31,8 @@ class Images:
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
         labels: Classes from 0, shape `(N,)`; a hidden label has the value `classes`.
-        classes: Number of classes; by default the highest label plus one.
+        classes: Number of classes; by default the highest label plus one. 0 for images without
+            labels, whose labels are all hidden.
         binarize: How grey pixels become 0 or 1: "none" keeps them grey; "dynamic" samples each
             pixel at every read, with its brightness as the probability of 1, unless `fix_pixels`
             was called; "threshold" makes it 1 if its brightness is above 0.5; "fixed" is how
@@ -43,7 +45,7 @@ class Images:
 
     x: Tensor
     labels: Tensor
-    classes: int = 0
+    classes: int = COUNT
     binarize: str = "none"
     class_names: tuple[str, ...] = ()
     mapped: MappedPixels | None = None
@@ -51,7 +53,7 @@ class Images:
     positions: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if not self.classes:
+        if self.classes == COUNT:
             object.__setattr__(self, "classes", count_classes(self.labels))
 
     def __len__(self) -> int:

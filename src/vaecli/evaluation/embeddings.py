@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.images import Images
 from ..model import VAE
+from ..parts.posteriors import Posterior
 from ..system.seeds import random_stream
 from .batches import batches, evaluation_mode, require_finite
 
@@ -26,22 +28,28 @@ class Embeddings:
         mean: Posterior means, shape `(N, D)`.
         log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf for a deterministic
             code.
+        map_shape: Shape (h, w, C) of the map that a latent is, if it is one: then `mean` can be
+            reshaped to `(N, h, w, C)`.
     """
 
     label: NDArray[np.uint8]
     mean: NDArray[np.float32]
     log_var: NDArray[np.float32]
+    map_shape: tuple[int, ...] | None = None
 
     def to_bytes(self, ending: str) -> bytes:
         """The content of a file with one of the `ENDINGS`.
 
-        `.npz` holds the arrays index, label, mean and log_var; `.csv` has the columns index, label
-        and z1 to zD, the means; `.npy` is the array of the means.
+        `.npz` holds the arrays index, label, mean, log_var and, of maps, map_shape; `.csv` has the
+        columns index, label and z1 to zD, the means; `.npy` is the array of the means.
         """
         buffer = io.BytesIO()
         index = np.arange(len(self.label))
         if ending == ".npz":
-            np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
+            arrays: dict[str, Any] = {"mean": self.mean, "log_var": self.log_var}
+            if self.map_shape is not None:
+                arrays["map_shape"] = np.array(self.map_shape)
+            np.savez(buffer, index=index, label=self.label, **arrays)
         elif ending == ".npy":
             np.save(buffer, self.mean)
         else:
@@ -73,4 +81,14 @@ def embed(model: VAE, images: Images) -> Embeddings:
         label=images.labels.cpu().numpy(),
         mean=torch.cat(means).numpy(),
         log_var=torch.cat(log_vars).numpy(),
+        map_shape=_map_shape(model),
     )
+
+
+def _map_shape(model: VAE) -> tuple[int, ...] | None:
+    """Shape (h, w, C) of the map of latents, in the order of a vector; None without a map."""
+    posterior = cast(Posterior, model.posterior)
+    if posterior.encoder.map_size is None:
+        return None
+    channels, height, width = posterior.latent_shape
+    return height, width, channels

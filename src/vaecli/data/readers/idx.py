@@ -51,6 +51,15 @@ def read_split(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     return read(images_path, dimensions=3), labels
 
 
+def is_in(folder: Path) -> bool:
+    """Whether a folder has MNIST-format images for training."""
+    try:
+        find(folder, f"{FILE_PREFIXES['train']}-{FILE_CONTENTS[0]}")
+    except DataError:
+        return False
+    return True
+
+
 def find(folder: Path, name: str) -> Path:
     """The path of the file with this name, gzipped or not, in `folder` or its usual subfolders.
 
