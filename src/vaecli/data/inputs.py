@@ -1,6 +1,7 @@
 """Images from outside of a run's data set, prepared as those that it was trained on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ def load_input(
     log.notices += listing.notices
     channels, height, width = shape
     preparation = Preparation(height, width, channels, config.resize)
-    pixels, labels, kept = read_items(listing.items, preparation, class_names, log, config.skip_bad)
-    images = Images(pixels, labels, len(class_names), config.binarize, class_names)
+    source = ", ".join(map(str, paths))
+    found, kept = read_items(listing.items, preparation, source, class_names, log, config.skip_bad)
+    images = replace(found, binarize=config.binarize, class_names=class_names)
     return Inputs(images, [listing.items[position].name for position in kept])
