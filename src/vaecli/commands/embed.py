@@ -50,7 +50,8 @@ def embed(
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
     z2, ...; a .npy file the means only. If latents are a map, the .npz file also holds map_shape,
-    (h, w, C), to which each mean can be reshaped. The plot of two latents has contours of the
+    (h, w, C), to which each mean can be reshaped. If the classes have names, a .npz file also holds
+    class_names, and a .csv file has a column class. The plot of two latents has contours of the
     prior.
     """
     from ..data.splits import load_split
@@ -100,4 +101,5 @@ def _draw_map(
         plane = project_to_plane(latents.mean, chosen or "auto")
     contours = None if chosen else prior_contours(model)
     theme = choose_theme(dark)
-    return plot_latents(plane, latents.label, title, ending, contours=contours, theme=theme)
+    named = latents.class_names
+    return plot_latents(plane, latents.label, title, ending, named, contours, theme)

@@ -109,8 +109,8 @@ class Config:
     data: Annotated[
         str,
         OptionHelp(
-            "Folder of images, .zip, .npy, .npz, .csv, or a set: mnist (included), fashion-mnist "
-            "and others.",
+            "Folder of images, .zip, .npy, .npz, .csv; or a data set: mnist (included), or one of "
+            "vaecli data download.",
             "PATH|NAME",
         ),
     ] = "mnist"

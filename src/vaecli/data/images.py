@@ -12,6 +12,7 @@ from ..system.machine import require_memory
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
 from .blocks import ReadAhead, block_order
+from .class_names import check_class_names, name_of
 from .mapped import MappedPixels
 
 COUNT = -1  # stands for the number of classes that the labels show
@@ -41,6 +42,9 @@ class Images:
         mapped: What x is a part of, if the pixels are mapped from a file; None in memory.
         pixel_seed: Seed of fixed pixels.
         positions: What fixed pixels depend on besides it, shape `(N,)`.
+
+    Raises:
+        DataError: The class names are too many, too few, too long, or not distinct.
     """
 
     x: Tensor
@@ -55,6 +59,7 @@ class Images:
     def __post_init__(self) -> None:
         if self.classes == COUNT:
             object.__setattr__(self, "classes", count_classes(self.labels))
+        check_class_names(self.class_names, self.classes)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -153,13 +158,18 @@ class Images:
         """
         if not self.classes:
             raise ConfigError(f"labels={keep}: these images have no labels.")
-        smallest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
+        counts = torch.bincount(self.labels.long(), minlength=self.classes)
+        rarest = int(counts.argmin())
+        smallest = int(counts[rarest])
         largest_keep = smallest * self.classes
         per_class, rest = divmod(keep, self.classes)
         if rest or keep > largest_keep:
+            few = ""
+            if self.class_names:
+                few = f": {name_of(rarest, self.class_names)} has only {smallest:,} images"
             raise ConfigError(
                 f"labels={keep}: must be a multiple of {self.classes} (the number of classes), "
-                f"at most {largest_keep:,}."
+                f"at most {largest_keep:,}{few}."
             )
         labels = torch.full((len(self),), self.classes)  # int64: a byte cannot hold class 256
         order = torch.randperm(len(self), generator=stream_generator(seed, "labels"))

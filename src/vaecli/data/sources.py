@@ -13,7 +13,7 @@ from .load_log import LoadLog
 from .own_images import OwnImages
 from .preparation import prepare_pixels
 from .readers import idx
-from .readers.named import READERS
+from .readers.named import READERS, class_names
 
 
 class Source(Protocol):
@@ -41,10 +41,9 @@ class Source(Protocol):
 class NamedSet:
     """A data set by name, or a folder of MNIST-format files."""
 
-    class_names: tuple[str, ...] = ()
-
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.class_names = class_names(config.data)
 
     def read(self, file: str) -> Images:
         data, directory = self._config.data, self._config.data_dir
@@ -57,7 +56,7 @@ class NamedSet:
         return Images(prepare_pixels(pixels, self._config), labels)
 
     def count_classes(self, labels: Tensor) -> int:
-        return count_classes(labels)
+        return len(self.class_names) or count_classes(labels)
 
     def findings(self) -> dict[str, Any]:
         return {}

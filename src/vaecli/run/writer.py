@@ -189,6 +189,8 @@ class RunWriter:
             "history": [asdict(epoch) for epoch in state.history],
             "position": state.position(),
         }
+        if state.class_names:
+            header["class_names"] = state.class_names
         tensors = {k: tensor for k, tensor in state.tensors().items() if k.startswith(prefixes)}
         checkpoint.save(self.folder / name, tensors, header)
 

@@ -8,7 +8,7 @@ import typer
 
 from ..config import aliases
 from ..config.config import PART_KINDS, Config, OptionHelp
-from .completion import TABLES, complete_part, complete_preset
+from .completion import TABLES, complete_data_set, complete_part, complete_preset
 from .options import DISPLAY, option
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -105,6 +105,8 @@ def _parameter(name: str, field: str, kind: Any, flag: Any) -> Parameter:
 def _completion(name: str) -> Callable[[str], list[str]] | None:
     if name == "preset":
         return complete_preset
+    if name == "data":
+        return complete_data_set
     if name in TABLES:
         return complete_part(name)
     return None
