@@ -1,7 +1,7 @@
 """Training on images that are larger than memory, against training on images in memory.
 
     python -m tests.benchmarks.big_data [--count 600000] [--steps 100] [--rounds 20]
-        [--limit 2000000000] [--threads 1] [--folder DIR] [--likelihood bernoulli]
+        [--limit 2000000000] [--threads 1] [--folder DIR] [--network conv] [--likelihood bernoulli]
 
 Makes a cache of random images, 64 x 64 in colour (7.4 GB for 600,000), unless DIR has it already,
 and drops it from the memory of the system. Then two processes train the same convolutional model
@@ -77,7 +77,7 @@ def read_speed(path: Path, size: int = 10**9) -> float:
     return speed
 
 
-def train(side: str, number: int, steps: int, threads: int, likelihood: str) -> None:
+def train(given: argparse.Namespace) -> None:
     """Train some steps for every line of stdin; print seconds and CPU seconds per image."""
     import torch
 
@@ -86,9 +86,10 @@ def train(side: str, number: int, steps: int, threads: int, likelihood: str) -> 
     from vaecli.data.cache import cache_key, open_cached
     from vaecli.data.images import Images
 
-    torch.set_num_threads(threads)
+    number = given.count
+    torch.set_num_threads(given.threads)
     torch.set_flush_denormal(True)
-    if side == "cache":
+    if given.side == "cache":
         found = open_cached(cache_key([("random", str(number))]))
         assert found is not None
         labels = torch.zeros(number, dtype=torch.uint8)
@@ -98,17 +99,19 @@ def train(side: str, number: int, steps: int, threads: int, likelihood: str) -> 
         images = Images(x, torch.zeros(IN_MEMORY, dtype=torch.uint8))
         Images.order = lambda self, generator: block_order(len(self), self.x.shape[1:], generator)
     test = Images(torch.zeros(1, *SHAPE, dtype=torch.uint8), torch.zeros(1, dtype=torch.uint8))
-    config = vaecli.Config(network="conv", likelihood=likelihood, batch_size=BATCH, epochs=10_000)
+    config = vaecli.Config(
+        network=given.network, likelihood=given.likelihood, batch_size=BATCH, epochs=10_000
+    )
     events = vaecli.fit(vaecli.start(config, images), images, test)
     next(events)  # the first step takes longer
     print("ready", flush=True)
     for _ in sys.stdin:
         began, used = time.perf_counter(), time.process_time()
         done = 0
-        while done < steps:
+        while done < given.steps:
             done += not isinstance(next(events), vaecli.Epoch)
         times = (time.perf_counter() - began, time.process_time() - used)
-        print(*(seconds / steps / BATCH for seconds in times), flush=True)
+        print(*(seconds / given.steps / BATCH for seconds in times), flush=True)
 
 
 @contextmanager
@@ -135,7 +138,7 @@ def memory_group(limit: int) -> Iterator[tuple[Path, str]]:
 def start(side: str, given: argparse.Namespace, group: Path | None = None) -> Child:
     """A process that trains, in the control group from its first breath."""
     command = [sys.executable, "-m", "tests.benchmarks.big_data", "--side", side]
-    for name in ("count", "steps", "threads", "likelihood"):
+    for name in ("count", "steps", "threads", "network", "likelihood"):
         command += [f"--{name}", str(getattr(given, name))]
     if group is not None:
         enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
@@ -157,10 +160,11 @@ def memory(child: Child) -> str:
     io = Path(f"/proc/{child.pid}/io").read_text()
     figures = {name: int(kb) * 1024 for name, kb in re.findall(r"(\w+):\s+(\d+) kB", status)}
     read = int(re.search(r"\nread_bytes: (\d+)", io)[1])
+    waits = int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", status)[1])
     return (
         f"peak RSS {figures['VmHWM'] / 1e6:,.0f} MB (now {figures['RssAnon'] / 1e6:,.0f} MB of "
         f"its own and {figures['RssFile'] / 1e6:,.0f} MB of files), "
-        f"{read / 1e6:,.0f} MB read from the disk"
+        f"{read / 1e6:,.0f} MB read from the disk, waited {waits:,} times"
     )
 
 
@@ -205,6 +209,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--limit", type=int, default=2_000_000_000)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--network", default="conv")
     parser.add_argument("--likelihood", default="bernoulli")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--side", choices=["cache", "memory"], help=argparse.SUPPRESS)
@@ -212,7 +217,7 @@ def main() -> None:
     if given.folder is not None:
         os.environ["VAECLI_CACHE"] = str(given.folder)
     if given.side is not None:
-        train(given.side, given.count, given.steps, given.threads, given.likelihood)
+        train(given)
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the processes and the group go too
     flags = set(Path("/proc/cpuinfo").read_text().split())
