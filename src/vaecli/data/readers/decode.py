@@ -5,6 +5,7 @@ and is tried where the name ends with `.tga`. Programs and scripts (EPS, PDF, SV
 """
 
 import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,7 @@ LYING = (5, 6, 7, 8)  # orientations that swap width and height
 # Pillow warns of metadata that it repairs, which says nothing about pixels. A filter per image
 # would not be safe with threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints its errors
 
 
 def read_image(file: IO[bytes], name: str) -> Image.Image:
@@ -99,6 +101,9 @@ def _open(file: IO[bytes], name: str) -> Image.Image:
         formats = (*formats, "TGA")
     image = Image.open(file, formats=formats)
     heads.require_size(*image.size)
+    tile = getattr(image, "tile", None)
+    if tile and tile[0][0] == "bmp_rle":
+        heads.require_size(*image.size, heads.MAX_RUN_PIXELS)
     return image
 
 
@@ -141,6 +146,10 @@ def _as_bad_image(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise BadImageError(
             f"{name} is damaged, or is no image of a format that is read."
+        ) from error
+    except Image.DecompressionBombError as error:  # from twice Pillow's own limit on
+        raise BadImageError(
+            f"{name} is too large: it has over {heads.MAX_PIXELS // 1_000_000} million pixels."
         ) from error
     except MemoryError as error:
         raise BadImageError(f"{name} needs more memory than there is.") from error

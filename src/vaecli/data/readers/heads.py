@@ -4,6 +4,7 @@ import struct
 from typing import IO
 
 MAX_PIXELS = 100_000_000  # 10,000 x 10,000: Pillow needs 4 bytes for each
+MAX_RUN_PIXELS = 16_000_000  # of bitmaps of runs: four bytes can take Pillow seconds
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEAD_BYTES = 32
 
@@ -12,18 +13,17 @@ class UnreadableError(Exception):
     """Why a file is refused, to be read after its name."""
 
 
-def require_size(width: int, height: int) -> None:
-    """Refuse an image of too many pixels, or of none.
+def require_size(width: int, height: int, limit: int = MAX_PIXELS) -> None:
+    """Refuse an image of more than `limit` pixels, or of none.
 
     Raises:
         UnreadableError: It is too large or empty.
     """
     if width < 1 or height < 1:
         raise UnreadableError(f"is damaged: {width} x {height} pixels")
-    if width * height > MAX_PIXELS:
+    if width * height > limit:
         raise UnreadableError(
-            f"is too large: {width} x {height} pixels, at most {MAX_PIXELS // 1_000_000} million "
-            "are read"
+            f"is too large: {width} x {height} pixels, at most {limit // 1_000_000} million are read"
         )
 
 
