@@ -95,15 +95,15 @@ def read_outline(file: IO[bytes], name: str) -> Outline:
 
 def _open(file: IO[bytes], name: str) -> Image.Image:
     """The image with its head read; a size over the limit is refused before pixels are unpacked."""
-    heads.check_before_open(file)
+    size = heads.check_before_open(file)
     formats = _formats()
     if name.lower().endswith(TGA_SUFFIX):
         formats = (*formats, "TGA")
     image = Image.open(file, formats=formats)
-    heads.require_size(*image.size)
+    heads.require_size(*image.size, size)
     tile = getattr(image, "tile", None)
     if tile and tile[0][0] == "bmp_rle":
-        heads.require_size(*image.size, heads.MAX_RUN_PIXELS)
+        heads.require_size(*image.size, size, heads.MAX_RUN_PIXELS)
     return image
 
 

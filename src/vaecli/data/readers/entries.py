@@ -1,5 +1,6 @@
 """Names inside folders and archives: which are images, and which belong to a class or split."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -29,8 +30,9 @@ FOREIGN_SUFFIXES = {  # pictures, in formats that are not read
 SIGNATURES = (  # of the formats that are read
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"\0\0\1\0", b"qoif"),
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
-    *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"Pf\n"),
 )
+PORTABLE_MAP = re.compile(rb"P[1-6f]\s+[\d#]")
+AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini", "Desktop.ini", "$RECYCLE.BIN", "@eaDir"}
 
 HIDDEN = "hidden"
@@ -81,7 +83,8 @@ def not_an_image_by_head(head: bytes) -> str:
     is_image = (
         head.startswith(SIGNATURES)
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
+        or (head[4:8] == b"ftyp" and head[8:12] in AVIF_BRANDS)
+        or PORTABLE_MAP.match(head)
     )
     return "" if is_image else NOT_AN_IMAGE
 
