@@ -66,7 +66,8 @@ class _Walk:
             os.scandir(folder).close()
             real = folder.resolve()
         except OSError as error:
-            raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+            shown = printable(self.root)
+            raise DataError(f"Cannot read the folder {shown}: {error.strerror}.") from error
         self._above: set[int] = set()
         for path in real.parents:
             with suppress(OSError):  # one that may not be looked at
