@@ -100,7 +100,7 @@ def test_what_lies_beside_splits_is_counted(tmp_path):
 def test_everything_else_is_skipped_with_a_count(tmp_path):
     fill(tmp_path, "1.png", "2.JPG", "unknown.part", "nosuffix", ".hidden.png", "._1.png")
     fill(tmp_path, ".cache/1.png", "__MACOSX/1.png", "Thumbs.db", "desktop.ini", ".DS_Store")
-    fill(tmp_path, "notes.txt", "labels.csv", "icon.svg", "photo.HEIC", "more.zip")
+    fill(tmp_path, "notes.txt", "labels.csv", "icon.svg", "photo.HEIC", "more.zip", "more.tar.gz")
     (tmp_path / "readme").write_text("words")
     (tmp_path / "empty").touch()
     os.mkfifo(tmp_path / "pipe.png")
@@ -112,7 +112,7 @@ def test_everything_else_is_skipped_with_a_count(tmp_path):
         "written by the operating system": 3,
         "not an image": 4,
         "of an image format that is not read": 2,
-        "archives inside": 1,
+        "archives inside": 2,
         folders.SPECIAL: 1,
     }
 

@@ -19,9 +19,9 @@ OTHER_SUFFIXES = {  # not opened to see what they are
     *(".yml", ".toml", ".ini", ".cfg", ".csv", ".tsv", ".xls", ".xlsx", ".doc", ".docx", ".log"),
     *(".py", ".ipynb", ".sh", ".m", ".c", ".cpp", ".h", ".npy", ".npz", ".mat", ".h5", ".hdf5"),
     *(".pkl", ".pickle", ".pt", ".pth", ".safetensors", ".parquet", ".tfrecord", ".lmdb", ".db"),
-    *(".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".mp3", ".wav", ".mp4"),
-    *(".avi", ".mov", ".mkv", ".webm", ".bak", ".tmp", ".lock", ".md5", ".sha256"),
+    *(".mp3", ".wav", ".mp4", ".avi", ".mov", ".mkv", ".webm", ".bak", ".tmp", ".lock", ".md5"),
 }
+ARCHIVE_SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
 FOREIGN_SUFFIXES = {  # pictures, in formats that are not read
     *(".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".psd", ".xcf", ".heic", ".heif", ".raw"),
     *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".exr", ".hdr", ".jxl", ".dcm"),
@@ -71,7 +71,7 @@ def not_an_image(name: str) -> str | None:
     suffix = f"{dot}{end}".lower()
     if suffix in IMAGE_SUFFIXES:
         return ""
-    if suffix == ".zip":
+    if suffix in ARCHIVE_SUFFIXES:
         return ARCHIVE
     if suffix in FOREIGN_SUFFIXES:
         return FOREIGN
