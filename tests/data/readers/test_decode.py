@@ -16,6 +16,9 @@ from tests.images import chunk, encode, picture, png, tiff, valid_files
 from vaecli.data.readers.decode import read_image, read_outline
 from vaecli.data.readers.item import BadImageError
 
+# pytest replaces the filters of warnings, so also the one of `decode`.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
+
 WIDE = (0, 128, 129, 257, 32768, 65535)  # 16 bits; a step of 8 bits is 257 of them
 NARROW = [0, 0, 1, 1, 128, 255]
 LITTLE = struct.pack("<6H", *WIDE)

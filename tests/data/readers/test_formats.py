@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.images import encode, picture
 from tests.many_images import archive, npy, npz
 from vaecli.data.readers.decode import read_image
 from vaecli.data.readers.formats import LISTERS, list_images, list_paths
-from vaecli.data.readers.item import BadImageError
+from vaecli.data.readers.item import BadImageError, Item, Listing
 from vaecli.system.errors import DataError
 
 PNG = encode(picture("L"), "PNG")
@@ -140,9 +141,6 @@ def test_reading_needs_no_torch(folder):
 
 def test_a_new_format_is_one_function_and_one_row(tmp_path, monkeypatch):
     """Sheets of images, cut into tiles."""
-    from functools import partial
-
-    from vaecli.data.readers.item import Item, Listing
 
     def tile(path, left):
         with path.open("rb") as file:

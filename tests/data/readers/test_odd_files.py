@@ -17,6 +17,9 @@ from vaecli.data.readers.formats import list_images
 from vaecli.data.readers.item import BadImageError
 from vaecli.system.errors import VaecliError
 
+# pytest replaces the filters of warnings, so also the one of `decode`.
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
+
 GREY = encode(picture("L"), "PNG")
 SIZE = picture("L").size
 JPEG = encode(picture("RGB"), "JPEG")
