@@ -321,6 +321,9 @@ BOMBS = {
     + bytes(1024 + 4),
     "PNG of 9,000 x 9,000, blank": bomb(9000, 9000),
     "WebP of 9,000 x 9,000, animated": webp(b"VP8X", b"\2\0\0\0" + b"\x27\x23\0" * 2),
+    "JPEG 2000 of many tiles": VALID["tiles.j2k"].replace(
+        struct.pack(">2I", 37, 23), struct.pack(">2I", 37, 262_167), 1
+    ),
     "WebP, extended": webp(b"VP8X", b"\0\0\0\0" + b"\xff\x3f\0" * 2),
     "WebP, lossless": webp(b"VP8L", b"\x2f\xff\xff\xff\x0f" + bytes(20)),
     "WebP, lossy": webp(b"VP8 ", b"\x30\x01\0\x9d\x01\x2a\xff\x3f\xff\x3f" + bytes(20)),

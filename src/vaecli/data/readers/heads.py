@@ -10,6 +10,10 @@ MAX_RUN_PIXELS = 16_000_000  # of bitmaps of runs: four bytes can take Pillow se
 BLANK_PIXELS = 10_000_000
 MAX_PIXELS_PER_BYTE = 5000  # of more pixels; scanned pages have 500
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+JP2_BOX = b"\0\0\0\x0cjP  "
+JPEG_2000_START = b"\xff\x4f\xff\x51"
+JPEG_2000_HEAD = 4096  # bytes in which the sizes are looked for
+TILE_BYTES = 14  # the least that a tile takes: its head
 HEAD_BYTES = 32
 
 
@@ -55,6 +59,8 @@ def check_before_open(file: IO[bytes]) -> int:
         _check_webp(head, size)
     elif head[:4] == b"\0\0\1\0":
         _check_icon(file, head, size)
+    elif head[:8] == JP2_BOX or head[:4] == JPEG_2000_START:
+        _check_tiles(head + file.read(JPEG_2000_HEAD), size)
     file.seek(0)
     return size
 
@@ -91,3 +97,16 @@ def _check_icon(file: IO[bytes], head: bytes, size: int) -> None:
         elif len(inner) >= 12:
             width, height = struct.unpack("<ii", inner[4:12])
             require_size(abs(width), abs(height), size)
+
+
+def _check_tiles(head: bytes, size: int) -> None:
+    """For each tile of a JPEG 2000 image Pillow needs kilobytes, whether the file has it or not."""
+    start = head.find(JPEG_2000_START) + 8
+    if start < 8 or len(head) < start + 32:
+        return
+    right, bottom, _, _, width, height, left, top = struct.unpack_from(">8I", head, start)
+    if not width or not height:
+        raise UnreadableError("is damaged: its tiles are empty")
+    tiles = -((left - right) // width) * -((top - bottom) // height)
+    if tiles * TILE_BYTES > size:
+        raise UnreadableError(f"is damaged: {tiles:,} tiles in {size:,} bytes")
