@@ -33,6 +33,9 @@ def transparent(*values: int) -> bytes:
     return chunk(b"tRNS", struct.pack(f">{len(values)}H", *values))
 
 
+WIDE_KEY = transparent(0x1234, 0x1234, 0x1234)
+
+
 def palette(*colours: tuple[int, int, int], alpha: bytes = b"") -> bytes:
     chunks = chunk(b"PLTE", b"".join(map(bytes, colours)))
     return chunks + (chunk(b"tRNS", alpha) if alpha else b"")
@@ -96,14 +99,7 @@ CASES = {
         [255, 2],
     ),
     "16-bit RGB with a transparent colour": (
-        png(
-            2,
-            1,
-            16,
-            2,
-            b"\0" + struct.pack(">6H", 257, 257, 257, 770, 770, 770),
-            transparent(*[257] * 3),
-        ),
+        png(*(2, 1, 16, 2), b"\0" + struct.pack(">6H", *[0x1234] * 3, *[770] * 3), WIDE_KEY),
         [WHITE, (3, 3, 3)],
     ),
     "16-bit grey with alpha": (
