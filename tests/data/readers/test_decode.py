@@ -89,6 +89,11 @@ CASES = {
         [RED, (255, 204, 204)],
     ),
     "grey with a transparent value": (png(2, 1, 8, 0, b"\0\5\6", transparent(5)), [255, 6]),
+    "2 bits with a transparent value": (
+        png(3, 1, 2, 0, b"\0\x18", transparent(1)),
+        [0, 255, 170],
+    ),
+    "4 bits with a transparent value": (png(2, 1, 4, 0, b"\0\x12", transparent(1)), [255, 34]),
     "1 bit with a transparent value": (png(2, 1, 1, 0, b"\0\x40", transparent(0)), [255, 255]),
     "RGB with a transparent colour": (
         png(2, 1, 8, 2, b"\0\1\2\3\1\2\4", transparent(1, 2, 3)),
