@@ -144,6 +144,11 @@ class Layout:
             tops = _top_folders(names, self.below)
         else:
             self.below = self.start
+            if any(_is_split_in_class(name, self.start) for name in names):
+                self.notices.append(
+                    "Folders named train or test inside the classes are not read as splits: put "
+                    "them above the classes, as in train/cats."
+                )
         self.classes = {top: printable(top) for top in tops} if "" not in tops else {}
         if "" in tops and len(tops) > 1:
             self.notices.append(
@@ -186,6 +191,12 @@ def _top_folders(names: list[str], start: int) -> set[str]:
         end = name.find("/", start)
         found.add(name[start:end] if end >= 0 else "")
     return found
+
+
+def _is_split_in_class(name: str, start: int) -> bool:
+    """Whether the folder below the class is named as a split."""
+    folders = name[start:].split("/", 2)
+    return len(folders) == 3 and folders[1].lower() in SPLITS
 
 
 def _some(names: Iterable[str]) -> str:
