@@ -18,6 +18,7 @@ EXAMPLES = [
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
     "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
+    "vaecli train --from runs/mnist-vae-1 --data fashion-mnist --data-dir data",
     "vaecli train --config runs/mnist-vae-1/config.json --seed 1",
 ]
 
@@ -43,6 +44,17 @@ def train(
             help="Resume RUN, or go on from a checkpoint file in a new run; auto: the newest "
             "unfinished run with these options, or a new one.",
             metavar="RUN|auto",
+            rich_help_panel=MOST_USED,
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    from_run: Annotated[
+        str | None,
+        option(
+            "--from",
+            help="Begin a new run with the weights of RUN where their shapes fit, and with the "
+            "options of its model that are not given here.",
+            metavar="RUN",
             rich_help_panel=MOST_USED,
             autocompletion=complete_run,
         ),
@@ -93,6 +105,12 @@ def train(
 
     The directory gets checkpoints, pictures and a table of losses; its path is printed. Flags
     override environment variables (such as VAECLI_EPOCHS), which override --config.
+
+    With --from, the best weights of a run (or of a checkpoint file) are the first of a new run, on
+    other images too: its optimizer and its epochs begin anew, and so does a tensor whose shape
+    differs. Preset, posterior, prior, fitted prior, likelihood, objective, network, latents and
+    --conditional are those of the run unless you set them; another --preset replaces all of these
+    but network, latents and --conditional. Data, epochs, learning rate and the rest are not taken.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_finished_run, print_stderr
@@ -101,7 +119,7 @@ def train(
 
     setup_runtime()  # before the first tensor: resuming reads a checkpoint
     options = config_options.explicit_options(context, [*fields, "beta"])
-    plan = make_plan(options, config_file, resume, run_dir, overwrite)
+    plan = make_plan(options, config_file, resume, run_dir, overwrite, from_run)
     reason = plan.complete_reason()
     if plan.run and reason:
         print_stderr(reason)
@@ -123,5 +141,5 @@ def _print_estimate(
 
     result = estimate(plan, run_dir, overwrite, allow_data_change)
     for notice in result.notices:
-        print_stderr(f"Warning: {notice.text}")
+        print_stderr(notice.line)
     print_result(dry_run_report(result))

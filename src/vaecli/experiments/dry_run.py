@@ -65,7 +65,8 @@ def estimate(
     run = plan.run or planned_run(run_dir, overwrite)
     require_free(run.folder)
     source = plan.run or plan.source
-    prepared, _ = prepare_run(plan.config, run, source, record_of(source), allow_data_change)
+    record = record_of(source)
+    prepared, _ = prepare_run(plan.config, run, source, record, allow_data_change, plan.start)
     state = prepared.state
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)

@@ -16,6 +16,7 @@ from ..system import devices
 from ..training.runtime import keep_freed_memory
 from ..training.state import State, start_resolved
 from .events import Notice
+from .from_run import Start, Taken, take_weights
 
 
 @dataclass
@@ -26,11 +27,13 @@ class Prepared:
         state: The initial state, which a resumed run then restores.
         images: The splits of the data.
         notices: Messages about the preparation.
+        taken: What the state has of the weights of another run.
     """
 
     state: State
     images: Splits
     notices: list[Notice] = field(default_factory=list)
+    taken: Taken | None = None
 
 
 @dataclass
@@ -77,6 +80,7 @@ def prepare_run(
     source: Run | None,
     record: Record | None,
     allow_data_change: bool,
+    start: Start | None = None,
 ) -> tuple[Prepared, dict[str, str]]:
     """What `prepare` gives, where the source left training, and the SHA-256 of each split.
 
@@ -86,6 +90,7 @@ def prepare_run(
         source: The run or the checkpoint from which training goes on; None at its start.
         record: The run.json of the source; None if it has none.
         allow_data_change: Whether the images may differ from those of the source.
+        start: The weights with which a new run begins; None for random ones.
 
     Raises:
         VaecliError: Training cannot start.
@@ -93,6 +98,9 @@ def prepare_run(
     prepared = prepare(config)
     if source is not None:
         restore_state(source, prepared.state)
+    if start is not None:
+        prepared.taken = take_weights(start, prepared.state)
+        prepared.notices += prepared.taken.notices
     data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
     return prepared, data
 
@@ -121,6 +129,7 @@ def start_run(
     overwrite: bool = False,
     allow_data_change: bool = False,
     source: Run | None = None,
+    start: Start | None = None,
 ) -> Iterator[StartedRun]:
     """A new or resumed run, locked inside the `with` block.
 
@@ -134,16 +143,24 @@ def start_run(
         overwrite: Whether a new run replaces the one in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
         source: A checkpoint of another run, from which the new run goes on.
+        start: The weights with which a new run begins; None for random ones.
 
     Raises:
         VaecliError: Training cannot start.
     """
     with ExitStack() as stack:
-        run = existing or stack.enter_context(new_run(config, run_dir, overwrite))
+        origin = start.origin if start else None
+        run = existing or stack.enter_context(new_run(config, run_dir, overwrite, origin))
         writer = stack.enter_context(RunWriter(run, is_locked=existing is None))
         record = writer.record if existing else record_of(source)
-        prepared, data = prepare_run(config, run, existing or source, record, allow_data_change)
+        prepared, data = prepare_run(
+            config, run, existing or source, record, allow_data_change, start
+        )
         writer.begin(prepared.state, data, resumed=existing is not None)
         if source is not None:
             prepared.notices += _branch(source, writer, prepared.state)
+        if prepared.taken is not None:
+            # saved now, so that a resume or a rollback before the first epoch ends has them too
+            writer.update_record(initialized_from=prepared.taken.origin)
+            writer.save(prepared.state)
         yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

@@ -37,7 +37,9 @@ def train_plan(
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest(config))
         started = stack.enter_context(
-            start_run(config, plan.run, run_dir, overwrite, allow_data_change, plan.source)
+            start_run(
+                config, plan.run, run_dir, overwrite, allow_data_change, plan.source, plan.start
+            )
         )
         run = started.writer.run
         progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
