@@ -1,4 +1,4 @@
-"""Completion in bash, zsh and fish: of commands, options, presets, parts and run directories."""
+"""Completion in bash, zsh and fish: of commands, options, and the names that they take."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ from tests.processes import run_without_torch
 from tests.runs import contents
 from vaecli.config.build import TABLES
 from vaecli.config.presets import PRESETS
+from vaecli.data.readers.named import READERS
 from vaecli.run import checkpoint, names
 from vaecli.terminal import completion
 
@@ -110,6 +111,12 @@ def test_parts_are_completed_from_their_first_letters(kind):
         assert found == [other for other in TABLES[kind] if other[:2] == name[:2]]
 
 
+def test_data_sets_are_completed():
+    assert completion.complete_data_set("") == list(READERS)
+    assert completion.complete_public_set("mn") == []
+    assert completion.complete_public_set("cif") == ["cifar10", "cifar100"]
+
+
 def test_run_directories_are_completed(here):
     assert completion.complete_run("") == ["runs/mnist-iwae-1", "runs/mnist-vae-1"]
     assert completion.complete_run("runs/mnist-v") == ["runs/mnist-vae-1"]
@@ -142,6 +149,9 @@ def test_bash_completes(here, bash):
         "vaecli train --preset none-such",
         "vaecli train --network ",
         "vaecli parts iwa",
+        "vaecli train --data cifar",
+        "vaecli data down",
+        "vaecli data download fash",
     )
     assert found == [
         ["reconstruct"],
@@ -155,6 +165,9 @@ def test_bash_completes(here, bash):
         [],
         list(TABLES["network"]),
         ["iwae"],  # the preset and the objective
+        ["cifar10", "cifar100"],
+        ["download"],
+        ["fashion-mnist"],
     ]
     assert contents(here) == before
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     "vaecli train --epochs 50",
+    "vaecli train --data photos --image-size 64 --epochs 20",
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
     "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
@@ -55,7 +56,7 @@ def train(
             help="Begin a new run with the weights of RUN where their shapes fit, and with the "
             "options of its model that are not given here.",
             metavar="RUN",
-            rich_help_panel=MOST_USED,
+            rich_help_panel=RUN,
             autocompletion=complete_run,
         ),
     ] = None,
@@ -106,11 +107,9 @@ def train(
     The directory gets checkpoints, pictures and a table of losses; its path is printed. Flags
     override environment variables (such as VAECLI_EPOCHS), which override --config.
 
-    With --from, the best weights of a run (or of a checkpoint file) are the first of a new run, on
-    other images too: its optimizer and its epochs begin anew, and so does a tensor whose shape
-    differs. Preset, posterior, prior, fitted prior, likelihood, objective, network, latents and
-    --conditional are those of the run unless you set them; another --preset replaces all of these
-    but network, latents and --conditional. Data, epochs, learning rate and the rest are not taken.
+    With --from, a new run begins with the best weights of a run, or those of a checkpoint file, on
+    other images too; a tensor of another shape begins anew. The options of the group Model and the
+    latents are those of the run unless you set them, or another --preset does; no others are.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_finished_run, print_stderr
@@ -136,10 +135,13 @@ def _print_estimate(
     plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool
 ) -> None:
     from ..experiments.dry_run import estimate
+    from ..terminal.failures import with_flags
+    from ..terminal.loading import load_progress
     from ..terminal.messages import dry_run_report
     from ..terminal.output import print_result, print_stderr
 
-    result = estimate(plan, run_dir, overwrite, allow_data_change)
+    with load_progress() as on_progress:
+        result = estimate(plan, run_dir, overwrite, allow_data_change, on_progress)
     for notice in result.notices:
-        print_stderr(notice.line)
+        print_stderr(with_flags(f"{'Warning: ' * (notice.level == 'warning')}{notice.text}"))
     print_result(dry_run_report(result))

@@ -28,10 +28,3 @@ class Notice:
 
     text: str
     level: Literal["info", "warning"] = "info"
-
-    @property
-    def line(self) -> str:
-        """The text as it is printed."""
-        if self.level == "warning":
-            return f"Warning: {self.text}"
-        return self.text

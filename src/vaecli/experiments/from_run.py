@@ -13,6 +13,7 @@ from torch import Tensor
 from ..config import presets
 from ..config.build import resolve
 from ..config.config import PART_KINDS, Config
+from ..config.image_sizes import format_image_size
 from ..config.option_files import read_options_file
 from ..config.preset_table import PRESETS
 from ..run import names
@@ -179,6 +180,8 @@ def take_weights(start: Start, state: State) -> Taken:
     texts = [_summary(start.run.checkpoint, wanted, taken)]
     if anew:
         texts.append(f"Begin anew: {_list([_describe(n, wanted, found) for n in anew])}.")
+    if header.shape != state.shape:
+        texts.append(_size_advice(header.shape))
     if unused := sorted(found.keys() - wanted.keys()):
         texts.append(f"Of that run this model does not have {_list(unused)}.")
     notices = [Notice(" ".join(texts)), *_class_notices(header.class_names, state)]
@@ -235,6 +238,15 @@ def _describe(name: str, wanted: Tensors, found: Tensors) -> str:
     if there == shape:
         return f"{name} (its layer differs)"
     return f"{name} {shape} (there {there})"
+
+
+def _size_advice(shape: tuple[int, int, int]) -> str:
+    channels, height, width = shape
+    size = format_image_size(height, width)
+    return (
+        f"The images of that run have {size} pixels and {channels} channels, which "
+        f"--image-size {size} --channels {channels} keeps."
+    )
 
 
 def _list(texts: Sequence[str]) -> str:

@@ -1,8 +1,6 @@
 """Decides whether to train a new run or resume one, and which options a resume may change."""
 
-import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,10 @@ from typing import Any
 from ..config import defaults, presets
 from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
+from ..config.data_paths import existing_path
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
-from ..run.find import latest_run, open_run, runs_newest_first
+from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
 from ..run.record import read_record
 from ..run.run import Run
@@ -101,6 +100,8 @@ def make_plan(
         ConfigError: Options contradict each other, or cannot change on a resume.
         RunError: The run to resume is missing or damaged.
     """
+    if isinstance(data := options.get("data"), str):
+        options = {**options, "data": existing_path(data)}
     if resume not in (None, "auto"):
         if from_run is not None:
             raise ConfigError(WITH_RESUME)
@@ -152,43 +153,6 @@ def _resume_path(path: str, options: Mapping[str, Any], run_dir: Path | None) ->
     if run_dir:
         raise ConfigError(NOT_WITH_RUN)
     return _resume(run, options)
-
-
-def plan_refit(path: Path | None, prior: str, folder: Path | None = None) -> Plan:
-    """The plan that fits another prior to a finished run, in a new run.
-
-    Args:
-        path: The run directory, or a checkpoint of a whole training; None for the newest run.
-        prior: Spec of the prior.
-        folder: Directory of the new run; None for the next free one.
-
-    Raises:
-        ConfigError: The prior is unknown, training has not ended, or the directory is not empty.
-        RunError: The run is missing or damaged.
-    """
-    if folder is not None:
-        _require_unused(folder)
-    run = latest_run(checkpoint="last") if path is None else open_run(path, "last")
-    config = resolve(run.config).with_values(fitted_prior=prior)
-    if not run.holds_training_state():
-        raise ConfigError(f"{path} has the weights alone: refit needs the run directory.")
-    if run.contents[1].position.batch or not stop_reason(config, run.history(), monitor_of(config)):
-        if run.checkpoint != run.folder / names.CHECKPOINT:
-            raise ConfigError(
-                f"{run.checkpoint} was saved before the end of training: refit its run directory, "
-                f"or go on with vaecli train --resume {shlex.quote(str(run.checkpoint))}."
-            )
-        raise ConfigError(
-            f"The training of {run.folder} has not ended: finish it first with vaecli train "
-            f"--resume {shlex.quote(str(run.folder))}."
-        )
-    return Plan(resolve(config), source=run)
-
-
-def _require_unused(folder: Path) -> None:
-    with suppress(OSError):  # whatever makes the directory says why
-        if folder.is_dir() and not directory.is_blank(folder):
-            raise ConfigError(f"{folder} is not empty. Choose another directory with -o.")
 
 
 def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
@@ -251,12 +215,19 @@ def can_resume(run: Run, config: Config, named: Path | None = None) -> bool:
         if record.status in ("completed", "diverged") or not began_with(record, named):
             return False
         require_weights(run)
-        if not _same_unchangeable_options(resolve(run.config), config):
+        if not _same_unchangeable_options(chosen_options(run), config):
             return False
         with run_lock(run.folder):
             return True
     except (ConfigError, RunError):
         return False
+
+
+def chosen_options(run: Run) -> Config:
+    """The resolved configuration of a run without what follows from its images."""
+    known = Config.__dataclass_fields__
+    free = {name: getattr(Config, name) for name in run.record.derived if name in known}
+    return resolve(run.config).with_values(**free)
 
 
 def _same_unchangeable_options(old: Config, new: Config) -> bool:

@@ -1,4 +1,4 @@
-"""Completion of presets, parts, run directories and classes in bash, zsh and fish.
+"""Completion of presets, parts, data sets, run directories and classes in bash, zsh and fish.
 
 It runs at every press of the tab key, so it imports no torch: names of parts are read from the
 source text of their tables.
@@ -12,6 +12,7 @@ import typer
 
 from ..config import defaults
 from ..config.preset_table import PRESETS
+from ..data.readers.public_sets import PUBLIC_SETS
 from ..system.errors import ConfigError
 
 # Where the tables of each kind of part are written, and what they are called.
@@ -49,6 +50,16 @@ def refuse_broken_request(environment: Mapping[str, str]) -> None:
 def complete_preset(incomplete: str) -> list[str]:
     """The presets that begin with what was typed."""
     return [name for name in PRESETS if name.startswith(incomplete)]
+
+
+def complete_public_set(incomplete: str) -> list[str]:
+    """The data sets to download that begin with what was typed."""
+    return [name for name in PUBLIC_SETS if name.startswith(incomplete)]
+
+
+def complete_data_set(incomplete: str) -> list[str]:
+    """The data sets that begin with what was typed."""
+    return [name for name in ("mnist", *PUBLIC_SETS) if name.startswith(incomplete)]
 
 
 def complete_run(incomplete: str) -> list[str]:

@@ -156,10 +156,13 @@ def start(config: Config, train: Images) -> State:
 def start_resolved(config: Config, train: Images) -> State:
     """As `start`, from a configuration with every option of every part.
 
+    The configuration of the state has the number of latents.
+
     Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
         ResourceError: The model does not fit in memory.
     """
+    config = build.with_latent_dim(config, train.shape)
     _require_memory(config, train)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     device = select_device(config.device)

@@ -4,10 +4,12 @@ The content of a file decides its format, whatever its name ends with; only TGA 
 and is tried where the name ends with `.tga`. Programs and scripts (EPS, PDF, SVG) are never read.
 """
 
+import ctypes
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import IO
 
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
@@ -83,9 +85,7 @@ def read_outline(file: IO[bytes], name: str) -> Outline:
     with _as_bad_image(name), _open(file, name) as image:
         width, height = image.size
         if isinstance(image, TiffImagePlugin.TiffImageFile):
-            # Pillow's own size is upright in some of its versions only
-            width = image.tag_v2[TiffImagePlugin.IMAGEWIDTH]
-            height = image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+            width, height = modes.stored_size(image)
         if _stored_orientation(image) in LYING:
             return Outline(height, width, modes.channels(image), image.mode, _count_frames(image))
         return Outline(width, height, modes.channels(image), image.mode, _count_frames(image))
@@ -102,10 +102,30 @@ def _open(file: IO[bytes], name: str) -> Image.Image:
     return image
 
 
+def _quiet_libtiff() -> None:
+    """Keep libtiff from writing to stderr what is wrong with a file: an exception says it too.
+
+    Pillow has no option for this. Where libtiff is not found, as on Windows, only its words remain.
+    """
+    folder = Path(Image.__file__).parent
+    paths = {
+        *folder.parent.glob("pillow.libs/libtiff*"),
+        *folder.glob(".dylibs/libtiff*"),
+    }
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        words = maps.read_text(errors="replace").split()
+        paths |= {Path(word) for word in words if "/libtiff" in word}
+    for path in paths:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(path)).TIFFSetErrorHandler(None)
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this Pillow has."""
     Image.init()
+    _quiet_libtiff()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

@@ -13,12 +13,21 @@ from pathlib import Path
 
 from ...system.errors import DataError
 from . import entries, files
+from .archives import list_archive
+from .arrays import list_npy, list_npz
 from .folders import list_folder
 from .item import Item, Listing
+from .tables import list_table
 
 Lister = Callable[[Path], Listing]
 
-LISTERS: dict[str, Lister] = {}  # by the suffix of a file
+LISTERS: dict[str, Lister] = {  # by the suffix of a file
+    ".zip": list_archive,
+    ".npy": list_npy,
+    ".npz": list_npz,
+    ".csv": list_table,
+    ".tsv": list_table,
+}
 CAN_BE_READ = (
     "a folder of images, an image file, " + ", ".join(LISTERS) + ", or a folder of MNIST's files"
 )
