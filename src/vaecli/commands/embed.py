@@ -52,9 +52,9 @@ def embed(
     """Encode images to latents, and save or plot them.
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
-    z2, ...; a .npy file the means only. If latents are a map, the .npz file has map_shape, (h, w,
-    C), to which each mean can be reshaped. If classes have names, .npz has class_names, .csv a
-    column class. Images of --input have a name. The plot of two latents has contours of the prior.
+    z2, ...; a .npy file the means only. A .npz file also holds class_names, if there are any, and
+    for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. Both
+    have a column name for --input. The plot of two latents has contours of the prior.
     """
     from ..evaluation import embeddings
     from ..run import names

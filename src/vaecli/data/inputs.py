@@ -77,8 +77,11 @@ def load_input(
     _check_labels(items, training, log)
     channels, height, width = training.shape
     preparation = Preparation(height, width, channels, config.resize)
-    pixels, labels, kept = read_items(items, preparation, training.folder_names, log, skip_bad)
-    images = Images(pixels, labels, training.classes, config.binarize, training.class_names)
+    source = str(paths[0])
+    if len(paths) > 1:
+        source += f" and {len(paths) - 1:,} more"
+    found, kept = read_items(items, preparation, source, training.folder_names, log, skip_bad)
+    images = replace(found, binarize=config.binarize, class_names=training.class_names)
     return Inputs(images, [items[position].name for position in kept])
 
 

@@ -1,6 +1,6 @@
 """`OwnImages`: the images of the user, from a folder, an archive, an array or a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +9,15 @@ from torch import Tensor
 
 from ..config.config import Config
 from ..config.image_sizes import format_image_size
-from ..system import machine
-from ..system.errors import DataError
 from .assignment import assign
-from .decoding import decode, read_outlines
+from .decoding import read_outlines
+from .images import Images
 from .load_log import LoadLog
-from .preparation import Preparation, choose_preparation, decoded_bytes, is_chosen
+from .pixels import read_pixels
+from .preparation import Preparation, choose_preparation, is_chosen
 from .readers.entries import describe
 from .readers.formats import list_images
-from .readers.item import Item
+from .readers.item import Item, Outline
 
 
 class OwnImages:
@@ -49,19 +49,24 @@ class OwnImages:
         self._items = {"train": [*train, *validation], "test": test}
         self.preparation = self._prepare(listing.items)
 
-    def read(self, file: str) -> tuple[Tensor, Tensor]:
-        """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`.
+    def read(self, file: str) -> Images:
+        """The images with their labels.
 
         Args:
             file: "train" for training and validation images, or "test".
 
         Raises:
             DataError: An image cannot be read.
-            ResourceError: They do not fit in memory.
+            ResourceError: They fit neither in memory nor on the disk.
         """
-        items = self._items[file]
-        skip_bad = self._config.skip_bad
-        return read_items(items, self.preparation, self.class_names, self._log, skip_bad)[:2]
+        return read_items(
+            self._items[file],
+            self.preparation,
+            self._config.data,
+            self.class_names,
+            self._log,
+            self._config.skip_bad,
+        )[0]
 
     def count_classes(self, labels: Tensor) -> int:
         """Number of classes, those of the whole data set."""
@@ -84,16 +89,24 @@ class OwnImages:
         if is_chosen(self._config):
             return choose_preparation(self._config)
         survey = LoadLog(self._log.on_progress)  # decoding will meet the bad images again
-        outlines = [outline for _, outline in read_outlines(items, survey, self._config.skip_bad)]
-        sizes = {(outline.width, outline.height) for outline in outlines}
-        prepared = choose_preparation(self._config, outlines)
+        sizes: set[tuple[int, int]] = set()
+        animations = 0
+
+        def watched() -> Iterator[Outline]:
+            nonlocal animations
+            for outline in read_outlines(items, survey, self._config.skip_bad):
+                sizes.add((outline.width, outline.height))
+                animations += outline.frames > 1
+                yield outline
+
+        prepared = choose_preparation(self._config, watched())
         if len(sizes) > 1:
             self._log.notices.append(
                 f"The images have {len(sizes):,} sizes: resize={self._config.resize!r} makes all "
                 f"{prepared.width}x{prepared.height}."
             )
-        if animated := sum(outline.frames > 1 for outline in outlines):
-            self._log.notices.append(f"Of {animated:,} animations the first frame is taken.")
+        if animations:
+            self._log.notices.append(f"Of {animations:,} animations the first frame is taken.")
         return prepared
 
 
@@ -106,15 +119,17 @@ def class_names_of(items: Sequence[Item]) -> tuple[str, ...]:
 def read_items(
     items: Sequence[Item],
     preparation: Preparation,
+    source: str,
     class_names: Sequence[str],
     log: LoadLog,
     skip_bad: bool,
-) -> tuple[Tensor, Tensor, list[int]]:
-    """Pixels, shape `(N, C, H, W)`, labels, shape `(N,)`, and positions of images, in their order.
+) -> tuple[Images, list[int]]:
+    """Images with their labels, and their positions among the items, in their order.
 
     Args:
         items: The images.
         preparation: How they become pixels.
+        source: The path that they come from, or several.
         class_names: Names of the classes; the label of an image is the position of its class among
             them, or their number for an image of none of them.
         log: Hears of the progress, and why images were left out.
@@ -122,18 +137,12 @@ def read_items(
 
     Raises:
         DataError: An image cannot be read, or none of them can.
-        ResourceError: They do not fit in memory.
+        ResourceError: They fit neither in memory nor on the disk.
     """
-    size = decoded_bytes(len(items), preparation)
-    machine.require_memory(size, f"{len(items):,} images of {preparation.shape}")
-    pixels = torch.empty(len(items), *preparation.shape, dtype=torch.uint8)
-    kept: list[int] = []
-    for position, image in decode(items, preparation, log, skip_bad):
-        pixels[len(kept)] = image
-        kept.append(position)
-    if not kept:
-        raise DataError(f"None of {len(items):,} images can be read. {log.bad[0]}")
+    found = read_pixels(items, preparation, source, log, skip_bad)
     number = {name: label for label, name in enumerate(class_names)}
     hidden = len(class_names)
-    labels = torch.tensor([number.get(items[position].label or "", hidden) for position in kept])
-    return pixels[: len(kept)], labels, kept
+    labels = torch.tensor(
+        [number.get(items[position].label or "", hidden) for position in found.kept]
+    )
+    return Images(found.x, labels, hidden, mapped=found.mapped), found.kept

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..config.config import Config
 from ..config.data_paths import is_path
 from ..system.errors import ConfigError
-from .images import count_classes
+from .images import Images, count_classes
 from .load_log import LoadLog
 from .own_images import OwnImages
 from .preparation import prepare_pixels
@@ -25,8 +25,8 @@ class Source(Protocol):
 
     class_names: tuple[str, ...]
 
-    def read(self, file: str) -> tuple[Tensor, Tensor]:
-        """Pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of "train" or "test".
+    def read(self, file: str) -> Images:
+        """The images of "train" or "test", with their labels.
 
         The training file ends with the validation images.
         """
@@ -45,7 +45,7 @@ class NamedSet:
         self._config = config
         self.class_names = class_names(config.data)
 
-    def read(self, file: str) -> tuple[Tensor, Tensor]:
+    def read(self, file: str) -> Images:
         data, directory = self._config.data, self._config.data_dir
         if is_path(data):
             pixels, labels = idx.read_split(Path(data), file)
@@ -53,7 +53,7 @@ class NamedSet:
             pixels, labels = READERS[data](None if directory is None else Path(directory), file)
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(1)
-        return prepare_pixels(pixels, self._config), labels
+        return Images(prepare_pixels(pixels, self._config), labels)
 
     def count_classes(self, labels: Tensor) -> int:
         return len(self.class_names) or count_classes(labels)

@@ -1,5 +1,6 @@
 """Splits: the training, validation and test images of a configuration."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -52,23 +53,23 @@ def load_all(config: Config, log: LoadLog) -> Loaded:
     """
     source = open_source(config, log)
     # The test file is the smaller one: damage to it is found before the training file is read.
-    test_pixels, test_labels = source.read("test")
-    train_pixels, train_labels = source.read("train")
-    train_shape = tuple(train_pixels.shape[1:])
-    test_shape = tuple(test_pixels.shape[1:])
-    if train_shape != test_shape:
-        raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
+    test_file = source.read("test")
+    train_file = source.read("train")
+    if train_file.shape != test_file.shape:
+        raise DataError(
+            f"Training images have shape {train_file.shape}, test images {test_file.shape}."
+        )
     config = config.with_values(**source.findings())
     # one of the two may lack images of the last classes
     classes = max(
-        _count_classes(config, source, "train", train_labels),
-        _count_classes(config, source, "test", test_labels),
+        _count_classes(config, source, "train", train_file.labels),
+        _count_classes(config, source, "test", test_file.labels),
     )
-    train = _select(config, source, "train", train_pixels, train_labels, classes)
-    test = _select(config, source, "test", test_pixels, test_labels, classes)
+    train = _select(config, source, "train", train_file, classes)
+    test = _select(config, source, "test", test_file, classes)
     validation = None
     if config.validation:
-        validation = _select(config, source, "validation", train_pixels, train_labels, classes)
+        validation = _select(config, source, "validation", train_file, classes)
     if config.labels:
         train = train.hide_labels(config.labels, config.seed)
     return Loaded(Splits(train, test, validation), config)
@@ -91,9 +92,9 @@ def load_split(config: Config, split: str, log: LoadLog | None = None) -> Images
         raise ConfigError("No images were held out for validation: train with validation=N.")
     file = "test" if split == "test" else "train"
     source = open_source(config, log or LoadLog())
-    pixels, labels = source.read(file)
-    classes = _count_classes(config, source, file, labels)
-    return _select(config, source, split, pixels, labels, classes)
+    images = source.read(file)
+    classes = _count_classes(config, source, file, images.labels)
+    return _select(config, source, split, images, classes)
 
 
 class Part(NamedTuple):
@@ -169,11 +170,11 @@ def _count_classes(config: Config, source: Source, file: str, labels: Tensor) ->
     return source.count_classes(labels[:limit])
 
 
-def _select(
-    config: Config, source: Source, split: str, pixels: Tensor, labels: Tensor, classes: int
-) -> Images:
-    index = split_range(config, split, len(pixels))
-    return Images(pixels[index], labels[index], classes, config.binarize, source.class_names)
+def _select(config: Config, source: Source, split: str, file: Images, classes: int) -> Images:
+    images = file.subset(split_range(config, split, len(file)))
+    return replace(
+        images, classes=classes, binarize=config.binarize, class_names=source.class_names
+    )
 
 
 def split_range(config: Config, split: str, count: int) -> slice:

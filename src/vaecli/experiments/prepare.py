@@ -31,6 +31,7 @@ class Prepared:
         images: The splits of the data.
         notices: Messages about the preparation.
         bad_images: Why each of the images was left out that could not be read.
+        caches: Folders of decoded images that are in the cache.
         taken: What the state has of the weights of another run.
     """
 
@@ -38,6 +39,7 @@ class Prepared:
     images: Splits
     notices: list[Notice] = field(default_factory=list)
     bad_images: list[str] = field(default_factory=list)
+    caches: list[str] = field(default_factory=list)
     taken: Taken | None = None
 
 
@@ -85,7 +87,7 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
         notices.append(
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
         )
-    return Prepared(state, images, notices, log.bad)
+    return Prepared(state, images, notices, log.bad, log.caches)
 
 
 def prepare_run(
@@ -180,7 +182,11 @@ def start_run(
         prepared, data = prepare_run(
             config, run, existing or source, record, allow_data_change, on_progress, start
         )
-        found = {"data": data, "bad_images": prepared.bad_images[:MAX_RECORDED]}
+        found = {
+            "data": data,
+            "bad_images": prepared.bad_images[:MAX_RECORDED],
+            "caches": prepared.caches,
+        }
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)
