@@ -145,6 +145,15 @@ def test_a_download_goes_on_where_it_stopped(cli, offer, server, tmp_path):
     assert server.requests == [(name, None), (name, f"bytes={half}-")]
 
 
+def test_a_server_that_ignores_ranges_sends_all_again(cli, offer, server, tmp_path):
+    made = offer("cifar10")
+    (name,) = made.files
+    server.faults[name] = "short"
+    assert cli("data", "download", "cifar10", "--data-dir", tmp_path).status == 3
+    server.faults[name] = "whole"
+    assert cli("data", "download", "cifar10", "--data-dir", tmp_path).status == 0
+
+
 def test_a_part_of_another_file_is_thrown_away(cli, offer, server, tmp_path):
     made = offer("cifar10")
     (name,) = made.files
