@@ -7,9 +7,10 @@ from torch import nn
 
 from tests.builders import build, make_part
 from vaecli.config.config import Config
+from vaecli.parts.encoder_decoder import EncoderWithHead, concat_context
 from vaecli.parts.layers import ACTIVATIONS, ActivationName, BatchNorm, NormName, ResidualBlock
 from vaecli.parts.likelihoods import BernoulliLikelihood
-from vaecli.parts.networks import MLP, NETWORKS, Conv, EncoderWithHead, ResNet, concat_context
+from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet
 from vaecli.parts.posteriors import GaussianPosterior
 from vaecli.system.errors import ConfigError
 

@@ -96,7 +96,7 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise write_error(str(path), error) from error
+        raise write_error(error, str(path)) from error
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..data.images import Images
 from ..model import VAE
+from ..parts.posteriors import Posterior
 from ..system.seeds import random_stream
 from .batches import batches, evaluation_mode, require_finite
 
@@ -26,32 +29,68 @@ class Embeddings:
         mean: Posterior means, shape `(N, D)`.
         log_var: Logarithms of the posterior variances, shape `(N, D)`; -inf for a deterministic
             code.
+        map_shape: Shape (h, w, C) of the map that a latent is, if it is one: then `mean` can be
+            reshaped to `(N, h, w, C)`.
+        class_names: Names of the classes; empty if they have none but their numbers.
     """
 
     label: NDArray[np.uint8]
     mean: NDArray[np.float32]
     log_var: NDArray[np.float32]
+    map_shape: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] = ()
 
     def to_bytes(self, ending: str) -> bytes:
         """The content of a file with one of the `ENDINGS`.
 
-        `.npz` holds the arrays index, label, mean and log_var; `.csv` has the columns index, label
-        and z1 to zD, the means; `.npy` is the array of the means.
+        `.npz` holds the arrays index, label, mean, log_var and, of maps, map_shape; `.csv` has the
+        columns index, label and z1 to zD, the means; `.npy` is the array of the means. If the
+        classes have names, `.npz` also holds class_names, in the order of the labels, and `.csv`
+        has a column class.
         """
         buffer = io.BytesIO()
-        index = np.arange(len(self.label))
         if ending == ".npz":
-            np.savez(buffer, index=index, label=self.label, mean=self.mean, log_var=self.log_var)
+            np.savez(buffer, **self._arrays())
         elif ending == ".npy":
             np.save(buffer, self.mean)
         else:
             text = io.TextIOWrapper(buffer, "utf-8", write_through=True)
             writer = csv.writer(text, lineterminator="\n")
-            names = [f"z{d + 1}" for d in range(self.mean.shape[1])]
-            writer.writerow(["index", "label", *names])
-            for i, label, mean in zip(index, self.label, self.mean, strict=True):
-                writer.writerow([i, label, *mean])
+            columns = self._columns()
+            writer.writerow([*columns, *(f"z{d + 1}" for d in range(self.mean.shape[1]))])
+            for *cells, mean in zip(*columns.values(), self.mean, strict=True):
+                writer.writerow([*cells, *mean])
         return buffer.getvalue()
+
+    def _arrays(self) -> dict[str, Any]:
+        """The arrays of a `.npz` file, by name."""
+        arrays: dict[str, Any] = {
+            "index": np.arange(len(self.label)),
+            "label": self.label,
+            "mean": self.mean,
+            "log_var": self.log_var,
+        }
+        if self.map_shape is not None:
+            arrays["map_shape"] = np.array(self.map_shape)
+        if self.class_names:
+            arrays["class_names"] = np.array(self.class_names)
+        return arrays
+
+    def _columns(self) -> dict[str, Sequence[Any]]:
+        """The columns of a `.csv` file before the means, by name."""
+        columns: dict[str, Sequence[Any]] = {
+            "index": range(len(self.label)),
+            "label": self.label.tolist(),
+        }
+        if self.class_names:
+            columns["class"] = [self._class(label) for label in columns["label"]]
+        return columns
+
+    def _class(self, label: int) -> str:
+        """The name of a class; empty for a hidden label."""
+        if label == len(self.class_names):
+            return ""
+        return self.class_names[label]
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
@@ -73,4 +112,15 @@ def embed(model: VAE, images: Images) -> Embeddings:
         label=images.labels.cpu().numpy(),
         mean=torch.cat(means).numpy(),
         log_var=torch.cat(log_vars).numpy(),
+        map_shape=_map_shape(model),
+        class_names=images.class_names,
     )
+
+
+def _map_shape(model: VAE) -> tuple[int, ...] | None:
+    """Shape (h, w, C) of the map of latents, in the order of a vector; None without a map."""
+    posterior = cast(Posterior, model.posterior)
+    if posterior.encoder.map_size is None:
+        return None
+    channels, height, width = posterior.latent_shape
+    return height, width, channels

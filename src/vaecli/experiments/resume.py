@@ -10,6 +10,7 @@ from typing import Any
 from ..config import defaults, presets
 from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
+from ..config.data_paths import existing_path
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
 from ..run.find import latest_run, open_run, runs_newest_first
@@ -85,6 +86,8 @@ def make_plan(
         ConfigError: Options contradict each other, or cannot change on a resume.
         RunError: The run to resume is missing or damaged.
     """
+    if isinstance(data := options.get("data"), str):
+        options = {**options, "data": existing_path(data)}
     if resume not in (None, "auto"):
         if config_file or overwrite:
             raise ConfigError(NOT_WITH_RUN)
@@ -210,12 +213,19 @@ def can_resume(run: Run, config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if not _same_unchangeable_options(resolve(run.config), config):
+        if not _same_unchangeable_options(chosen_options(run), config):
             return False
         with run_lock(run.folder):
             return True
     except (ConfigError, RunError):
         return False
+
+
+def chosen_options(run: Run) -> Config:
+    """The resolved configuration of a run without what follows from its images."""
+    known = Config.__dataclass_fields__
+    free = {name: getattr(Config, name) for name in run.record.derived if name in known}
+    return resolve(run.config).with_values(**free)
 
 
 def _same_unchangeable_options(old: Config, new: Config) -> bool:

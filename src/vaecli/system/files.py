@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import ConfigError, ResourceError, VaecliError
+from .errors import ConfigError, ResourceError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -28,17 +28,23 @@ def write_atomic(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        raise write_error(f"{path} ({len(content):,} bytes)", error) from error
+        raise write_error(error, f"{path} ({len(content):,} bytes)") from error
 
 
-def write_error(what: str, error: OSError) -> VaecliError:
-    """The error to raise if something cannot be written: by its path, or for lack of room."""
+_WRONG_PATH = (
+    FileExistsError,
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+
+
+def write_error(error: OSError, what: str) -> ConfigError | ResourceError:
+    """The error of ours that says why `what` could not be written: a wrong path, or a full disk."""
     is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
     kind = ConfigError if is_wrong_path else ResourceError
     return kind(f"Cannot write {what}: {error.strerror or error}.")
-
-
-_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ DATA = "Data"
 TRAINING = "Training"
 RUN = "Run directory"
 GROUPS = {
-    MOST_USED: ("preset", "epochs", "latent_dim"),
+    MOST_USED: ("data", "image_size", "preset", "epochs", "latent_dim"),
     MODEL: (
         "posterior",
         "prior",
@@ -31,7 +31,10 @@ GROUPS = {
         "conditional",
     ),
     DATA: (
-        "data",
+        "channels",
+        "resize",
+        "test_fraction",
+        "skip_bad",
         "data_dir",
         "binarize",
         "labels",

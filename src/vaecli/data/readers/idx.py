@@ -62,6 +62,15 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[Tensor, Tensor]:
     return read(images_path, dimensions=3), labels
 
 
+def is_in(folder: Path) -> bool:
+    """Whether a folder has MNIST-format images for training."""
+    try:
+        find(folder, f"{FILE_PREFIXES['train']}-{FILE_CONTENTS[0]}")
+    except DataError:
+        return False
+    return True
+
+
 def _read_labels(path: Path) -> Tensor:
     """The classes of a file of labels; if it has columns of integers, those of the first."""
     if "-idx2-int" not in path.name:
