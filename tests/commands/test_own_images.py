@@ -97,3 +97,25 @@ def test_what_cannot_be_read_is_one_sentence(photos, cli, options, status, messa
     assert found.status == status
     assert message in found.err
     assert not (photos.parent / "runs").exists()
+
+
+def test_every_command_reads_images_from_the_cache(photos, cli, monkeypatch):
+    monkeypatch.setenv("VAECLI_CACHE", str(photos.parent / "cache"))
+    monkeypatch.setattr("vaecli.data.cache.MIN_SIZE", 0)
+    options = ("--binarize", "dynamic", "--network", "mlp:width=8,depth=1,output_bias=data")
+    found = cli("train", "--data", "my photos", "--epochs", 2, *MODEL, *options)
+    assert found.status == 0, found.err
+    assert len(list((photos.parent / "cache").glob("*/pixels.bin"))) == 2  # training, test
+    for command in (
+        "sample -n 4",
+        "reconstruct",
+        "embed",
+        "embed --split train",
+        "evaluate",
+        "evaluate --split train --count 7",
+        "classify --labels 2",
+        "train --resume runs/my-photos-vae-1 --epochs 3",
+        "refit --prior mixture:components=1",
+    ):
+        found = cli(*command.split())
+        assert found.status == 0, (command, found.err)

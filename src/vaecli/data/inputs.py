@@ -1,13 +1,14 @@
 """Images from outside of a run's data set, prepared as those that it was trained on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ..config.config import Config
 from .images import Images
 from .load_log import LoadLog
-from .own_images import labels_of, read_items
+from .own_images import read_items
 from .preparation import Preparation
 from .readers.formats import list_paths
 
@@ -47,8 +48,7 @@ def load_input(
     log.notices += listing.notices
     channels, height, width = shape
     preparation = Preparation(height, width, channels, config.resize)
-    pixels, kept = read_items(listing.items, preparation, log, config.skip_bad)
-    items = [listing.items[position] for position in kept]
-    labels = labels_of(items, class_names)
-    images = Images(pixels, labels, len(class_names), config.binarize, class_names)
-    return Inputs(images, [item.name for item in items])
+    source = ", ".join(map(str, paths))
+    found, kept = read_items(listing.items, preparation, source, class_names, log, config.skip_bad)
+    images = replace(found, binarize=config.binarize, class_names=class_names)
+    return Inputs(images, [listing.items[position].name for position in kept])

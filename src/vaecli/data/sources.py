@@ -8,9 +8,9 @@ from torch import Tensor
 from ..config.config import Config
 from ..config.data_paths import is_path
 from ..system.errors import ConfigError
-from .images import count_classes
+from .images import Images, count_classes
 from .load_log import LoadLog
-from .own_images import OwnImages, Pixels
+from .own_images import OwnImages
 from .preparation import prepare_pixels
 from .readers import idx
 from .readers.named import READERS, class_names
@@ -25,8 +25,11 @@ class Source(Protocol):
 
     class_names: tuple[str, ...]
 
-    def read(self, file: str) -> Pixels:
-        """The images of "train", which ends with the validation images, or "test"."""
+    def read(self, file: str) -> Images:
+        """The images of "train" or "test", with their labels.
+
+        The training file ends with the validation images.
+        """
 
     def count_classes(self, labels: Tensor) -> int:
         """Number of classes, if these are the labels that are used of a file."""
@@ -42,7 +45,7 @@ class NamedSet:
         self._config = config
         self.class_names = class_names(config.data)
 
-    def read(self, file: str) -> Pixels:
+    def read(self, file: str) -> Images:
         data, directory = self._config.data, self._config.data_dir
         if is_path(data):
             pixels, labels = idx.read_split(Path(data), file)
@@ -50,7 +53,7 @@ class NamedSet:
             pixels, labels = READERS[data](None if directory is None else Path(directory), file)
         if pixels.ndim == 3:
             pixels = pixels.unsqueeze(1)
-        return Pixels(prepare_pixels(pixels, self._config), labels)
+        return Images(prepare_pixels(pixels, self._config), labels)
 
     def count_classes(self, labels: Tensor) -> int:
         return len(self.class_names) or count_classes(labels)

@@ -1,5 +1,6 @@
 """Splits: the training, validation and test images of a configuration."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -8,7 +9,6 @@ from ..config.config import Config
 from ..system.errors import ConfigError, DataError
 from .images import Images
 from .load_log import LoadLog
-from .own_images import Pixels
 from .sources import Source, open_source
 
 
@@ -55,10 +55,10 @@ def load_all(config: Config, log: LoadLog) -> Loaded:
     # The test file is the smaller one: damage to it is found before the training file is read.
     test_file = source.read("test")
     train_file = source.read("train")
-    train_shape = tuple(train_file.x.shape[1:])
-    test_shape = tuple(test_file.x.shape[1:])
-    if train_shape != test_shape:
-        raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
+    if train_file.shape != test_file.shape:
+        raise DataError(
+            f"Training images have shape {train_file.shape}, test images {test_file.shape}."
+        )
     config = config.with_values(**source.findings())
     # one of the two may lack images of the last classes
     classes = max(
@@ -92,9 +92,9 @@ def load_split(config: Config, split: str, log: LoadLog | None = None) -> Images
         raise ConfigError("No images were held out for validation: train with validation=N.")
     file = "test" if split == "test" else "train"
     source = open_source(config, log or LoadLog())
-    found = source.read(file)
-    classes = _count_classes(config, source, file, found.labels)
-    return _select(config, source, split, found, classes)
+    images = source.read(file)
+    classes = _count_classes(config, source, file, images.labels)
+    return _select(config, source, split, images, classes)
 
 
 class Part(NamedTuple):
@@ -154,15 +154,10 @@ def _count_classes(config: Config, source: Source, file: str, labels: Tensor) ->
     return source.count_classes(labels[:limit])
 
 
-def _select(config: Config, source: Source, split: str, found: Pixels, classes: int) -> Images:
-    index = split_range(config, split, len(found.x))
-    return Images(
-        found.x[index],
-        found.labels[index],
-        classes,
-        config.binarize,
-        source.class_names,
-        found.mapped,
+def _select(config: Config, source: Source, split: str, file: Images, classes: int) -> Images:
+    images = file.subset(split_range(config, split, len(file)))
+    return replace(
+        images, classes=classes, binarize=config.binarize, class_names=source.class_names
     )
 
 

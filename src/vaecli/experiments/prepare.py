@@ -30,14 +30,14 @@ class Prepared:
         images: The splits of the data.
         notices: Messages about the preparation.
         bad_images: Why each of the images was left out that could not be read.
-        cache: Folder of the decoded images, if they are cached.
+        caches: Folders of decoded images that are in the cache.
     """
 
     state: State
     images: Splits
     notices: list[Notice] = field(default_factory=list)
     bad_images: list[str] = field(default_factory=list)
-    cache: str | None = None
+    caches: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
         notices.append(
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
         )
-    return Prepared(state, images, notices, log.bad, log.cache)
+    return Prepared(state, images, notices, log.bad, log.caches)
 
 
 def prepare_run(
@@ -174,7 +174,7 @@ def start_run(
         found = {
             "data": data,
             "bad_images": prepared.bad_images[:MAX_RECORDED],
-            "cache": prepared.cache,
+            "caches": prepared.caches,
         }
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)

@@ -43,7 +43,7 @@ class Record(BaseModel):
         data: SHA-256 of each split.
         derived: Options in config.json that the user did not choose: they follow from the images.
         bad_images: Why images were left out that could not be read, the first 1000.
-        cache: Folder of the decoded images, if they are too many for the memory.
+        caches: Folders of decoded images that are in the cache; empty if all are in memory.
         pid: Id of the last process that trained this run, on the machine `host`.
         rollbacks: How often training went back to a checkpoint after it diverged.
         stages: The stages of a run whose prior is fitted after training; empty for others.
@@ -62,7 +62,7 @@ class Record(BaseModel):
     data: dict[str, str] = {}
     derived: list[str] = []
     bad_images: list[str] = []
-    cache: str | None = None
+    caches: list[str] = []
     parameters: Number | None = None
     pid: Number | None = None
     host: str | None = None
