@@ -15,7 +15,10 @@ from vaecli.parts.priors import PRIORS
 from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
-CONFIG = Config(latent_dim=2, network="mlp:width=16,depth=1")
+VECTOR = Config(latent_dim=2, network="mlp:width=16,depth=1")
+MAP = Config(network="conv:width=6,activation=silu,latent=map")  # 4 channels of 2x2
+# The ring and the swiss roll lie in a plane.
+PLANAR_MAP = Config(latent_dim=2, network="conv:width=6,depth=3,activation=silu,latent=map")
 LABELS = torch.eye(3)[[0, 1, 2, 0, 1, 2]]
 
 
@@ -28,21 +31,25 @@ def works(posterior, prior, conditional):
     return POSTERIORS[posterior].space == PRIORS[prior].space
 
 
-def make(posterior, prior, conditional=False):
+def make(posterior, prior, conditional=False, has_map=False):
     parts = {"posterior": posterior, "prior": prior, "conditional": conditional}
-    return build(replace(CONFIG, **parts), SHAPE, 3)
+    config = VECTOR
+    if has_map:
+        config = PLANAR_MAP if prior in ("ring", "swiss-roll") else MAP
+    return build(replace(config, **parts), SHAPE, 3)
 
 
 EVERY_PAIR = list(itertools.product(POSTERIORS, PRIORS, [False, True]))
 
 
+@pytest.mark.parametrize("has_map", [False, True])
 @pytest.mark.parametrize(("posterior", "prior", "conditional"), EVERY_PAIR)
-def test_a_pair_trains_every_parameter_or_is_refused(posterior, prior, conditional):
+def test_a_pair_trains_every_parameter_or_is_refused(posterior, prior, conditional, has_map):
     if not works(posterior, prior, conditional):
         with pytest.raises(ConfigError, match=r"\.$"):
-            make(posterior, prior, conditional)
+            make(posterior, prior, conditional, has_map)
         return
-    model, objective = make(posterior, prior, conditional)
+    model, objective = make(posterior, prior, conditional, has_map)
     x, c = bars(6).pixels(slice(None)), LABELS if conditional else None
     objective(model, x.flip(-1), c)  # at its first batch a codebook moves to where the latents are
     terms = objective(model, x, c)

@@ -1,10 +1,11 @@
 """Every combination of posterior, prior, likelihood, objective and condition, on a tiny batch.
 
-    python -m tests.benchmarks.every_combination [--every N]
+    python -m tests.benchmarks.every_combination [--every N] [--network SPEC] [--latent-dim N]
 
 Each one is built, trained for a batch, evaluated, sampled and reconstructed from, or refused in one
 sentence. Prints how many did what, and every sentence with how often it was said; exits with 1 if
-one ended otherwise. `--every N` takes each N-th only.
+one ended otherwise. `--every N` takes each N-th only. Latents are a vector of two, which every
+prior can have; `--network conv:width=4,latent=map --latent-dim 8` makes them a map of 2x2.
 """
 
 import argparse
@@ -23,11 +24,12 @@ from vaecli.parts.posteriors import POSTERIORS
 from vaecli.parts.priors import PRIORS
 from vaecli.system.errors import VaecliError
 
+NETWORK = "mlp:width=8,depth=1"
 TRAIN, TEST = bars(24), bars(6, seed=1)
 
 
 def config(posterior: str, prior: str, likelihood: str, objective: str, labels: bool) -> Config:
-    """A small model of two latents, which every prior can have."""
+    """The parts, with a small network of two latents."""
     return Config(
         posterior=posterior,
         prior=prior,
@@ -35,7 +37,7 @@ def config(posterior: str, prior: str, likelihood: str, objective: str, labels: 
         objective=objective,
         conditional=labels,
         latent_dim=2,
-        network="mlp:width=8,depth=1",
+        network=NETWORK,
         batch_size=12,
         epochs=1,
     )
@@ -70,12 +72,16 @@ def combinations() -> list[tuple[str, str, str, str, bool]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--network", default=NETWORK)
+    parser.add_argument("--latent-dim", type=int, default=2)
+    given = parser.parse_args()
     torch.set_num_threads(1)
     done, said, broken = 0, Counter[str](), Counter[str]()
-    chosen = combinations()[:: parser.parse_args().every]
+    chosen = combinations()[:: given.every]
     for combination in chosen:
         try:
-            run(config(*combination))
+            parts = config(*combination)
+            run(parts.with_values(network=given.network, latent_dim=given.latent_dim))
             done += 1
         except VaecliError as error:
             said[str(error)] += 1

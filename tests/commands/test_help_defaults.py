@@ -11,6 +11,8 @@ from vaecli.commands.app import app
 from vaecli.config import defaults
 from vaecli.config.config import PART_KINDS, Config, OptionHelp
 from vaecli.evaluation import embeddings
+from vaecli.parts.latent_maps import DEFAULT_CHANNELS
+from vaecli.parts.networks import DEFAULT_LATENT_DIM
 from vaecli.pictures import grids, style
 from vaecli.run import names
 
@@ -58,6 +60,10 @@ def test_the_help_of_train_shows_the_default_of_every_field(cli):
             wanted = default.name
         elif field.name == "threads":
             wanted = "one per physical core"
+        elif field.name == "image_size":
+            wanted = "their own size if all have the same, at most 64; else 64"
+        elif field.name == "latent_dim":
+            wanted = f"{DEFAULT_LATENT_DIM}, or {DEFAULT_CHANNELS} for each position of a map"
         elif default is None or default is False:
             wanted = None
         else:
@@ -99,9 +105,6 @@ def test_the_help_of_an_output_names_its_default_file_and_its_formats(cli, comma
         ("evaluate", "--seed", "seed", defaults.SEED),
         ("classify", "--seed", "seed", defaults.SEED),
         ("classify", "--labels", "labels", 100),
-        ("reconstruct", "--split", "split", "test"),
-        ("embed", "--split", "split", "test"),
-        ("evaluate", "--split", "split", "test"),
     ],
 )
 def test_a_default_that_help_shows_is_that_of_the_command(cli, command, flag, name, default):
@@ -113,6 +116,8 @@ def test_defaults_that_help_texts_spell_out_are_true(cli):
     """The constants and the words are written apart."""
     assert default_in(help_of(cli, "reconstruct")["--count"]) == str(defaults.RECONSTRUCTIONS)
     assert f"up to {grids.MAX_SINGLE_ROW} images in one row" in help_of(cli, "sample")["--columns"]
+    for command in ("reconstruct", "embed", "evaluate"):
+        assert default_in(help_of(cli, command)["--split"]) == "test"
     for command in ("sample", "reconstruct", "embed", "evaluate", "classify", "plot-loss"):
         text = default_in(help_of(cli, command)["--run-dir"])
         assert text == f"the newest run under {defaults.RUNS}/"

@@ -32,7 +32,7 @@ def small(name, network, **more) -> Config:
     shrunk = {"labels": 16} if config.labels else {}
     if config.fitted_prior.name == "mixture":
         shrunk["fitted_prior"] = Spec("mixture", {"components": "2"})
-    return replace(config, **shrunk, latent_dim=min(4, config.latent_dim))
+    return replace(config, **shrunk, latent_dim=min(4, resolve(config).latent_dim))
 
 
 def images(config):
@@ -112,7 +112,8 @@ def test_other_numbers_that_a_departure_names_are_those_of_the_parts():
     said = f"{iaf['depth']} steps of {iaf['width']} hidden units"
     assert PRESETS["iaf"].departures.startswith(said)
     codes = options("vq-vae", "posterior")
-    said = f"A latent is {Config.latent_dim // codes['dim']} codes of a book of {codes['codes']}"
+    positions = resolve(Config()).latent_dim // codes["dim"]
+    said = f"A latent is {positions} codes of a book of {codes['codes']}"
     assert PRESETS["vq-vae"].departures.startswith(said)
     info = resolve(config_from_layers({"preset": "info-vae"})).objective.options
     total = info["weight"] + info["kl_weight"]
@@ -234,7 +235,8 @@ def _now(modules, key):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_command_takes_every_preset(cli, digits, tmp_path, name):
-    run, more = tmp_path / "run", ["--latent-dim", config_from_layers({"preset": name}).latent_dim]
+    latent_dim = resolve(config_from_layers({"preset": name})).latent_dim
+    run, more = tmp_path / "run", ["--latent-dim", latent_dim]
     if config_from_layers({"preset": name}).labels:
         more += ["--labels", 16]
     if config_from_layers({"preset": name}).fitted_prior.name == "mixture":

@@ -289,6 +289,11 @@ def test_any_other_option_may_not_change_on_resume(run_dir):
         "network": "mlp:width=17",
         "data": "kmnist",
         "data_dir": "elsewhere",
+        "image_size": 32,
+        "channels": 3,
+        "resize": "pad",
+        "test_fraction": 0.5,
+        "skip_bad": True,
         "binarize": "dynamic",
         "train_images": 5,
         "test_images": 5,
@@ -374,6 +379,31 @@ def test_auto_resumes_a_run_whose_configuration_lacks_an_option(run_dir):
     values = {**runs.config(run_dir), "network": "mlp:width=16,depth=1"}
     (run_dir / names.CONFIG).write_text(json.dumps(values))
     assert can_resume(vaecli.open(run_dir, "last"), config)
+
+
+MAP = {"network": "conv:width=2,latent=map", "latent_dim": None}  # 4 channels of 2x2
+
+
+def test_auto_knows_the_number_of_latents_of_a_map(here, digits):
+    """It depends on the images, and is not given again."""
+    run_training(options(digits, **MAP, epochs=1), here / "run")
+    runs.set_record(here / "run", status="interrupted")
+    run = vaecli.open(here / "run", "last")
+    assert run.config.latent_dim == 16
+    for latent_dim, expected in ((None, True), (16, True), (8, False)):
+        again = make_plan(options(digits, **{**MAP, "latent_dim": latent_dim})).config
+        assert can_resume(run, again) == expected
+    assert not can_resume(run, make_plan(options(digits, network="conv:width=2")).config)
+    assert config_for_resume(run, {"network": MAP["network"], "epochs": 7}).latent_dim == 16
+    with pytest.raises(ConfigError, match="Cannot change --latent-dim from 16 to 8 "):
+        config_for_resume(run, {"latent_dim": 8})
+
+
+def test_auto_tells_the_default_number_of_a_map_from_a_chosen_one(here, digits):
+    run_training(options(digits, **{**MAP, "latent_dim": 8}, epochs=1), here / "run")
+    runs.set_record(here / "run", status="interrupted")
+    run = vaecli.open(here / "run", "last")
+    assert not can_resume(run, make_plan(options(digits, **MAP)).config)
 
 
 def changeable():

@@ -52,14 +52,21 @@ def priors_for_tests(monkeypatch):
     monkeypatch.setitem(PRIORS, "shared", Shared)
 
 
-def make(objective, posterior="gaussian", prior="normal", conditional=False):
+def make(
+    objective,
+    posterior="gaussian",
+    prior="normal",
+    conditional=False,
+    network="mlp:width=16,depth=1",
+    latent_dim=2,
+):
     config = Config(
         objective=objective,
         posterior=posterior,
         prior=prior,
         conditional=conditional,
-        latent_dim=2,
-        network="mlp:width=16,depth=1",
+        latent_dim=latent_dim,
+        network=network,
     )
     return build(config, SHAPE, classes=2, images=50)
 
@@ -76,6 +83,10 @@ def works(spec, posterior, prior):
 
 
 WORKING = [triple for triple in TRIPLES if works(*triple)]
+WITH_A_MAP = [
+    *((*pair, c) for *pair, prior in WORKING if prior == "normal" for c in (False, True)),
+    ("m2", "gaussian", True),
+]
 REFUSED = [triple for triple in TRIPLES if not works(*triple)]
 
 
@@ -100,6 +111,19 @@ def test_every_parameter_gets_a_gradient(spec, posterior, prior, images, conditi
         # a hinge loss may cancel at the start.
         if images > 1 and "free_bits" not in spec and spec not in NEW:
             assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("spec", "posterior", "conditional"), WITH_A_MAP)
+def test_every_objective_trains_latents_that_are_a_map(spec, posterior, conditional):
+    network = "conv:width=4,activation=silu,latent=map"
+    model, objective = make(spec, posterior, "normal", conditional, network, None)
+    assert model.posterior.latent_shape == (4, 2, 2)
+    terms = seeded_terms(objective, model, X, C if conditional else None, epoch=0.5)
+    terms.loss.backward()
+    assert all(value.isfinite() for value in terms.metrics.values())
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().sum() > 0 or "free_bits" in spec, name
 
 
 @pytest.mark.parametrize(("spec", "posterior", "prior"), WORKING)

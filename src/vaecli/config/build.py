@@ -4,7 +4,7 @@
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..model import VAE
 from ..objectives import OBJECTIVES, Objective
 from ..parts.likelihoods import LIKELIHOODS
-from ..parts.networks import NETWORKS
+from ..parts.networks import DEFAULT_LATENT_DIM, NETWORKS, Network
 from ..parts.optimizers import OPTIMIZERS, Optimizer
 from ..parts.posteriors import POSTERIORS, GaussianPosterior, Posterior
 from ..parts.priors import (
@@ -28,6 +28,7 @@ from ..parts.priors import (
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .config import Config
+from .data_paths import absolute
 from .spec import Spec
 
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -44,7 +45,8 @@ TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
 def resolve(config: Config) -> Config:
     """The configuration with every option of every part, and the absolute path of the data.
 
-    A resolved configuration is returned as it is.
+    A resolved configuration is returned as it is. If latents are a map and their number is not
+    given, it is still None: it depends on the images, see `with_latent_dim`.
 
     Raises:
         ConfigError: A part or an option is unknown, or a value is out of range.
@@ -55,9 +57,23 @@ def resolve(config: Config) -> Config:
         resolved = spec.resolve(table, kind)
         if resolved is not spec:
             changes[kind] = resolved
+    if config.data != absolute(config.data):
+        changes["data"] = absolute(config.data)
+    if config.latent_dim is None and not _has_map(changes.get("network", config.network)):
+        changes["latent_dim"] = DEFAULT_LATENT_DIM
     if config.data_dir is not None and not Path(config.data_dir).is_absolute():
         changes["data_dir"] = str(Path(config.data_dir).absolute())
     return config.with_values(**changes) if changes else config
+
+
+def with_latent_dim(config: Config, shape: Sequence[int]) -> Config:
+    """A resolved configuration with the number of latents of images of this shape, (C, H, W).
+
+    Raises:
+        ConfigError: The latents are a map, which the number in the configuration does not fill.
+    """
+    latent_dim = _latent_dim(config, shape)
+    return config if latent_dim == config.latent_dim else config.with_values(latent_dim=latent_dim)
 
 
 def check_specs(values: Mapping[str, Any]) -> None:
@@ -96,7 +112,8 @@ def build(
     if config.conditional and not classes:
         raise ConfigError("conditional=True needs images with labels, and these have none.")
     context_dim = classes if config.conditional else 0
-    size = {"latent_dim": config.latent_dim, "shape": shape, "context_dim": context_dim}
+    latent_dim = _latent_dim(config, shape)
+    size = {"latent_dim": latent_dim, "shape": shape, "context_dim": context_dim}
     with random_stream(torch.device("cpu"), config.seed, "weights"):
         network = make_part(config.network, "network")
         encoder = network.encoder(shape, context_dim)
@@ -104,7 +121,7 @@ def build(
             config.likelihood,
             "likelihood",
             make_decoder=lambda params_per_pixel: network.decoder(
-                config.latent_dim, (params_per_pixel * shape[0], *shape[1:]), context_dim
+                latent_dim, (params_per_pixel * shape[0], *shape[1:]), context_dim
             ),
         )
         posterior = make_part(config.posterior, "posterior", encoder=encoder, **size)
@@ -146,7 +163,7 @@ def build_fitted_prior(
         prior: FittedPrior | None = make_part(
             config.fitted_prior,
             "fitted_prior",
-            latent_dim=config.latent_dim,
+            latent_dim=_latent_dim(config, shape),
             posterior=model.posterior,
             shape=shape,
             context_dim=model.context,
@@ -191,7 +208,7 @@ def check_latent_groups(config: Config, posterior: Posterior, prior: Prior, grou
     """Raise a `ConfigError` unless the rate is a sum over this many groups of latents.
 
     Args:
-        config: Names the objective, and has the number of latents.
+        config: Names the objective.
         posterior: Must be a diagonal Gaussian.
         prior: Must be one too.
         groups: Must divide the number of latents; 0 is every latent by itself.
@@ -203,10 +220,10 @@ def check_latent_groups(config: Config, posterior: Posterior, prior: Prior, grou
         )
     if not isinstance(prior, StandardNormalPrior | ConditionalPrior):
         raise ConfigError(f"{needs} a prior with independent dimensions: use prior='normal'.")
-    if groups and config.latent_dim % groups:
+    if groups and posterior.latent_dim % groups:
         raise ConfigError(
-            f"latent_dim={config.latent_dim} is not divisible by {groups} groups: use a number of "
-            "groups that divides it, or 0 for every latent by itself."
+            f"latent_dim={posterior.latent_dim} is not divisible by {groups} groups: use a number "
+            "of groups that divides it, or 0 for every latent by itself."
         )
 
 
@@ -235,6 +252,16 @@ def make_optimizer(config: Config, model: VAE, objective: Objective) -> Optimize
         config.optimizer, "optimizer", parameters=parameters, lr=config.lr
     )
     return optimizer
+
+
+def _latent_dim(config: Config, shape: Sequence[int]) -> int:
+    network: Network = make_part(config.network, "network")
+    return network.latent_dim(config.latent_dim, shape)
+
+
+def _has_map(network: Spec) -> bool:
+    """Whether the latents of a resolved network are a map."""
+    return network.options.get("latent") == "map"
 
 
 def monitor_of(config: Config) -> str:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model import VAE
-from ..parts.networks import concat_context
+from ..parts.encoder_decoder import concat_context
 from ..parts.priors import Prior
 from ..parts.ranges import Layers, Units, Weight
 from ..system.errors import ConfigError

@@ -10,7 +10,8 @@ from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy, one_hot
 
 from ..model import VAE
-from ..parts.networks import EncoderWithHead, Network
+from ..parts.encoder_decoder import EncoderWithHead
+from ..parts.networks import Network
 from ..system.errors import ConfigError
 from .objective import END_OF_TRAINING, Context, LossTerms, Objective
 

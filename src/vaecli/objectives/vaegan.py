@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ..model import VAE
+from ..parts.encoder_decoder import EncoderWithHead
 from ..parts.likelihoods import Likelihood
-from ..parts.networks import EncoderWithHead, Network
+from ..parts.networks import Network
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
 from .discriminator import discriminator_loss, generator_loss, gradient_penalty

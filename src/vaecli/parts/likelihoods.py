@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from . import pixel_distributions
-from .networks import Decoder
+from .encoder_decoder import Decoder
 
 MIN_MEAN = 1e-3  # a pixel that is black in every training image must have a finite logit
 MIN_SCALE = 1 / pixel_distributions.GREY_LEVELS  # smallest scale of a density: one grey level

@@ -1,97 +1,21 @@
-"""Encoders and decoders: from images to features, from latents to parameters of pixels.
-
-Both append an optional context `c`, shape `(N, E)`, to their input, by `concat_context`.
-"""
+"""Networks: encoders and decoders by name, with their options."""
 
 import abc
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
-import torch
 from annotated_types import Ge, Le
-from torch import Tensor, nn
+from torch import nn
 
 from ..system.errors import ConfigError
+from .encoder_decoder import Decoder, Encoder
+from .latent_maps import map_shape
 from .layers import ActivationName, LayerBuilder, NormName, PixelBias
 from .ranges import Layers, Units
 
-
-class Encoder(nn.Module):
-    """Maps images, shape `(N, C, H, W)`, and a context to features, shape `(N, features)`.
-
-    Args:
-        net: Network; its input is the images with the context appended.
-        features: Length of its output.
-        flattens_input: Whether `net` takes images as vectors, not as channels of pixels.
-    """
-
-    def __init__(self, net: nn.Module, features: int, flattens_input: bool) -> None:
-        super().__init__()
-        self.net = net
-        self.features = features
-        self.flattens_input = flattens_input
-
-    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        if self.flattens_input:
-            x = x.flatten(1)
-        features: Tensor = self.net(concat_context(x, c))
-        return features
-
-
-class EncoderWithHead(nn.Module):
-    """An encoder with a linear layer on top, such as a classifier or a discriminator.
-
-    It maps images and a context to logits, shape `(N, outputs)`, or `(N,)` if no number of outputs
-    is given, and to features, shape `(N, F)`.
-    """
-
-    def __init__(self, encoder: Encoder, *outputs: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.outputs = outputs
-        self.head = nn.Linear(encoder.features, math.prod(outputs))
-
-    def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        features = self.encoder(x, c)
-        return self.head(features).view(len(x), *self.outputs), features
-
-
-class Decoder(nn.Module):
-    """Maps latents, shape `(N, D)`, and a context to outputs, shape `(N, *shape)`.
-
-    Args:
-        net: Network; its input is the latents with the context appended. Its last layer has a bias.
-        shape: Shape of an output, (C, H, W).
-    """
-
-    def __init__(self, net: nn.Sequential, shape: Sequence[int]) -> None:
-        super().__init__()
-        self.net = net
-        self.shape = tuple(shape)
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        output: Tensor = self.net(concat_context(z, c))
-        return output.view(-1, *self.shape)
-
-    @torch.no_grad()
-    def set_output_bias(self, output: Tensor) -> None:
-        """Set the last bias so that the untrained decoder outputs about `output`, shape `shape`."""
-        bias = cast(Tensor, self.net[-1].bias)
-        bias.copy_(output.view_as(bias))
-
-
-def concat_context(h: Tensor, c: Tensor | None) -> Tensor:
-    """Append the context to features h, shape `(N, F, ...)`, to give `(N, F + E, ...)`.
-
-    If h has pixels, the context is repeated at each of them. Without a context, h is returned.
-    """
-    if c is None:
-        return h
-    pixels = h.shape[2:]
-    c = c.reshape(*c.shape, *[1] * len(pixels)).expand(*c.shape, *pixels)
-    return torch.cat([h, c], dim=1)
+DEFAULT_LATENT_DIM = 20  # of a vector of latents
 
 
 @dataclass(frozen=True)
@@ -108,6 +32,25 @@ class Network(abc.ABC):
     def layer_builder(self) -> LayerBuilder:
         """Makes hidden layers with this network's norm and activation."""
         return LayerBuilder(self.activation, self.norm)
+
+    def latent_dim(self, given: int | None, shape: Sequence[int]) -> int:
+        """Number of latents D of images of this shape, (C, H, W).
+
+        Args:
+            given: The number that the user chose; None for the default.
+            shape: Shape of an image.
+
+        Raises:
+            ConfigError: The latents are a map, and the given number does not fill one.
+        """
+        size = self.map_size(shape)
+        if size is not None:
+            return math.prod(map_shape(given, size))
+        return DEFAULT_LATENT_DIM if given is None else given
+
+    @abc.abstractmethod
+    def map_size(self, shape: Sequence[int]) -> tuple[int, int] | None:
+        """Size (h, w) of the map of latents of images of this shape; None if they are a vector."""
 
     @abc.abstractmethod
     def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
@@ -136,6 +79,9 @@ class MLP(Network):
                 "norm=layer needs width=2 or more: one unit normalizes to a constant."
             )
 
+    def map_size(self, shape: Sequence[int]) -> tuple[int, int] | None:
+        return None
+
     def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
         sizes = [math.prod(shape) + context_dim, *[self.width] * self.depth]
         return Encoder(self.layer_builder.mlp(sizes), self.width, flattens_input=True)
@@ -155,6 +101,9 @@ class Conv(Network):
     artifacts. Norm and activation precede every convolution but the encoder's first. The output has
     a learned bias at every pixel.
 
+    With latent=map the latents keep their places: at every pixel of the smallest size they are some
+    channels, by a 1x1 convolution of the encoder. All other parts see them as a vector.
+
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
             https://arxiv.org/abs/1412.6806
@@ -168,16 +117,21 @@ class Conv(Network):
         norm: Norm before each activation: none, over the batch, or over the features of an image.
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.
+        latent: Latents as a vector, or as a map: channels at every pixel of the smallest size.
     """
 
     width: Annotated[int, Ge(1), Le(10_000)] = 16
     depth: Annotated[int, Ge(1), Le(10)] = 2
     blocks: Annotated[int, Ge(0), Le(1000)] = 0
+    latent: Literal["vector", "map"] = "vector"
 
     @property
     def channels(self) -> list[int]:
         """Number of channels after each halving."""
         return [self.width * 2**n for n in range(self.depth)]
+
+    def map_size(self, shape: Sequence[int]) -> tuple[int, int] | None:
+        return downsampled_sizes(shape, self.depth)[-1] if self.latent == "map" else None
 
     def encoder(self, shape: Sequence[int], context_dim: int) -> Encoder:
         build = self.layer_builder
@@ -192,21 +146,28 @@ class Conv(Network):
             inputs = outputs
         layers += [*build.norm_activation(inputs), nn.Flatten()]
         features = inputs * math.prod(sizes[-1])
-        return Encoder(nn.Sequential(*layers), features, flattens_input=False)
+        return Encoder(nn.Sequential(*layers), features, False, self.map_size(shape))
 
     def decoder(self, latent_dim: int, shape: Sequence[int], context_dim: int) -> Decoder:
         build = self.layer_builder
         sizes = self._sizes(shape)
         channels = self.channels
-        first = (channels[-1], *sizes[-1])
-        layers = [build.linear(latent_dim + context_dim, math.prod(first)), nn.Unflatten(1, first)]
+        size = self.map_size(shape)
+        latent_map = None if size is None else map_shape(latent_dim, size)
+        layers: list[nn.Module] = []
+        if latent_map is None:
+            first = (channels[-1], *sizes[-1])
+            layers.append(build.linear(latent_dim + context_dim, math.prod(first)))
+            layers.append(nn.Unflatten(1, first))
+        else:
+            layers.append(build.convolution(latent_map[0] + context_dim, channels[-1]))
         for n in reversed(range(self.depth)):
             layers += build.residual_blocks(channels[n], self.blocks)
             layers += [*build.norm_activation(channels[n]), nn.Upsample(sizes[n])]
             if n > 0:
                 layers.append(build.convolution(channels[n], channels[n - 1]))
         last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
-        return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape)
+        return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape, latent_map)
 
     def _sizes(self, shape: Sequence[int]) -> list[tuple[int, int]]:
         """Sizes (H, W) before the first halving and after each.
@@ -238,6 +199,7 @@ class ResNet(Conv):
         norm: Norm before each activation: none, over the batch, or over the features of an image.
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.
+        latent: Latents as a vector, or as a map: channels at every pixel of the smallest size.
     """
 
     blocks: Annotated[int, Ge(0), Le(1000)] = 1

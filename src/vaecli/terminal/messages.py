@@ -2,10 +2,13 @@
 
 import shlex
 from datetime import timedelta
+from typing import cast
 
 from ..config.config import PART_KINDS, Config
 from ..data.splits import Splits
 from ..experiments.dry_run import DryRun
+from ..model import VAE
+from ..parts.posteriors import Posterior
 from ..run.find import find_latest_run
 from ..run.record import Record
 from ..run.run import Run
@@ -20,10 +23,18 @@ def training_summary(run: Run, record: Record, state: State, images: Splits) -> 
     threads = count(record.threads or 0, "thread")
     return (
         f"Training {run.folder} on {record.device} ({threads}): {record.parameters:,} parameters, "
-        f"{', '.join(counts)} and {len(images.test):,} test images, "
+        f"{_latents(state.model)}{', '.join(counts)} and {len(images.test):,} test images, "
         f"{state.config.batch_size} in a batch.\n"
         f"Protocol: {state.model.likelihood.protocol(state.config.binarize)}."
     )
+
+
+def _latents(model: VAE) -> str:
+    """Shape and number of latents that are a map, such as "latents 4x8x8 (256), "."""
+    posterior = cast(Posterior, model.posterior)
+    if posterior.encoder.map_size is None:
+        return ""
+    return f"latents {'x'.join(map(str, posterior.latent_shape))} ({posterior.latent_dim}), "
 
 
 def next_commands(run: Run, config: Config) -> str:

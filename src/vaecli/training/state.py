@@ -31,6 +31,7 @@ class State:
     Attributes:
         shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
+        class_names: Names of the classes; empty if they have none but their numbers.
         compile: Whether the objective is compiled.
         history: The finished epochs.
         batch: Number of finished batches of the epoch in progress.
@@ -46,6 +47,7 @@ class State:
     model: VAE
     objective: Objective
     optimizer: Optimizer
+    class_names: tuple[str, ...] = ()
     compile: bool = False
     history: list[Epoch] = field(default_factory=list)
     batch: int = 0
@@ -154,10 +156,13 @@ def start(config: Config, train: Images) -> State:
 def start_resolved(config: Config, train: Images) -> State:
     """As `start`, from a configuration with every option of every part.
 
+    The configuration of the state has the number of latents.
+
     Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
         ResourceError: The model does not fit in memory.
     """
+    config = build.with_latent_dim(config, train.shape)
     _require_memory(config, train)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     device = select_device(config.device)
@@ -167,6 +172,7 @@ def start_resolved(config: Config, train: Images) -> State:
         config=config,
         shape=train.shape,
         classes=train.classes,
+        class_names=train.class_names,
         model=model,
         objective=objective,
         optimizer=build.make_optimizer(config, model, objective),

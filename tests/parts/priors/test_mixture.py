@@ -124,5 +124,5 @@ def test_latents_that_are_not_real_are_refused(space):
 
 def test_many_dimensions_are_refused():
     FittedMixture(128, REAL, 0, components=1)
-    with pytest.raises(ConfigError, match="latent_dim=128 or fewer, not 129"):
+    with pytest.raises(ConfigError, match="at most 128 dimensions, not 129: use a smaller"):
         FittedMixture(129, REAL, 0)

@@ -4,10 +4,13 @@ The content of a file decides its format, whatever its name ends with; only TGA 
 and is tried where the name ends with `.tga`. Programs and scripts (EPS, PDF, SVG) are never read.
 """
 
+import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import IO
 
 from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
@@ -45,6 +48,7 @@ LYING = (5, 6, 7, 8)  # orientations that swap width and height
 # Pillow warns of metadata that it repairs, which says nothing about pixels. A filter per image
 # would not be safe with threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints its errors
 
 
 def read_image(file: IO[bytes], name: str) -> Image.Image:
@@ -83,9 +87,7 @@ def read_outline(file: IO[bytes], name: str) -> Outline:
     with _as_bad_image(name), _open(file, name) as image:
         width, height = image.size
         if isinstance(image, TiffImagePlugin.TiffImageFile):
-            # Pillow's own size is upright in some of its versions only
-            width = image.tag_v2[TiffImagePlugin.IMAGEWIDTH]
-            height = image.tag_v2[TiffImagePlugin.IMAGELENGTH]
+            width, height = modes.stored_size(image)
         if _stored_orientation(image) in LYING:
             return Outline(height, width, modes.channels(image), image.mode, _count_frames(image))
         return Outline(width, height, modes.channels(image), image.mode, _count_frames(image))
@@ -93,19 +95,42 @@ def read_outline(file: IO[bytes], name: str) -> Outline:
 
 def _open(file: IO[bytes], name: str) -> Image.Image:
     """The image with its head read; a size over the limit is refused before pixels are unpacked."""
-    heads.check_before_open(file)
+    size = heads.check_before_open(file)
     formats = _formats()
     if name.lower().endswith(TGA_SUFFIX):
         formats = (*formats, "TGA")
     image = Image.open(file, formats=formats)
-    heads.require_size(*image.size)
+    heads.require_size(*image.size, size)
+    tile = getattr(image, "tile", None)
+    if tile and tile[0][0] == "bmp_rle":
+        heads.require_size(*image.size, size, heads.MAX_RUN_PIXELS)
     return image
+
+
+def _quiet_libtiff() -> None:
+    """Keep libtiff from writing to stderr what is wrong with a file: an exception says it too.
+
+    Pillow has no option for this. Where libtiff is not found, as on Windows, only its words remain.
+    """
+    folder = Path(Image.__file__).parent
+    paths = {
+        *folder.parent.glob("pillow.libs/libtiff*"),
+        *folder.glob(".dylibs/libtiff*"),
+    }
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        words = maps.read_text(errors="replace").split()
+        paths |= {Path(word) for word in words if "/libtiff" in word}
+    for path in paths:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(path)).TIFFSetErrorHandler(None)
 
 
 @cache
 def _formats() -> tuple[str, ...]:
     """Those of `FORMATS` that this Pillow has."""
     Image.init()
+    _quiet_libtiff()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -121,6 +146,10 @@ def _as_bad_image(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise BadImageError(
             f"{name} is damaged, or is no image of a format that is read."
+        ) from error
+    except Image.DecompressionBombError as error:  # from twice Pillow's own limit on
+        raise BadImageError(
+            f"{name} is too large: it has over {heads.MAX_PIXELS // 1_000_000} million pixels."
         ) from error
     except MemoryError as error:
         raise BadImageError(f"{name} needs more memory than there is.") from error

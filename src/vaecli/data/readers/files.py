@@ -22,8 +22,22 @@ def stamp(info: os.stat_result) -> str:
     return f"{info.st_size}:{info.st_mtime_ns}"
 
 
+def require_unchanged(path: str, shown: str, listed: str) -> None:
+    """Raise `DataError` unless the `stamp` of a file is the listed one."""
+    try:
+        now = stamp(os.stat(path))
+    except OSError as error:
+        raise DataError(f"{shown} vanished after it was listed: start again.") from error
+    _require_same(now, shown, listed)
+
+
+def _require_same(now: str, shown: str, listed: str) -> None:
+    if now != listed:
+        raise DataError(f"{shown} changed after it was listed: start again.")
+
+
 class ImageFile:
-    """One image file; of a million of them each must be small.
+    """One image file, read by a call; of a million of them each must be small.
 
     Args:
         root: Folder of the data set.
@@ -40,7 +54,7 @@ class ImageFile:
         self.shown = shown
         self.stamp = stamp
 
-    def read(self) -> Image.Image:
+    def __call__(self) -> Image.Image:
         """The image, as `decode.read_image` returns it.
 
         Raises:
@@ -65,7 +79,7 @@ class ImageFile:
 
     def item(self, label: str | None, split: SplitName | None) -> Item:
         """The item of a listing."""
-        return Item(self.shown, self.read, label, split, self.stamp, self.outline)
+        return Item(self.shown, self, label, split, self.stamp, self.outline)
 
 
 @contextmanager
@@ -85,8 +99,7 @@ def open_unchanged(path: str, shown: str, listed: str) -> Iterator[BinaryIO]:
     except OSError as error:
         raise DataError(f"{shown} cannot be opened: {error.strerror}.") from error
     with file:
-        if stamp(os.fstat(file.fileno())) != listed:
-            raise DataError(f"{shown} changed after it was listed: start again.")
+        _require_same(stamp(os.fstat(file.fileno())), shown, listed)
         yield file
 
 

@@ -13,12 +13,21 @@ from pathlib import Path
 
 from ...system.errors import DataError
 from . import entries, files
+from .archives import list_archive
+from .arrays import list_npy, list_npz
 from .folders import list_folder
 from .item import Item, Listing
+from .tables import list_table
 
 Lister = Callable[[Path], Listing]
 
-LISTERS: dict[str, Lister] = {}  # by the suffix of a file
+LISTERS: dict[str, Lister] = {  # by the suffix of a file
+    ".zip": list_archive,
+    ".npy": list_npy,
+    ".npz": list_npz,
+    ".csv": list_table,
+    ".tsv": list_table,
+}
 CAN_BE_READ = (
     "a folder of images, an image file, " + ", ".join(LISTERS) + ", or a folder of MNIST's files"
 )
@@ -36,7 +45,8 @@ def list_images(path: Path) -> Listing:
     listing = _lister(path)(path)
     if not listing.items:
         found = entries.describe(listing.skipped) or "it is empty"
-        raise DataError(f"{path} has no image that can be read: {found}.")
+        shown = entries.printable(str(path))
+        raise DataError(f"{shown} has no image that can be read: {found}.")
     return listing
 
 
@@ -91,4 +101,5 @@ def _list_image(path: Path) -> Listing:
     try:
         return Listing([files.image_file(os.fspath(path)).item(None, None)])
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}.") from error
+        shown = entries.printable(str(path))
+        raise DataError(f"Cannot read {shown}: {error.strerror}.") from error

@@ -5,7 +5,7 @@ from torch.distributions import Distribution
 
 from .. import flows
 from ..distributions import clamped_normal
-from ..networks import Encoder
+from ..encoder_decoder import Encoder
 from ..ranges import Layers, Units
 from .posterior import Posterior
 

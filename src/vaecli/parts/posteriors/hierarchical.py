@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ..distributions import HierarchicalDistribution, clamped_normal
+from ..encoder_decoder import Encoder
 from ..hierarchies import Levels, TopDownNetwork, level_sizes, precision_weighted_product
-from ..networks import Encoder
 from ..ranges import Units
 from .posterior import Posterior
 

@@ -6,13 +6,13 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from ..networks import Encoder
+from ..encoder_decoder import Encoder
 
 Space = Literal["real", "sphere", "codes"]  # R^D, the unit sphere in it, or codes of a codebook
 
 
 class Posterior(nn.Module, abc.ABC):
-    """Base class: an encoder and a linear head with a distribution, which the subclass defines.
+    """Base class: an encoder, its head, and a distribution, which the subclass defines.
 
     Args:
         encoder: Maps `(x, c)` to features, shape `(B, encoder.features)`.
@@ -34,7 +34,12 @@ class Posterior(nn.Module, abc.ABC):
         super().__init__()
         self.encoder = encoder
         self.latent_dim = latent_dim
-        self.head = nn.Linear(encoder.features, self.params_per_dim * latent_dim)
+        self.head = encoder.make_head(self.params_per_dim, latent_dim)
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape of a latent: (D,), or (C, h, w) of a map."""
+        return self.encoder.latent_shape(self.latent_dim)
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         params = self.head(self.encoder(x, c)).float()  # bf16 is too coarse for a density

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from ..codebooks import VectorQuantizer
 from ..distributions import QuantizedPointMass
-from ..networks import Encoder
+from ..encoder_decoder import Encoder
 from ..ranges import Count
 from .posterior import Posterior
 

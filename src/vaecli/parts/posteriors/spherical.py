@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..networks import Encoder
+from ..encoder_decoder import Encoder
 from ..spheres import MAX_CONCENTRATION, VonMisesFisher, require_sphere
 from .posterior import Posterior
 

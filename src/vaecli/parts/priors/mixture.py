@@ -59,8 +59,8 @@ class FittedMixture(FittedPrior):
             )
         if latent_dim > MAX_LATENT_DIM:
             raise ConfigError(
-                f"A fitted mixture has at most {MAX_LATENT_DIM} dimensions: use "
-                f"latent_dim={MAX_LATENT_DIM} or fewer, not {latent_dim}."
+                f"A fitted mixture has at most {MAX_LATENT_DIM} dimensions, not {latent_dim}: use "
+                "a smaller latent_dim, or fitted_prior='none'."
             )
         self.context_dim = context_dim
         self.components = components
