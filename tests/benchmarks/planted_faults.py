@@ -6,7 +6,14 @@ Every BASE is a folder CLASS/FILE of good images, such as icons or photographs. 
 are copied to a temporary folder, a tenth of them as test images, and 20 faults of 10 kinds are
 planted in images chosen at random. A fault counts as found if a finding of its kind names its image
 (for copies: both images in one group). A good image that a warning or an error names is a false
-alarm. Copies within a BASE would count as false alarms: remove them first.
+alarm. Copies within a BASE would count as false alarms: remove them first, by other means, such as
+a mean absolute difference below 3 of 255 at full size.
+
+Measured so, with seeds 0 to 4, on sets that chose no threshold: 100 of 100 faults with 1,000 digits
+of MNIST, 100 of 100 with 1,000 images of Fashion-MNIST, 99 with 1,000 cliparts of Debian's
+openclipart-png, 97 with 372 icons of gnome-icon-theme and Tango, 100 with 135 of LXDE, 99 with 750
+textures of OpenArena. False alarms: none, none, 0.3 %, none, at most 1.4 % (two icons) and 3.4 %:
+true copies, textures that are nearly black, and soft ones.
 """
 
 import argparse
