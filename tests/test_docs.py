@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from tests.builders import build
 from tests.conftest import bars, write_idx
 from tests.test_layers import ROWS
-from vaecli.commands.app import COMMANDS, app
+from vaecli.commands.app import COMMANDS, DATA_COMMANDS, app
 from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import Config
@@ -35,7 +35,10 @@ CHANGELOG = GITHUB / "CHANGELOG.md"
 RUNS = GITHUB / "docs" / "runs.md"
 RESULTS = Path(__file__).parent / "tools" / "preset_results.csv"
 PAGES = [README, *sorted(GITHUB.rglob("*.md"))]
-NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
+LINES = [
+    *(module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS),
+    *(module.__name__.rpartition(".")[2].replace("_", " ") for module in DATA_COMMANDS),
+]
 # Pages that name neither old things nor those of the walk-throughs, which do not exist.
 TODAY = [page for page in PAGES if page not in (CONTRIBUTING, CHANGELOG)]
 
@@ -85,16 +88,22 @@ def table(page, heading):
     return rows
 
 
-def options(command):
-    """The options that a command takes, such as `--epochs` and `-r`."""
-    group = typer.main.get_command(app)
-    found = {"-h", "--help"}
-    for parameter in group.commands[command].params:
-        found |= set(parameter.opts)
-    return found
+def options(line):
+    """The options that a command takes, such as `--epochs` and `-r`.
+
+    Args:
+        line: Begins with the names of groups and commands, such as `data download cifar10`.
+    """
+    command = typer.main.get_command(app)
+    for word in line.split():
+        if not hasattr(command, "commands"):
+            break
+        assert word in command.commands, line
+        command = command.commands[word]
+    return {"-h", "--help"}.union(*(parameter.opts for parameter in command.params))
 
 
-ALL_OPTIONS = {"--version"}.union(*(options(name) for name in NAMES))
+ALL_OPTIONS = {"--version"}.union(*(options(line) for line in LINES))
 
 
 @pytest.fixture
@@ -160,11 +169,10 @@ def test_every_command_and_option_named_exists(page):
             continue
         known = ALL_OPTIONS
         if span.startswith("vaecli "):
-            command = span.split()[1]
-            if command in ("-h", "--help", "--version"):
+            line = span.removeprefix("vaecli ")
+            if line in ("-h", "--help", "--version"):
                 continue
-            assert command in NAMES, span
-            known = options(command)
+            known = options(line)
         for option in re.findall(r"(?<![\w-])(?:--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])", span):
             assert option in known, span
 

@@ -60,6 +60,8 @@ def test_the_help_of_train_shows_the_default_of_every_field(cli):
             wanted = default.name
         elif field.name == "threads":
             wanted = "one per physical core"
+        elif field.name == "image_size":
+            wanted = "their own size if all have the same, at most 64; else 64"
         elif field.name == "latent_dim":
             wanted = f"{DEFAULT_LATENT_DIM}, or {DEFAULT_CHANNELS} for each position of a map"
         elif default is None or default is False:

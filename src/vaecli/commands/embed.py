@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..config.data_paths import short_name
 from ..terminal.options import Checkpoint, Dark, RunDir, Split, output_option
 
 if TYPE_CHECKING:  # imports that --help must not wait for
@@ -48,9 +49,9 @@ def embed(
     """Encode images to latents, and save or plot them.
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
-    z2, ...; a .npy file the means only. If latents are a map, the .npz file also holds map_shape,
-    (h, w, C), to which each mean can be reshaped. The plot of two latents has contours of the
-    prior.
+    z2, ...; a .npy file the means only. A .npz file also holds class_names, if there are any, and
+    for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. The
+    plot of two latents has contours of the prior.
     """
     from ..data.splits import load_split
     from ..evaluation import embeddings
@@ -73,7 +74,7 @@ def embed(
     if table:
         write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        title = f"Latents of the {run.config.data} {split} images, {run.name}"
+        title = f"Latents of the {short_name(run.config.data)} {split} images, {run.name}"
         write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
 
 
@@ -99,4 +100,5 @@ def _draw_map(
         plane = project_to_plane(latents.mean, chosen or "auto")
     contours = None if chosen else prior_contours(model)
     theme = choose_theme(dark)
-    return plot_latents(plane, latents.label, title, ending, contours=contours, theme=theme)
+    named = latents.class_names
+    return plot_latents(plane, latents.label, title, ending, named, contours, theme)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     "vaecli train --epochs 50",
+    "vaecli train --data photos --image-size 64 --epochs 20",
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
     "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
@@ -118,10 +119,13 @@ def _print_estimate(
     plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool
 ) -> None:
     from ..experiments.dry_run import estimate
+    from ..terminal.failures import with_flags
+    from ..terminal.loading import load_progress
     from ..terminal.messages import dry_run_report
     from ..terminal.output import print_result, print_stderr
 
-    result = estimate(plan, run_dir, overwrite, allow_data_change)
+    with load_progress() as on_progress:
+        result = estimate(plan, run_dir, overwrite, allow_data_change, on_progress)
     for notice in result.notices:
-        print_stderr(f"Warning: {notice.text}")
+        print_stderr(with_flags(f"{'Warning: ' * (notice.level == 'warning')}{notice.text}"))
     print_result(dry_run_report(result))

@@ -1,5 +1,7 @@
 """Classification of latents: logistic regression on few labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -48,8 +50,24 @@ def error_rate(
     return float(np.mean(predicted != labels))
 
 
-def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed: int) -> float:
-    """The test error of a classifier of latents that is trained on few labels (M1).
+@dataclass(frozen=True)
+class ClassificationErrors:
+    """The errors of a classifier of test images.
+
+    Attributes:
+        overall: Fraction of all test images with a wrong class.
+        by_class: The same fraction of the images of each class, by the name of the class; only of
+            classes that have names and test images.
+    """
+
+    overall: float
+    by_class: dict[str, float]
+
+
+def latent_test_errors(
+    model: VAE, train: Images, test: Images, labels: int, seed: int
+) -> ClassificationErrors:
+    """The test errors of a classifier of latents that is trained on few labels (M1).
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
@@ -62,9 +80,6 @@ def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed
         labels: Number of labelled images, equally many per class.
         seed: Seed of the choice.
 
-    Returns:
-        The fraction of test images with a wrong class.
-
     Raises:
         ConfigError: The model is conditional, so that its latents depend on the label.
     """
@@ -76,4 +91,9 @@ def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed
     known = embed(model, train.subset(train.labelled_indices))
     unseen = embed(model, test)
     classifier = fit_logistic_regression(known.mean, known.label)
-    return error_rate(classifier, unseen.mean, unseen.label)
+    by_class = {}
+    for label, name in enumerate(test.class_names):
+        chosen = unseen.label == label
+        if chosen.any():
+            by_class[name] = error_rate(classifier, unseen.mean[chosen], unseen.label[chosen])
+    return ClassificationErrors(error_rate(classifier, unseen.mean, unseen.label), by_class)

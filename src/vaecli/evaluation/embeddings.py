@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,36 +31,66 @@ class Embeddings:
             code.
         map_shape: Shape (h, w, C) of the map that a latent is, if it is one: then `mean` can be
             reshaped to `(N, h, w, C)`.
+        class_names: Names of the classes; empty if they have none but their numbers.
     """
 
     label: NDArray[np.uint8]
     mean: NDArray[np.float32]
     log_var: NDArray[np.float32]
     map_shape: tuple[int, ...] | None = None
+    class_names: tuple[str, ...] = ()
 
     def to_bytes(self, ending: str) -> bytes:
         """The content of a file with one of the `ENDINGS`.
 
         `.npz` holds the arrays index, label, mean, log_var and, of maps, map_shape; `.csv` has the
-        columns index, label and z1 to zD, the means; `.npy` is the array of the means.
+        columns index, label and z1 to zD, the means; `.npy` is the array of the means. If the
+        classes have names, `.npz` also holds class_names, in the order of the labels, and `.csv`
+        has a column class.
         """
         buffer = io.BytesIO()
-        index = np.arange(len(self.label))
         if ending == ".npz":
-            arrays: dict[str, Any] = {"mean": self.mean, "log_var": self.log_var}
-            if self.map_shape is not None:
-                arrays["map_shape"] = np.array(self.map_shape)
-            np.savez(buffer, index=index, label=self.label, **arrays)
+            np.savez(buffer, **self._arrays())
         elif ending == ".npy":
             np.save(buffer, self.mean)
         else:
             text = io.TextIOWrapper(buffer, "utf-8", write_through=True)
             writer = csv.writer(text, lineterminator="\n")
-            names = [f"z{d + 1}" for d in range(self.mean.shape[1])]
-            writer.writerow(["index", "label", *names])
-            for i, label, mean in zip(index, self.label, self.mean, strict=True):
-                writer.writerow([i, label, *mean])
+            columns = self._columns()
+            writer.writerow([*columns, *(f"z{d + 1}" for d in range(self.mean.shape[1]))])
+            for *cells, mean in zip(*columns.values(), self.mean, strict=True):
+                writer.writerow([*cells, *mean])
         return buffer.getvalue()
+
+    def _arrays(self) -> dict[str, Any]:
+        """The arrays of a `.npz` file, by name."""
+        arrays: dict[str, Any] = {
+            "index": np.arange(len(self.label)),
+            "label": self.label,
+            "mean": self.mean,
+            "log_var": self.log_var,
+        }
+        if self.map_shape is not None:
+            arrays["map_shape"] = np.array(self.map_shape)
+        if self.class_names:
+            arrays["class_names"] = np.array(self.class_names)
+        return arrays
+
+    def _columns(self) -> dict[str, Sequence[Any]]:
+        """The columns of a `.csv` file before the means, by name."""
+        columns: dict[str, Sequence[Any]] = {
+            "index": range(len(self.label)),
+            "label": self.label.tolist(),
+        }
+        if self.class_names:
+            columns["class"] = [self._class(label) for label in columns["label"]]
+        return columns
+
+    def _class(self, label: int) -> str:
+        """The name of a class; empty for a hidden label."""
+        if label == len(self.class_names):
+            return ""
+        return self.class_names[label]
 
 
 def embed(model: VAE, images: Images) -> Embeddings:
@@ -82,6 +113,7 @@ def embed(model: VAE, images: Images) -> Embeddings:
         mean=torch.cat(means).numpy(),
         log_var=torch.cat(log_vars).numpy(),
         map_shape=_map_shape(model),
+        class_names=images.class_names,
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..config import defaults, presets
-from ..config.build import check_specs, monitor_of, resolve, with_latent_dim
+from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
+from ..config.data_paths import existing_path
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
 from ..run.find import latest_run, open_run, runs_newest_first
@@ -85,6 +86,8 @@ def make_plan(
         ConfigError: Options contradict each other, or cannot change on a resume.
         RunError: The run to resume is missing or damaged.
     """
+    if isinstance(data := options.get("data"), str):
+        options = {**options, "data": existing_path(data)}
     if resume not in (None, "auto"):
         if config_file or overwrite:
             raise ConfigError(NOT_WITH_RUN)
@@ -210,7 +213,7 @@ def can_resume(run: Run, config: Config) -> bool:
     try:
         if run.record.status in ("completed", "diverged"):
             return False
-        if not _same_unchangeable_options(resolve(run.config), _with_latent_dim(config, run)):
+        if not _same_unchangeable_options(chosen_options(run), config):
             return False
         with run_lock(run.folder):
             return True
@@ -218,16 +221,11 @@ def can_resume(run: Run, config: Config) -> bool:
         return False
 
 
-def _with_latent_dim(config: Config, run: Run) -> Config:
-    """A resolved configuration; without a number of latents it gets that for the run's images.
-
-    Before the first checkpoint their size is unknown: then it gets the number of the run.
-    """
-    if config.latent_dim is not None:
-        return config
-    if run.has_checkpoint():
-        return with_latent_dim(config, run.contents[1].shape)
-    return config.with_values(latent_dim=run.config.latent_dim)
+def chosen_options(run: Run) -> Config:
+    """The resolved configuration of a run without what follows from its images."""
+    known = Config.__dataclass_fields__
+    free = {name: getattr(Config, name) for name in run.record.derived if name in known}
+    return resolve(run.config).with_values(**free)
 
 
 def _same_unchangeable_options(old: Config, new: Config) -> bool:
@@ -249,7 +247,7 @@ def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
     if not options:
         return old
     given = presets.with_beta(presets.typed_options(options), old.objective)
-    new = _with_latent_dim(resolve(old.with_values(**given)), run)
+    new = resolve(old.with_values(**given))
     for name in given:
         before = getattr(old, name)
         after = getattr(new, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..config import defaults
 from ..config.config import Config, to_json
+from ..config.data_paths import short_name
 from ..system import files
 from ..system.errors import ConfigError, RunError
 from . import directory, names, replace
@@ -87,7 +88,7 @@ def planned_run(folder: Path | None, overwrite: bool) -> Run:
 
 
 def _name(config: Config) -> str:
-    return f"{config.data}-{config.preset}"
+    return f"{short_name(config.data)}-{config.preset}"
 
 
 def _fill(folder: Path, config: Config) -> Run:

@@ -41,6 +41,9 @@ class Record(BaseModel):
         reason: Why training ended before all epochs were done; None if it did not.
         device: Name of the device; None before training starts, as are `threads` and `parameters`.
         data: SHA-256 of each split.
+        derived: Options in config.json that the user did not choose: they follow from the images.
+        bad_images: Why images were left out that could not be read, the first 1000.
+        caches: Folders of decoded images that are in the cache; empty if all are in memory.
         pid: Id of the last process that trained this run, on the machine `host`.
         rollbacks: How often training went back to a checkpoint after it diverged.
         stages: The stages of a run whose prior is fitted after training; empty for others.
@@ -57,6 +60,9 @@ class Record(BaseModel):
     threads: Number | None = None
     seed: Number
     data: dict[str, str] = {}
+    derived: list[str] = []
+    bad_images: list[str] = []
+    caches: list[str] = []
     parameters: Number | None = None
     pid: Number | None = None
     host: str | None = None

@@ -8,7 +8,7 @@ import typer
 
 from ..config import aliases
 from ..config.config import PART_KINDS, Config, OptionHelp
-from .completion import TABLES, complete_part, complete_preset
+from .completion import TABLES, complete_data_set, complete_part, complete_preset
 from .options import DISPLAY, option
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -20,7 +20,7 @@ DATA = "Data"
 TRAINING = "Training"
 RUN = "Run directory"
 GROUPS = {
-    MOST_USED: ("preset", "epochs", "latent_dim"),
+    MOST_USED: ("data", "image_size", "preset", "epochs", "latent_dim"),
     MODEL: (
         "posterior",
         "prior",
@@ -31,7 +31,10 @@ GROUPS = {
         "conditional",
     ),
     DATA: (
-        "data",
+        "channels",
+        "resize",
+        "test_fraction",
+        "skip_bad",
         "data_dir",
         "binarize",
         "labels",
@@ -102,6 +105,8 @@ def _parameter(name: str, field: str, kind: Any, flag: Any) -> Parameter:
 def _completion(name: str) -> Callable[[str], list[str]] | None:
     if name == "preset":
         return complete_preset
+    if name == "data":
+        return complete_data_set
     if name in TABLES:
         return complete_part(name)
     return None

@@ -1,5 +1,7 @@
 """Readers of data sets: one module per file format, and `named`, the table of data sets.
 
+`public_sets` lists those that `vaecli data download` gets; `torchvision_sets` reads them.
+
 A reader is a function `reader(directory, split)` that returns pixels and labels. `directory` is the
 folder of `data_dir`, or None; `split` is "train" or "test". Pixels are unsigned bytes of shape
 `(N, C, H, W)`, or `(N, H, W)` for grey images; labels are integers from 0 of shape `(N,)`. A reader
