@@ -219,9 +219,9 @@ def can_resume(run: Run, config: Config) -> bool:
 
 
 def _with_latent_dim(config: Config, run: Run) -> Config:
-    """The configuration with the number of latents of the images of a run, if it is not given.
+    """A resolved configuration; without a number of latents it gets that for the run's images.
 
-    Before its first checkpoint the size of the images is unknown: then it is that of the run.
+    Before the first checkpoint their size is unknown: then it gets the number of the run.
     """
     if config.latent_dim is not None:
         return config
@@ -249,7 +249,7 @@ def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
     if not options:
         return old
     given = presets.with_beta(presets.typed_options(options), old.objective)
-    new = resolve(old.with_values(**given))
+    new = _with_latent_dim(resolve(old.with_values(**given)), run)
     for name in given:
         before = getattr(old, name)
         after = getattr(new, name)
