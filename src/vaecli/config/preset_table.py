@@ -253,7 +253,7 @@ PRESETS = {
             "epochs": 20,
             "batch_size": 32,
             "likelihood": "gaussian",
-            "network": "conv:width=32,depth=2,activation=silu,latent=map,upsampling=shuffle",
+            "network": "conv:width=32,activation=silu,latent=map,upsampling=shuffle",
         },
         "Of the paper only the autoencoder with a KL, of weight 1 and with no other loss. Samples "
         "of N(0, I) are textures, not images: use it to reconstruct and to embed.",

@@ -112,6 +112,8 @@ class Conv(Network):
             https://doi.org/10.23915/distill.00003
         Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
             Neural Network (Shi et al., 2016), https://arxiv.org/abs/1609.05158, for shuffle
+        High-Resolution Image Synthesis with Latent Diffusion Models (Rombach et al., 2022),
+            https://arxiv.org/abs/2112.10752, for latents as a map
 
     Args:
         width: Channels after the first halving; each further halving doubles them.
