@@ -4,6 +4,8 @@ import io
 import os
 import struct
 import time
+import tracemalloc
+import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -139,6 +141,19 @@ def test_damaged_entries_are_bad_by_name(write, case):
     assert time.perf_counter() - started < 1
 
 
+def test_no_more_is_unpacked_than_is_declared(write):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    content = encode(Image.fromarray(noise), "PNG")
+    packed = deflate(content + bytes(90_000_000))
+    (item,) = list_archive(write(raw("a.png", packed, len(content), zlib.crc32(content)))).items
+    tracemalloc.start()
+    try:
+        assert np.array_equal(item.read(), noise)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_one_damaged_entry_leaves_the_others(write):
     content = bytearray(archive({"a.png": PNG, "b.png": PNG}, zipfile.ZIP_STORED))
     content[content.index(b"IDAT") + 9] ^= 1
@@ -193,8 +208,11 @@ def test_the_file_is_closed_with_the_last_item(write):
     before = len(os.listdir("/proc/self/fd"))
     listing = list_archive(write({"a.png": PNG}))
     assert len(os.listdir("/proc/self/fd")) == before + 1
-    del listing
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del listing
     assert len(os.listdir("/proc/self/fd")) == before
+    assert not caught
 
 
 def test_stamps_change_with_the_content(write):

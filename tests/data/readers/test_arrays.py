@@ -119,6 +119,17 @@ def test_huge_images_are_refused(write, monkeypatch):
         list_npy(path)
 
 
+def test_the_range_is_that_of_all_images(write, monkeypatch):
+    monkeypatch.setattr(pixel_arrays, "CHUNK_BYTES", 8)
+    for dtype, first, last in (("u2", 5, 65535), ("f4", 0.0, 255.0), ("u1", 0, 255)):
+        array = np.full((2, 2, 2), first, dtype)
+        array[1, 1, 1] = last
+        listing = list_npy(write(npy(array)))
+        assert read_all(listing)[1, 1, 1] == 255
+        assert read_all(listing)[0, 0, 0] == 0
+        assert not listing.notices
+
+
 def test_almost_black_images_are_noticed(write):
     listing = list_npy(write(npy((BYTES > 100).astype(np.uint8))))
     (notice,) = listing.notices

@@ -57,7 +57,16 @@ def looped_tiff() -> bytes:
     return bytes(content)
 
 
+def icon(inner: bytes) -> bytes:
+    return struct.pack("<3H4B2H2I", 0, 1, 1, 2, 1, 0, 0, 1, 32, len(inner), 22) + inner
+
+
+WIDE = png(2, 1, 16, 0, b"\0" + struct.pack(">2H", 0, 65535))
+PALETTE = png(2, 1, 8, 3, b"\0\0\1", chunk(b"PLTE", bytes((1, 2, 3, 4, 5, 6))))
 READ = {
+    "grey icon": (icon(SIGNATURE + HEAD + PIXELS + END), (2, 1), "L"),
+    "icon of 16 bits": (icon(WIDE), (2, 1), "L"),
+    "icon with a palette": (icon(PALETTE), (2, 1), "RGB"),
     "one pixel": (encode(Image.new("L", (1, 1), 7), "PNG"), (1, 1), "L"),
     "a line": (encode(Image.new("RGB", (1, 5000)), "PNG"), (1, 5000), "RGB"),
     "text after a PNG": (GREY + b"words" * 99, SIZE, "L"),
@@ -164,6 +173,8 @@ def test_pixels_of_odd_files():
     assert pixels("bitmap from above") == [[[3, 2, 1]], [[6, 5, 4]]]
     assert pixels("bitmap of 15 bits") == [[[255, 0, 0], [255, 255, 255]]]
     assert pixels("PGM of 15 levels") == [[0, 255]]
+    assert pixels("icon of 16 bits") == [[0, 255]]
+    assert pixels("icon with a palette") == [[[1, 2, 3], [4, 5, 6]]]
     assert pixels("looped TIFF") == [[7, 9]]
 
 

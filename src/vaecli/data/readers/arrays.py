@@ -175,7 +175,6 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> NDArr
         _header(file, size, what)
     with archive.open(info) as file:
         array: NDArray[Any] = npy.read_array(file)
-        file.read()  # to the end, where the sum is checked
         return array
 
 

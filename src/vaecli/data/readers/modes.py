@@ -26,8 +26,6 @@ SAVE_AGAIN = "save it with 8 or 16 bits"
 
 def channels(image: Image.Image) -> Literal[1, 3]:
     """1 if `flatten` makes it "L", 3 if "RGB"; a palette of greys is grey."""
-    if image.format == "ICO":
-        return 3  # its images may differ in mode
     if image.mode == "P":
         palette = image.getpalette("RGB") or []
         if palette[::3] == palette[1::3] == palette[2::3]:
