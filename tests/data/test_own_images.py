@@ -8,6 +8,8 @@ from vaecli.config.build import resolve
 from vaecli.config.config import Config
 from vaecli.data import cache
 from vaecli.data.load_log import LoadLog
+from vaecli.data.own_images import class_names_of
+from vaecli.data.readers.item import Item
 from vaecli.data.splits import load, load_all, load_split
 from vaecli.system.errors import ConfigError, DataError
 
@@ -71,6 +73,13 @@ def test_a_validation_folder_holds_the_validation_images(tmp_path):
     assert train.class_names == ("class 0", "class 1")
     fewer = load(configuration(tmp_path, validation=2))
     assert (len(fewer.train), len(fewer.validation)) == (11, 2)
+
+
+def test_numbers_in_names_of_classes_are_sorted_by_size():
+    names = ["10", "9", "b2", "b10", "a", "B", "01", "1", "\u0663"]
+    items = [Item(name, read=None, label=name) for name in names]
+    assert class_names_of(items) == ("01", "1", "9", "10", "B", "a", "b2", "b10", "\u0663")
+    assert class_names_of([*items, Item("x", read=None)]) == ()
 
 
 def test_images_without_folders_have_no_labels(tmp_path):

@@ -1,5 +1,6 @@
 """`OwnImages`: the images of the user, from a folder, an archive, an array or a table."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class OwnImages:
         log: Gets the notices, and hears of the progress.
 
     Attributes:
-        class_names: In alphabetical order; empty for images without labels.
+        class_names: In order, "2" before "10"; empty if an image has no label.
         preparation: How the images become pixels.
 
     Raises:
@@ -43,6 +44,11 @@ class OwnImages:
         if skipped := describe(listing.skipped):
             log.notices.append(f"Skipped: {skipped}.")
         self.class_names = class_names_of(listing.items)
+        unlabelled = sum(item.label is None for item in listing.items)
+        if 0 < unlabelled < len(listing.items):
+            log.notices.append(
+                f"{unlabelled:,} of {len(listing.items):,} images have no label: none is used."
+            )
         train, validation, test = assign(listing.items, config.test_fraction)
         self._held_out = len(validation)
         # the last images of the training file are held out: those of a validation folder
@@ -111,9 +117,18 @@ class OwnImages:
 
 
 def class_names_of(items: Sequence[Item]) -> tuple[str, ...]:
-    """The names of the classes, in alphabetical order; none if one of the images has no label."""
+    """The names of the classes, with numbers in them by size; none if an image has no label."""
     names = {item.label for item in items}
-    return () if None in names else tuple(sorted(name for name in names if name is not None))
+    if None in names:
+        return ()
+    return tuple(sorted((name for name in names if name is not None), key=_by_numbers))
+
+
+def _by_numbers(name: str) -> tuple[list[tuple[bool, int, str]], str]:
+    """A key that sorts names alphabetically, but numbers in them by size."""
+    words = re.findall(r"[0-9]+|[^0-9]+", name)
+    key = [(False, int(word), "") if word[0] in "0123456789" else (True, 0, word) for word in words]
+    return key, name
 
 
 def read_items(
