@@ -1,5 +1,6 @@
 """The cache of decoded images: whole or not at all, whatever happens while it is made."""
 
+import errno
 import hashlib
 import json
 import os
@@ -331,6 +332,33 @@ def test_who_waits_decodes_if_the_other_fails(home, monkeypatch):
     assert open_cached(KEY) is not None
 
 
+def test_who_waits_gets_what_the_other_decodes(monkeypatch):
+    monkeypatch.setattr(cache_files, "POLL_INTERVAL", 0.02)
+    began, go_on = threading.Event(), threading.Event()
+
+    def decode():
+        yield Window(pixels(4), range(4))
+        began.set()
+        go_on.wait(60)
+        yield Window(pixels()[4:], range(4, 10))
+
+    thread = threading.Thread(target=lambda: make_cached(KEY, 10, SHAPE, decode, {}))
+    thread.start()
+    began.wait(60)
+    found = make_cached(KEY, 10, SHAPE, refuse, {}, on_wait=go_on.set)
+    thread.join()
+    assert torch.equal(found.mapped.pixels, pixels())
+
+
+def test_what_killed_processes_left_is_removed_when_others_are_made(home):
+    other = home / cache_key([])
+    other.mkdir(parents=True)
+    for name in (".tmp-0123abcd", ".tmp-of-the-user"):
+        (other / name).write_bytes(b"half")
+    make()
+    assert [path.name for path in other.glob(".tmp-*")] == [".tmp-of-the-user"]
+
+
 @contextmanager
 def full_disk(limit: int):
     """No file may grow beyond this size: to the program it is as if the disk were full."""
@@ -371,6 +399,23 @@ def test_a_folder_that_cannot_be_made_is_named(home):
     with pytest.raises(ConfigError, match=f"Cannot write to the cache of decoded images, {home}"):
         make()
     assert home.read_bytes() == b"a file"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_is_read_only_is_the_users_to_mend(home, monkeypatch, number):
+    """Only root can make one for a test, so the refusal is made here."""
+
+    def refuse_folder(path, mode=0o777):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "mkdir", refuse_folder)
+    kind = ResourceError if number == errno.ENOSPC else ConfigError
+    with pytest.raises(kind) as failed:
+        make()
+    assert str(failed.value) == (
+        f"Cannot write to the cache of decoded images, {home}: {os.strerror(number)}. "
+        "Set VAECLI_CACHE to another folder."
+    )
 
 
 @posix
