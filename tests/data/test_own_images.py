@@ -6,6 +6,7 @@ from PIL import Image
 
 from vaecli.config.build import resolve
 from vaecli.config.config import Config
+from vaecli.data import cache
 from vaecli.data.load_log import LoadLog
 from vaecli.data.splits import load, load_all, load_split
 from vaecli.system.errors import ConfigError, DataError
@@ -136,3 +137,50 @@ def test_the_first_images_are_used(photos):
     assert torch.equal(load(configuration(photos, train_images=5)).train.x, every.x[:5])
     with pytest.raises(ConfigError, match="train_images=28: the file has only 27 images"):
         load(configuration(photos, train_images=28))
+
+
+@pytest.fixture
+def small_cache(tmp_path_factory, monkeypatch):
+    """Decoded images of more than 1000 bytes go to a cache in the folder that is returned."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("VAECLI_CACHE", str(folder))
+    monkeypatch.setattr(cache, "MIN_SIZE", 500)
+    return folder
+
+
+def test_images_from_the_cache_are_those_in_memory(photos, small_cache, monkeypatch):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    options = configuration(photos, skip_bad=True, validation=4)
+    first, second = LoadLog(), LoadLog()
+    made = load_all(options, first)
+    found = load_all(options, second)
+    monkeypatch.setattr(cache, "MIN_SIZE", 10**9)
+    in_memory = load_all(options, LoadLog())
+    assert made.config == found.config == in_memory.config
+    for mine, again, plain in zip(made.splits, found.splits, in_memory.splits, strict=True):
+        assert mine.mapped is not None
+        assert plain.mapped is None
+        assert torch.equal(mine.x, plain.x)
+        assert torch.equal(again.x, plain.x)
+        assert torch.equal(again.labels, plain.labels)
+        assert mine.fingerprint() == again.fingerprint()
+    assert first.bad == second.bad != []
+    assert first.caches == second.caches
+    assert all(folder.startswith(str(small_cache)) for folder in first.caches)
+    assert any("vaecli data cache" in notice for notice in second.notices)
+
+
+def test_a_cache_that_lacks_a_bad_image_is_no_excuse(photos, small_cache):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    load(configuration(photos, skip_bad=True, image_size="12x10", channels=3))
+    with pytest.raises(DataError, match=r"dog/3\.png"):
+        load(configuration(photos, image_size="12x10", channels=3))
+
+
+def test_a_file_that_changed_is_decoded_anew(photos, small_cache):
+    before = load(configuration(photos)).train
+    Image.new("RGB", (12, 10), (255, 255, 255)).save(photos / "cat" / "0.png")
+    Image.new("RGB", (12, 10), (255, 255, 255)).save(photos / "dog" / "0.png")
+    after = load(configuration(photos)).train
+    assert not torch.equal(before.x, after.x)
+    assert len(list(small_cache.glob("*/pixels.bin"))) == 3  # the test images are the same

@@ -39,6 +39,14 @@ def shown(name: str) -> str:
     return shorten(name, SHOWN_CHARACTERS)
 
 
+def listed(class_names: Sequence[str]) -> str:
+    """The first `LISTED` class names in a message, and how many more there are."""
+    text = ", ".join(map(shown, class_names[:LISTED]))
+    if len(class_names) > LISTED:
+        text += f" and {len(class_names) - LISTED:,} more"
+    return text
+
+
 def name_of(label: int, class_names: Sequence[str]) -> str:
     """How a message calls a class: by its name, or else by its number."""
     if not class_names:
@@ -71,12 +79,9 @@ def find_class(label: str, classes: int, class_names: Sequence[str] = ()) -> int
     if near := _nearest(label, class_names):
         meant = " or ".join(repr(shown(name)) for name in near)
         raise ConfigError(f"{problem} there is no such class. Did you mean {meant}?")
-    listed = ", ".join(map(shown, class_names[:LISTED]))
-    if classes > LISTED:
-        listed += f" and {classes - LISTED:,} more"
     raise ConfigError(
         f"{problem} there is no such class. Choose all, a number from 0 to {classes - 1}, or one "
-        f"of {listed}."
+        f"of {listed(class_names)}."
     )
 
 

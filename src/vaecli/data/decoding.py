@@ -38,11 +38,10 @@ def decode(
     yield from _read_all(items, pixels, "decoding", log, skip_bad)
 
 
-def read_outlines(
-    items: Sequence[Item], log: LoadLog, skip_bad: bool = False
-) -> list[tuple[int, Outline]]:
-    """The outlines of the images in their order, each after its position; as `decode` otherwise."""
-    return list(_read_all(items, _outline, "reading sizes", log, skip_bad))
+def read_outlines(items: Sequence[Item], log: LoadLog, skip_bad: bool = False) -> Iterator[Outline]:
+    """The outlines of the images in their order; as `decode` otherwise."""
+    for _, outline in _read_all(items, _outline, "reading sizes", log, skip_bad):
+        yield outline
 
 
 def _outline(item: Item) -> Outline:

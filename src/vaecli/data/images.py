@@ -188,7 +188,7 @@ class Images:
 
     def _require(self, count: int) -> None:
         if count > len(self):
-            raise ConfigError(f"count={count}: the split has only {len(self):,} images.")
+            raise ConfigError(f"count={count}: there are only {len(self):,} images.")
 
     def random_part(self, count: int, seed: int) -> "Images":
         """Some of the images, chosen at random without replacement, in the order they have here.

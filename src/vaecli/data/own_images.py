@@ -1,6 +1,6 @@
 """`OwnImages`: the images of the user, from a folder, an archive, an array or a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .pixels import read_pixels
 from .preparation import Preparation, choose_preparation, is_chosen
 from .readers.entries import describe
 from .readers.formats import list_images
-from .readers.item import Item
+from .readers.item import Item, Outline
 
 
 class OwnImages:
@@ -89,16 +89,24 @@ class OwnImages:
         if is_chosen(self._config):
             return choose_preparation(self._config)
         survey = LoadLog(self._log.on_progress)  # decoding will meet the bad images again
-        outlines = [outline for _, outline in read_outlines(items, survey, self._config.skip_bad)]
-        sizes = {(outline.width, outline.height) for outline in outlines}
-        prepared = choose_preparation(self._config, outlines)
+        sizes: set[tuple[int, int]] = set()
+        animations = 0
+
+        def watched() -> Iterator[Outline]:
+            nonlocal animations
+            for outline in read_outlines(items, survey, self._config.skip_bad):
+                sizes.add((outline.width, outline.height))
+                animations += outline.frames > 1
+                yield outline
+
+        prepared = choose_preparation(self._config, watched())
         if len(sizes) > 1:
             self._log.notices.append(
                 f"The images have {len(sizes):,} sizes: resize={self._config.resize!r} makes all "
                 f"{prepared.width}x{prepared.height}."
             )
-        if animated := sum(outline.frames > 1 for outline in outlines):
-            self._log.notices.append(f"Of {animated:,} animations the first frame is taken.")
+        if animations:
+            self._log.notices.append(f"Of {animations:,} animations the first frame is taken.")
         return prepared
 
 

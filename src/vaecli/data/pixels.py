@@ -74,7 +74,13 @@ def _read_cached(
         description=description,
         on_wait=lambda: log.on_progress("waiting for a process that decodes", 0, len(items)),
     )
-    log.notices += cached.notices
+    log.caches.append(str(cached.folder))
+    size = cached.mapped.pixels.nbytes / 1e9
+    log.notices += [
+        *cached.notices,
+        f"The decoded images ({size:.1f} GB) are in {cached.folder}; vaecli data cache lists and "
+        "clears such folders.",
+    ]
     log.bad += cached.description["bad"]
     return Pixels(cached.mapped.pixels, cached.kept.tolist(), cached.mapped)
 

@@ -124,8 +124,7 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
         DataError: A file is missing or damaged.
         ConfigError: There are fewer images, or the run has no validation images.
     """
-    used = load_split(config, split).fix_pixels(seed)
-    images = used
+    used = load_split(config, split)
     of = len(used)
     warnings = []
     limit = getattr(config, f"{split}_images", None)
@@ -138,13 +137,30 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
             f"{split}_images={limit}. The first images of MNIST are easier than the rest: do not "
             "compare their numbers with those of all."
         )
-    if count is not None and count != len(used):
-        images = used.random_part(count, seed)
-        warnings.append(
-            f"These are {count:,} of {len(used):,} {split} images, chosen at random by the seed: "
-            "their numbers differ from those of all."
-        )
-    return Part(images, of, warnings)
+    part = choose_part(used, split, count, seed)
+    return Part(part.images, of, warnings + part.warnings)
+
+
+def choose_part(images: Images, kind: str, count: int | None, seed: int) -> Part:
+    """Some images, or a random part of them, to be evaluated.
+
+    Args:
+        images: The images.
+        kind: Which they are, such as "test", for a warning.
+        count: Number of images to evaluate; None for all.
+        seed: Seed of the choice and of binarized pixels.
+
+    Raises:
+        ConfigError: There are fewer images.
+    """
+    whole = images.fix_pixels(seed)
+    if count is None or count == len(whole):
+        return Part(whole, len(whole), [])
+    warning = (
+        f"These are {count:,} of {len(whole):,} {kind} images, chosen at random by the seed: "
+        "their numbers differ from those of all."
+    )
+    return Part(whole.random_part(count, seed), len(whole), [warning])
 
 
 def _count_classes(config: Config, source: Source, file: str, labels: Tensor) -> int:

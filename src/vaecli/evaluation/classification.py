@@ -17,7 +17,7 @@ MAX_ITERATIONS = 1000  # of L-BFGS
 
 
 def fit_logistic_regression(
-    features: NDArray[np.float32], labels: NDArray[np.uint8]
+    features: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> LogisticRegression:
     """Multinomial logistic regression with an L2 penalty on the coefficients.
 
@@ -43,7 +43,7 @@ def fit_logistic_regression(
 
 
 def error_rate(
-    classifier: LogisticRegression, features: NDArray[np.float32], labels: NDArray[np.uint8]
+    classifier: LogisticRegression, features: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> float:
     """The fraction of features, shape `(N, D)`, that are classified differently from `labels`."""
     predicted = classifier.predict(features.astype(np.float64))

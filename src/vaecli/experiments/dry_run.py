@@ -72,7 +72,7 @@ def estimate(
     require_free(run.folder)
     source = plan.run or plan.source
     prepared, _ = prepare_run(
-        plan.config, run, source, record_of(source), allow_data_change, on_progress
+        plan.config, run, source, record_of(source), allow_data_change, on_progress, plan.start
     )
     state = prepared.state
     disk = required_disk(state)

@@ -17,6 +17,7 @@ from ..system import devices
 from ..training.runtime import keep_freed_memory
 from ..training.state import State, start_resolved
 from .events import Notice
+from .from_run import Start, Taken, take_weights
 
 MAX_RECORDED = 1000  # bad images that run.json names
 
@@ -30,12 +31,16 @@ class Prepared:
         images: The splits of the data.
         notices: Messages about the preparation.
         bad_images: Why each of the images was left out that could not be read.
+        caches: Folders of decoded images that are in the cache.
+        taken: What the state has of the weights of another run.
     """
 
     state: State
     images: Splits
     notices: list[Notice] = field(default_factory=list)
     bad_images: list[str] = field(default_factory=list)
+    caches: list[str] = field(default_factory=list)
+    taken: Taken | None = None
 
 
 @dataclass
@@ -82,7 +87,7 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
         notices.append(
             Notice("torch found no working C++ compiler: --compile is ignored.", "warning")
         )
-    return Prepared(state, images, notices, log.bad)
+    return Prepared(state, images, notices, log.bad, log.caches)
 
 
 def prepare_run(
@@ -92,6 +97,7 @@ def prepare_run(
     record: Record | None,
     allow_data_change: bool,
     on_progress: OnProgress = no_progress,
+    start: Start | None = None,
 ) -> tuple[Prepared, dict[str, str]]:
     """What `prepare` gives, where the source left training, and the SHA-256 of each split.
 
@@ -102,6 +108,7 @@ def prepare_run(
         record: The run.json of the source; None if it has none.
         allow_data_change: Whether the images may differ from those of the source.
         on_progress: Hears how far the images are loaded.
+        start: The weights with which a new run begins; None for random ones.
 
     Raises:
         VaecliError: Training cannot start.
@@ -109,6 +116,9 @@ def prepare_run(
     prepared = prepare(config, on_progress)
     if source is not None:
         restore_state(source, prepared.state)
+    if start is not None:
+        prepared.taken = take_weights(start, prepared.state)
+        prepared.notices += prepared.taken.notices
     data = check_start(run, record, prepared.state, prepared.images, allow_data_change)
     return prepared, data
 
@@ -144,6 +154,7 @@ def start_run(
     allow_data_change: bool = False,
     source: Run | None = None,
     on_progress: OnProgress = no_progress,
+    start: Start | None = None,
 ) -> Iterator[StartedRun]:
     """A new or resumed run, locked inside the `with` block.
 
@@ -158,21 +169,31 @@ def start_run(
         allow_data_change: Whether the images may differ from those of the run so far.
         source: A checkpoint of another run, from which the new run goes on.
         on_progress: Hears how far the images are loaded.
+        start: The weights with which a new run begins; None for random ones.
 
     Raises:
         VaecliError: Training cannot start.
     """
     with ExitStack() as stack:
-        run = existing or stack.enter_context(new_run(config, run_dir, overwrite))
+        origin = start.origin if start else None
+        run = existing or stack.enter_context(new_run(config, run_dir, overwrite, origin))
         writer = stack.enter_context(RunWriter(run, is_locked=existing is None))
         record = writer.record if existing else record_of(source)
         prepared, data = prepare_run(
-            config, run, existing or source, record, allow_data_change, on_progress
+            config, run, existing or source, record, allow_data_change, on_progress, start
         )
-        found = {"data": data, "bad_images": prepared.bad_images[:MAX_RECORDED]}
+        found = {
+            "data": data,
+            "bad_images": prepared.bad_images[:MAX_RECORDED],
+            "caches": prepared.caches,
+        }
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)
         if source is not None:
             prepared.notices += _branch(source, writer, prepared.state)
+        if prepared.taken is not None:
+            # saved now, so that a resume or a rollback before the first epoch ends has them too
+            writer.update_record(initialized_from=prepared.taken.origin)
+            writer.save(prepared.state)
         yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)

@@ -101,6 +101,9 @@ class Conv(Network):
     artifacts. Norm and activation precede every convolution but the encoder's first. The output has
     a learned bias at every pixel.
 
+    With latent=map the latents keep their places: at every pixel of the smallest size they are some
+    channels, by a 1x1 convolution of the encoder. All other parts see them as a vector.
+
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
             https://arxiv.org/abs/1412.6806

@@ -19,6 +19,7 @@ from .label_places import find_places
 from .style import COLORS, encode_figure, printable, style_axes, style_legend
 from .themes import LIGHT, Theme
 
+UNLABELLED = -1
 MAX_LEGEND_CLASSES = 50  # more do not fit; their numbers are still in the map
 CLASSES_PER_COLUMN = 25  # in the legend
 MAX_NAMED_CLASSES = 200  # likewise, if they have names
@@ -51,7 +52,7 @@ def plot_latents(
     Args:
         plane: Points and what the axes are. Those of t-SNE have no numbers, as they have no unit.
         labels: Classes from 0, shape `(N,)`. Each has a colour and a marker, and its name is
-            printed in each of its clusters.
+            printed in each of its clusters; points of the label -1 have none.
         title: Printed above the map.
         ending: One of `style.ENDINGS`.
         names: The name of each class; by default its number. Long names are shortened; of more
@@ -65,7 +66,7 @@ def plot_latents(
     size = (8.4 + _extra_width(legend), 7)
     figure = Figure(figsize=size, layout="constrained", facecolor=theme.background)
     axes = figure.subplots()
-    _draw_points(axes, plane.points, labels, classes)
+    _draw_points(axes, plane.points, labels, classes, theme)
     _print_classes(axes, plane.points, labels, _map_texts(classes, known), theme)
     axes.set(title=printable(title), xlabel=plane.axes[0], ylabel=plane.axes[1])
     axes.title.set_parse_math(False)  # a $ in a path starts no formula
@@ -83,17 +84,23 @@ def _draw_points(
     points: NDArray[np.float64],
     labels: NDArray[np.integer],
     classes: Sequence[int],
+    theme: Theme,
 ) -> None:
     """The points of each class; the more there are, the smaller."""
     area = _dot_area(len(points))
     for label in classes:
+        marker = MARKERS[label // len(COLORS) % len(MARKERS)]
+        color = COLORS[label % len(COLORS)]
+        if label == UNLABELLED:
+            marker = MARKERS[0]
+            color = theme.foreground
         x, y = points[labels == label].T
         axes.scatter(
             x,
             y,
             s=area,
-            marker=MARKERS[label // len(COLORS) % len(MARKERS)],
-            color=COLORS[label % len(COLORS)],
+            marker=marker,
+            color=color,
             alpha=0.75,
             lw=0,
             label=str(label),
@@ -108,6 +115,12 @@ def _print_classes(
     theme: Theme,
 ) -> None:
     """The name of each class in each of its clusters."""
+    labelled = labels != UNLABELLED
+    if not labelled.any():
+        return
+    extent = np.ptp(points, axis=0)
+    points = points[labelled]
+    labels = labels[labelled]
     where, places = find_places(points, labels)
     halo = [withStroke(linewidth=4, foreground=theme.background)]
     longest = _longest(texts)
@@ -115,7 +128,7 @@ def _print_classes(
     if longest > SHORT:
         size = 11
     distance = np.array([max(LABEL_DISTANCE, longest * LETTER_WIDTH), LABEL_DISTANCE])
-    spread = spread_labels(places, distance * np.ptp(points, axis=0))
+    spread = spread_labels(places, distance * extent)
     for label, place in zip(where, spread, strict=True):
         font = FontProperties(family=texts[label].family, size=size, weight="bold")
         axes.annotate(
@@ -140,11 +153,13 @@ def _map_texts(classes: Sequence[int], names: Mapping[int, str]) -> dict[int, Cl
 def _legend_texts(classes: Sequence[int], names: Mapping[int, str]) -> dict[int, ClassText]:
     """What the legend prints for each class; empty if there is none."""
     most = MAX_NAMED_CLASSES if names else MAX_LEGEND_CLASSES
-    if len(classes) > most:
+    if len(classes) > most or classes == [UNLABELLED]:
         return {}
     texts = {label: class_text(label, names.get(label), LEGEND_CHARACTERS) for label in classes}
     if names and _are_many(classes, names):
-        return {n: found._replace(text=f"{n} {found.text}") for n, found in texts.items()}
+        texts = {n: found._replace(text=f"{n} {found.text}") for n, found in texts.items()}
+    if UNLABELLED in texts:
+        texts[UNLABELLED] = ClassText("none")
     return texts
 
 

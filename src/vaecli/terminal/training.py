@@ -47,6 +47,7 @@ def train_plan(
                     allow_data_change,
                     plan.source,
                     on_progress,
+                    plan.start,
                 )
             )
         run = started.writer.run
