@@ -19,6 +19,7 @@ from tests.processes import posix, wait_for
 from vaecli.data import cache, cache_files
 from vaecli.data.cache import Window, cache_key, make_cached, open_cached
 from vaecli.data.cache_entries import list_entries, remove_entry
+from vaecli.data.mapped import MappedPixels
 from vaecli.system.errors import ConfigError, DataError, ResourceError
 
 KEY = cache_key([("a.png", "1"), ("b.png", "1")], 8)
@@ -180,6 +181,19 @@ def test_an_error_while_decoding_leaves_nothing(home, error):
     with pytest.raises(type(error)):
         make_cached(KEY, 2, SHAPE, decode, {})
     assert_nothing_is_left(home)
+
+
+def test_an_error_while_what_was_damaged_is_made_anew_leaves_nothing_new(home):
+    make()
+    damage_index(home / KEY)
+
+    def decode():
+        yield Window(pixels(1), [0])
+        raise DataError("x is damaged")
+
+    with pytest.raises(DataError):
+        make_cached(KEY, 2, SHAPE, decode, {})
+    assert not list(home.rglob(".tmp-*"))
 
 
 def test_the_key_is_that_of_every_name_stamp_and_option_and_of_their_order():
@@ -466,6 +480,15 @@ def test_what_is_in_use_is_not_removed_and_what_is_not_vaeclis_stays(home):
     assert (home / KEY / "mine").read_bytes() == b"mine"
 
 
+@posix
+def test_a_link_is_no_part_of_the_cache(home, tmp_path):
+    make()
+    (home / KEY).rename(tmp_path / "moved")
+    (home / KEY).symlink_to(tmp_path / "moved")
+    assert list_entries() == []
+    assert (tmp_path / "moved" / "pixels.bin").exists()
+
+
 def test_images_that_are_being_decoded_are_not_removed(home):
     outcomes = []
 
@@ -490,6 +513,16 @@ def test_what_a_killed_process_left_can_be_removed(home):
     assert (entry.size, entry.shape) == (4, None)
     assert remove_entry(entry)
     assert_nothing_is_left(home)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system has files with holes")
+def test_a_file_may_be_larger_than_memory(tmp_path):
+    size = 2**42  # 4 TiB, all holes
+    with (tmp_path / "file").open("wb+") as file:
+        file.truncate(size)
+        mapped = MappedPixels(file.fileno(), (2**20, 1, 2**11, 2**11), [])
+    assert mapped.pixels[-1].sum() == 0
+    assert mapped.pixels.nbytes == size
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
