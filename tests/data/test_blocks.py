@@ -216,6 +216,8 @@ def test_training_from_a_file_is_training_in_memory_but_for_the_order(mapped, mo
     images, test = bars(100), bars(20, seed=1)
     large = mapped(images)
     found = [e for e in fit(start(config, large), large, mapped(test)) if hasattr(e, "test")]
+    usual = [e for e in fit(start(config, images), images, test) if hasattr(e, "test")]
+    assert [e.train for e in found] != [e.train for e in usual]
     monkeypatch.setattr(
         Images, "order", lambda self, generator: block_order(100, self.x.shape[1:], generator)
     )

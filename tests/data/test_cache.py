@@ -1,5 +1,6 @@
 """The cache of decoded images: whole or not at all, whatever happens while it is made."""
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from tests.processes import posix, wait_for
 from vaecli.data import cache, cache_files
 from vaecli.data.cache import Window, cache_key, make_cached, open_cached
 from vaecli.data.cache_entries import list_entries, remove_entry
+from vaecli.data.mapped import MappedPixels
 from vaecli.system.errors import ConfigError, DataError, ResourceError
 
 KEY = cache_key([("a.png", "1"), ("b.png", "1")], 8)
@@ -181,6 +183,19 @@ def test_an_error_while_decoding_leaves_nothing(home, error):
     assert_nothing_is_left(home)
 
 
+def test_an_error_while_what_was_damaged_is_made_anew_leaves_nothing_new(home):
+    make()
+    damage_index(home / KEY)
+
+    def decode():
+        yield Window(pixels(1), [0])
+        raise DataError("x is damaged")
+
+    with pytest.raises(DataError):
+        make_cached(KEY, 2, SHAPE, decode, {})
+    assert not list(home.rglob(".tmp-*"))
+
+
 def test_the_key_is_that_of_every_name_stamp_and_option_and_of_their_order():
     items = [("a", "1"), ("b", "1")]
     others = [
@@ -331,6 +346,33 @@ def test_who_waits_decodes_if_the_other_fails(home, monkeypatch):
     assert open_cached(KEY) is not None
 
 
+def test_who_waits_gets_what_the_other_decodes(monkeypatch):
+    monkeypatch.setattr(cache_files, "POLL_INTERVAL", 0.02)
+    began, go_on = threading.Event(), threading.Event()
+
+    def decode():
+        yield Window(pixels(4), range(4))
+        began.set()
+        go_on.wait(60)
+        yield Window(pixels()[4:], range(4, 10))
+
+    thread = threading.Thread(target=lambda: make_cached(KEY, 10, SHAPE, decode, {}))
+    thread.start()
+    began.wait(60)
+    found = make_cached(KEY, 10, SHAPE, refuse, {}, on_wait=go_on.set)
+    thread.join()
+    assert torch.equal(found.mapped.pixels, pixels())
+
+
+def test_what_killed_processes_left_is_removed_when_others_are_made(home):
+    other = home / cache_key([])
+    other.mkdir(parents=True)
+    for name in (".tmp-0123abcd", ".tmp-of-the-user"):
+        (other / name).write_bytes(b"half")
+    make()
+    assert [path.name for path in other.glob(".tmp-*")] == [".tmp-of-the-user"]
+
+
 @contextmanager
 def full_disk(limit: int):
     """No file may grow beyond this size: to the program it is as if the disk were full."""
@@ -371,6 +413,23 @@ def test_a_folder_that_cannot_be_made_is_named(home):
     with pytest.raises(ConfigError, match=f"Cannot write to the cache of decoded images, {home}"):
         make()
     assert home.read_bytes() == b"a file"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_is_read_only_is_the_users_to_mend(home, monkeypatch, number):
+    """Only root can make one for a test, so the refusal is made here."""
+
+    def refuse_folder(path, mode=0o777):
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "mkdir", refuse_folder)
+    kind = ResourceError if number == errno.ENOSPC else ConfigError
+    with pytest.raises(kind) as failed:
+        make()
+    assert str(failed.value) == (
+        f"Cannot write to the cache of decoded images, {home}: {os.strerror(number)}. "
+        "Set VAECLI_CACHE to another folder."
+    )
 
 
 @posix
@@ -421,6 +480,15 @@ def test_what_is_in_use_is_not_removed_and_what_is_not_vaeclis_stays(home):
     assert (home / KEY / "mine").read_bytes() == b"mine"
 
 
+@posix
+def test_a_link_is_no_part_of_the_cache(home, tmp_path):
+    make()
+    (home / KEY).rename(tmp_path / "moved")
+    (home / KEY).symlink_to(tmp_path / "moved")
+    assert list_entries() == []
+    assert (tmp_path / "moved" / "pixels.bin").exists()
+
+
 def test_images_that_are_being_decoded_are_not_removed(home):
     outcomes = []
 
@@ -445,6 +513,16 @@ def test_what_a_killed_process_left_can_be_removed(home):
     assert (entry.size, entry.shape) == (4, None)
     assert remove_entry(entry)
     assert_nothing_is_left(home)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system has files with holes")
+def test_a_file_may_be_larger_than_memory(tmp_path):
+    size = 2**42  # 4 TiB, all holes
+    with (tmp_path / "file").open("wb+") as file:
+        file.truncate(size)
+        mapped = MappedPixels(file.fileno(), (2**20, 1, 2**11, 2**11), [])
+    assert mapped.pixels[-1].sum() == 0
+    assert mapped.pixels.nbytes == size
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
