@@ -29,6 +29,14 @@ def given(digits, **more):
     return {"data_dir": str(digits), "batch_size": 32, **more}
 
 
+@pytest.fixture(scope="module")
+def conditional_run(digits, tmp_path_factory) -> Path:
+    """A conditional run of one epoch; do not write to it."""
+    run = tmp_path_factory.mktemp("conditional") / "run"
+    train_from(options(digits, conditional=True, epochs=1), None, run)
+    return run
+
+
 def train_from(
     chosen, old, run_dir, resume=None, into=None, stop=None, overwrite=False
 ) -> Training:
@@ -199,11 +207,10 @@ def test_nothing_that_fits_is_an_error_that_names_the_options_that_differ(traine
     assert "--network" in str(refusal.value)
 
 
-def test_other_classes_of_a_conditional_model_are_warned_of(digits, tmp_path):
-    old = tmp_path / "old"
+def test_other_classes_of_a_conditional_model_are_warned_of(digits, conditional_run, tmp_path):
+    old = Path(shutil.copytree(conditional_run, tmp_path / "old"))
     images = bars(96)
     config = make_plan(options(digits, conditional=True, epochs=1)).config
-    train_from(options(digits, conditional=True, epochs=1), None, old)
     tensors, header = checkpoint.load(old / names.CHECKPOINT)
     checkpoint.save(old / names.CHECKPOINT, tensors, header | {"class_names": ["row", "column"]})
     for classes, warned in ((("row", "column"), False), (("cat", "dog"), True)):
@@ -346,3 +353,11 @@ def test_larger_images_are_trained_from_the_command_line(cli, trained, tmp_path)
     assert done.status == 0
     assert "Begins with the weights of " in done.err
     assert cli(*words, "--resume", trained).status == 2
+
+
+def test_a_model_that_reads_labels_can_begin_one_that_does_not(cli, conditional_run, digits):
+    words = ("train", "--from", conditional_run, "--data-dir", digits, "--dry-run")
+    assert cli(*words).err.count("100 % of all numbers") == 1
+    done = cli(*words, "--no-conditional")
+    assert done.status == 0
+    assert "Begin anew: model.likelihood.decoder" in done.err

@@ -243,10 +243,7 @@ def _describe(name: str, wanted: Tensors, found: Tensors) -> str:
 def _size_advice(shape: tuple[int, int, int]) -> str:
     channels, height, width = shape
     size = format_image_size(height, width)
-    return (
-        f"The images of that run have {size} pixels and {channels} channels, which "
-        f"--image-size {size} --channels {channels} keeps."
-    )
+    return f"With its --image-size {size} --channels {channels} more would be kept."
 
 
 def _list(texts: Sequence[str]) -> str:
