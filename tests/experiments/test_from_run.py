@@ -361,3 +361,11 @@ def test_a_model_that_reads_labels_can_begin_one_that_does_not(cli, conditional_
     done = cli(*words, "--no-conditional")
     assert done.status == 0
     assert "Begin anew: model.likelihood.decoder" in done.err
+
+
+def test_a_tensor_of_as_many_numbers_in_another_shape_begins_anew(trained):
+    run = open_run(trained)
+    state = vaecli.start(make_plan({}, from_run=str(trained)).config, bars(96))
+    name = next(n for n, t in state.tensors().items() if t.ndim == 2 and t.shape[0] != t.shape[1])
+    run.contents[0][name] = run.contents[0][name].T.contiguous()
+    assert take_weights(Start(trained, run), state).origin.anew == [name]
