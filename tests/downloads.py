@@ -172,7 +172,7 @@ class Server:
     Attributes:
         files: Contents by name.
         faults: By name, what goes wrong: a status, "short" (the connection ends in the middle),
-            "silent" (no answer) or "endless".
+            "silent" (no answer), "endless", or "whole" (a range is ignored).
         requests: Names and ranges that were asked for.
     """
 
@@ -199,6 +199,8 @@ class Server:
         span = request.headers["Range"]
         self.requests.append((name, span))
         fault = self.faults.get(name, 200 if name in self.files else 404)
+        if fault == "whole":
+            span = None
         content = self.files.get(name, b"")
         while fault == "silent" and self.is_open:
             time.sleep(0.01)

@@ -48,6 +48,39 @@ def png(width: int, height: int, bits: int, colour: int, rows: bytes, extra: byt
     )
 
 
+def tiff(
+    width: int, height: int, bits: tuple, data: bytes, order: str = "<", **tags: int | tuple
+) -> bytes:
+    """A TIFF file of one strip, written independently of Pillow.
+
+    Args:
+        width: Pixels in a row.
+        height: Pixels in a column.
+        bits: Of each sample.
+        data: Pixels.
+        order: "<" or ">", the order of bytes.
+        tags: Further tags, such as `t262=1`; all values are short integers.
+    """
+    values = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 277: len(bits), 278: height}
+    values |= {int(name[1:]): value for name, value in tags.items()}
+    values |= {273: 8, 279: len(data)}
+    mark = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    content = mark + struct.pack(f"{order}I", 8 + len(data)) + data
+    entries = b""
+    extra = b""
+    start = len(content) + 2 + 12 * len(values) + 4
+    for tag, value in sorted(values.items()):
+        shorts = value if isinstance(value, tuple) else (value,)
+        packed = struct.pack(f"{order}{len(shorts)}H", *shorts)
+        if len(packed) > 4:
+            place = struct.pack(f"{order}I", start + len(extra))
+            extra += packed
+        else:
+            place = packed.ljust(4, b"\0")
+        entries += struct.pack(f"{order}HHI", tag, 3, len(shorts)) + place
+    return content + struct.pack(f"{order}H", len(values)) + entries + b"\0" * 4 + extra
+
+
 def picture(mode: str) -> Image.Image:
     """A picture with smooth and noisy parts."""
     random_values = np.random.default_rng(0)

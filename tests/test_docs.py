@@ -23,6 +23,7 @@ from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, config_from_layers
+from vaecli.data.readers.public_sets import PUBLIC_SETS
 from vaecli.evaluation.bounds import compare_priors, evaluate_bound
 from vaecli.run import migrate, names
 from vaecli.system.errors import Interrupted, VaecliError
@@ -284,6 +285,14 @@ def test_the_speeds_of_the_readme_are_those_of_the_page_of_speed():
     )
     for short, (ours, _, by_hand, textbook, pythae, _) in both:
         assert short[1:] == [cell.split(" (")[0] for cell in (ours, by_hand, textbook, pythae)]
+
+
+def test_the_public_data_sets_are_those_of_the_code():
+    rows = table(RUNS, "name")
+    shown = {name: row for row in rows for name in row[0].split(", ")}
+    assert shown.keys() == PUBLIC_SETS.keys()
+    for name, row in shown.items():
+        assert int(row[3]) == (len(PUBLIC_SETS[name].class_names) or 10), name
 
 
 def test_the_measured_presets_exist():

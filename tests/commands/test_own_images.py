@@ -56,7 +56,7 @@ def test_auto_resumes_a_run_whose_size_was_found(photos, cli):
     assert cli("train", "-q", *options).status == 0
     runs.set_record(photos.parent / "runs/my-photos-vae-1", status="interrupted")
     assert cli("train", "--resume", "auto", *options).out == "runs/my-photos-vae-1\n"
-    chosen = cli("train", "-q", "--resume", "auto", *options, "--image-size", "12x10")
+    chosen = cli("train", "-q", "--resume", "auto", *options, "--image-size", "12")
     assert chosen.out == "runs/my-photos-vae-2\n"
 
 

@@ -6,7 +6,7 @@ import torch
 from tests.builders import build, make_part
 from tests.conftest import bars
 from vaecli.config import build as builder
-from vaecli.config.build import monitor_of, resolve
+from vaecli.config.build import monitor_of, resolve, with_latent_dim
 from vaecli.config.config import Config, to_json
 from vaecli.config.presets import config_from_layers
 from vaecli.parts.priors import PRIORS
@@ -55,6 +55,58 @@ def test_resolving_fills_in_every_option_and_the_whole_path():
     assert str(resolve(Config(network="mlp")).network) == written
     assert str(resolve(Config()).objective).startswith("elbo:beta=1.0,")
     assert Path(resolve(Config(data_dir="here")).data_dir) == Path.cwd() / "here"
+
+
+def test_resolving_fills_in_the_number_of_latents_but_of_a_map():
+    assert resolve(Config()).latent_dim == resolve(Config(network="conv")).latent_dim == 20
+    assert resolve(Config(latent_dim=3)).latent_dim == 3
+    config = resolve(Config(network="conv:latent=map"))
+    assert config.latent_dim is None
+    assert resolve(config) is config
+
+
+@pytest.mark.parametrize(
+    ("network", "given", "wanted"),
+    [
+        ("mlp", None, 20),
+        ("conv", 3, 3),
+        ("conv:latent=map", None, 4 * 4 * 6),
+        ("conv:latent=map", 48, 48),
+        ("resnet:latent=map,depth=3", None, 4 * 2 * 3),
+    ],
+)
+def test_the_number_of_latents_is_fixed_for_a_size_of_images(network, given, wanted):
+    shape = (3, 16, 21)
+    config = resolve(Config(network=network, latent_dim=given))
+    pinned = with_latent_dim(config, shape)
+    assert pinned == config.with_values(latent_dim=wanted)
+    assert with_latent_dim(pinned, shape) is pinned
+    first, second = (build(c, shape)[0].state_dict() for c in (config, pinned))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_number_that_does_not_fill_the_map_is_refused_wherever_it_is_read():
+    config = resolve(Config(network="conv:latent=map", latent_dim=6))
+    for refuse in (with_latent_dim, builder.build):
+        with pytest.raises(ConfigError, match=r"latent_dim=6: a map of 2x2 .*: use 4 or 8\.$"):
+            refuse(config, SHAPE)
+
+
+def test_groups_and_fitted_priors_know_the_number_of_latents_of_a_map():
+    config = Config(network="conv:width=4,latent=map", fitted_prior="mixture:components=3")
+    free_bits = "elbo:free_bits=1,free_bits_groups="
+    build(config.with_values(objective=f"{free_bits}8"), SHAPE)
+    with pytest.raises(ConfigError, match="latent_dim=16 is not divisible by 3 groups"):
+        build(config.with_values(objective=f"{free_bits}3"), SHAPE)
+    model, _ = build(config, SHAPE)
+    assert builder.build_fitted_prior(resolve(config), model, SHAPE).loc.shape == (1, 3, 16)
+
+
+def test_a_state_has_the_number_of_latents_in_its_configuration():
+    state = start(Config(network="conv:width=4,latent=map", device="cpu"), bars(12))
+    assert state.config.latent_dim == 16
+    assert state.model.posterior.latent_shape == (4, 2, 2)
 
 
 def test_a_resolved_configuration_is_returned_as_it_is():

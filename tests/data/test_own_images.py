@@ -54,7 +54,7 @@ def test_images_of_several_sizes_are_made_one_with_a_notice(photos):
     (train, *_), found = load_all(configuration(photos), log)
     assert train.shape == (3, 64, 64)
     assert (found.image_size, found.channels) == ("64", "3")
-    assert log.notices == ["The images have 2 sizes: resize='crop' makes all 64x64."]
+    assert log.notices == ["The images have 2 sizes: resize='crop' makes them 64x64."]
 
 
 def test_a_validation_folder_holds_the_validation_images(tmp_path):

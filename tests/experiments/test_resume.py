@@ -381,6 +381,30 @@ def test_auto_resumes_a_run_whose_configuration_lacks_an_option(run_dir):
     assert can_resume(vaecli.open(run_dir, "last"), config)
 
 
+MAP = {"network": "conv:width=2,latent=map", "latent_dim": None}  # 4 channels of 2x2
+
+
+def test_auto_knows_the_number_of_latents_of_a_map(here, digits):
+    """It depends on the images, and is not given again."""
+    run_training(options(digits, **MAP, epochs=1), here / "run")
+    runs.set_record(here / "run", status="interrupted")
+    run = vaecli.open(here / "run", "last")
+    assert run.config.latent_dim == 16
+    assert can_resume(run, make_plan(options(digits, **MAP)).config)
+    assert not can_resume(run, make_plan(options(digits, **{**MAP, "latent_dim": 8})).config)
+    assert not can_resume(run, make_plan(options(digits, network="conv:width=2")).config)
+    assert config_for_resume(run, {"network": MAP["network"], "epochs": 7}).latent_dim == 16
+    with pytest.raises(ConfigError, match="Cannot change --latent-dim from 16 to 8 "):
+        config_for_resume(run, {"latent_dim": 8})
+
+
+def test_auto_tells_the_default_number_of_a_map_from_a_chosen_one(here, digits):
+    run_training(options(digits, **{**MAP, "latent_dim": 8}, epochs=1), here / "run")
+    runs.set_record(here / "run", status="interrupted")
+    run = vaecli.open(here / "run", "last")
+    assert not can_resume(run, make_plan(options(digits, **MAP)).config)
+
+
 def changeable():
     """Other values of options that need no validation set."""
     return {name: value for name, value in CHANGED.items() if name != "patience"}

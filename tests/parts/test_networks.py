@@ -8,7 +8,14 @@ from torch import nn
 from tests.builders import build, make_part
 from vaecli.config.config import Config
 from vaecli.parts.encoder_decoder import EncoderWithHead, concat_context
-from vaecli.parts.layers import ACTIVATIONS, ActivationName, BatchNorm, NormName, ResidualBlock
+from vaecli.parts.layers import (
+    ACTIVATIONS,
+    ActivationName,
+    BatchNorm,
+    NormName,
+    ResidualBlock,
+    SubPixel,
+)
 from vaecli.parts.likelihoods import BernoulliLikelihood
 from vaecli.parts.networks import MLP, NETWORKS, Conv, ResNet
 from vaecli.parts.posteriors import GaussianPosterior
@@ -16,6 +23,7 @@ from vaecli.system.errors import ConfigError
 
 SHAPE = (1, 8, 8)
 SMALL = {"mlp": "mlp:width=8,depth=2", "conv": "conv:width=4", "resnet": "resnet:width=4"}
+SHUFFLE = "conv:width=4,upsampling=shuffle"
 STYLES = [
     *(f"activation={a}" for a in get_args(ActivationName)),
     *(f"norm={n}" for n in get_args(NormName) if n != "none"),
@@ -63,7 +71,10 @@ def test_features_are_activated_and_logits_are_not():
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))
-@pytest.mark.parametrize("network", ["mlp:width=200,depth=4", "conv:width=24", "resnet:width=24"])
+@pytest.mark.parametrize(
+    "network",
+    ["mlp:width=200,depth=4", "conv:width=24", "conv:width=24,latent=map", "resnet:width=24"],
+)
 def test_signals_neither_fade_nor_explode(network, activation):
     torch.manual_seed(0)
     parts = make(f"{network},activation={activation}")
@@ -74,12 +85,12 @@ def test_signals_neither_fade_nor_explode(network, activation):
     assert 0.02 < hidden.square().mean().item() < 3
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [*SMALL.values(), SHUFFLE])
 @pytest.mark.parametrize(
     "shape", [(1, 28, 28), (3, 32, 32), (1, 64, 64), (3, 8, 8), (2, 7, 9), (1, 1, 1), (1, 1, 5)]
 )
 def test_networks_take_and_return_images_of_every_size(network, shape):
-    parts = make(SMALL[network])
+    parts = make(network)
     encoder = parts.encoder(shape, 3)
     decoder = parts.decoder(2, shape, 3)
     c = torch.eye(3)
@@ -106,7 +117,9 @@ def test_hidden_layers_have_a_bias_only_without_a_norm(network):
         assert {layer.bias is not None for layer in layers} == {wanted}
 
 
-@pytest.mark.parametrize("network", ["conv:depth=3", "resnet:blocks=2", "conv:depth=6"])
+@pytest.mark.parametrize(
+    "network", ["conv:depth=3", "resnet:blocks=2", "conv:depth=6", "conv:upsampling=shuffle"]
+)
 @pytest.mark.parametrize("side", [5, 8, 13])
 def test_features_depend_on_every_pixel_and_every_pixel_on_the_latents(network, side):
     torch.manual_seed(0)
@@ -118,7 +131,9 @@ def test_features_depend_on_every_pixel_and_every_pixel_on_the_latents(network, 
     assert output.std(0).min() > 0
 
 
-@pytest.mark.parametrize("network", [Conv(width=4), ResNet(width=4)])
+@pytest.mark.parametrize(
+    "network", [Conv(width=4), ResNet(width=4), Conv(width=4, upsampling="shuffle")]
+)
 def test_the_decoder_draws_no_checkerboard(network):
     """Constant input gives constant output, away from the border."""
     torch.manual_seed(0)
@@ -126,6 +141,21 @@ def test_the_decoder_draws_no_checkerboard(network):
     decoder.net[0].weight.data.copy_(torch.randn(8, 1, 8).expand(8, 256, 8).flatten(0, 1))
     middle = decoder(torch.randn(5, 8))[..., 20:-20, 20:-20]
     torch.testing.assert_close(middle, middle[..., :1, :1].expand_as(middle))
+
+
+def test_a_convolution_of_repeated_pixels_is_a_sub_pixel_convolution():
+    """In the middle of the image: its 3x3 weights are those of 2x2 pixels of the smaller image."""
+    torch.manual_seed(0)
+    x = torch.randn(3, 5, 6, 7)
+    plain = nn.Conv2d(5, 2, 3, padding=1, bias=False)
+    shuffled = SubPixel(nn.Conv2d(5, 8, 3, padding=1, bias=False), (12, 13))
+    weight = torch.zeros(2, 2, 2, 5, 3, 3)  # output, row and column in 2x2, input, kernel
+    for row, column, y, x_ in itertools.product(range(2), range(2), range(3), range(3)):
+        source = (row + y + 1) // 2, (column + x_ + 1) // 2
+        weight[:, row, column, :, *source] += plain.weight.data[..., y, x_]
+    shuffled.convolution.weight.data = weight.flatten(0, 2)
+    repeated = plain(nn.Upsample((12, 14))(x))[..., :12, :13]
+    torch.testing.assert_close(shuffled(x)[..., 1:-1, 1:-1], repeated[..., 1:-1, 1:-1])
 
 
 @pytest.mark.parametrize(("network", "spec"), [*itertools.product(NETWORKS, STYLES)])
@@ -322,6 +352,7 @@ def test_the_defaults_of_every_network_are_the_documented_ones():
         "resnet": (16, 2),
     }
     assert (found["conv"].blocks, found["resnet"].blocks) == (0, 1)
+    assert found["conv"].latent == found["resnet"].latent == "vector"
     assert {(n.activation, n.norm, n.output_bias) for n in found.values()} == {
         ("relu", "none", "zero")
     }
@@ -355,11 +386,16 @@ def test_the_head_of_a_classifier_returns_its_features_with_their_gradient():
         assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize("latent", ["vector", "map"])
 @pytest.mark.parametrize("norm", get_args(NormName))
-def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(norm):
+def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(
+    norm, latent
+):
     torch.manual_seed(0)
-    decoder = make(f"conv:width=16,depth=3,activation=tanh,norm={norm}").decoder(2, SHAPE, 0)
+    network = make(f"conv:width=16,depth=3,activation=tanh,norm={norm},latent={latent}")
+    decoder = network.decoder(8, SHAPE, 0)
     *hidden, last = [m for m in decoder.net if isinstance(m, nn.Conv2d)]
+    assert len(hidden) == (2 if latent == "vector" else 3)
     assert last.bias is None
     for m in hidden:
         assert (m.bias is None) == (norm != "none")

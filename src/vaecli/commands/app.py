@@ -19,6 +19,8 @@ from ..terminal.help import GroupedCommand, examples
 from ..terminal.output import print_stderr
 from . import (
     classify,
+    data_cache,
+    data_check,
     data_download,
     embed,
     evaluate,
@@ -34,7 +36,7 @@ from . import (
 COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
-DATA_COMMANDS = (data_download,)
+DATA_COMMANDS = (data_check, data_download, data_cache)
 
 # Plain help: rich's panels would double the time of --help.
 OPTIONS: dict[str, Any] = {
@@ -95,9 +97,9 @@ def vaecli(
     _require_command(context)
 
 
-@data.callback(epilog=examples(data_download.EXAMPLES))
+@data.callback(epilog=examples([*data_check.EXAMPLES[:1], *data_download.EXAMPLES[:1]]))
 def _data(context: typer.Context) -> None:
-    """Get data sets, such as Fashion-MNIST and CIFAR-10."""
+    """Check your own images, download public data sets, and clear the cache."""
     _require_command(context)
 
 

@@ -215,4 +215,10 @@ PAPERS = {
         2016,
         "https://arxiv.org/abs/1512.09300",
     ),
+    "rombach-2022": Paper(
+        "High-Resolution Image Synthesis with Latent Diffusion Models",
+        "Rombach et al.",
+        2022,
+        "https://arxiv.org/abs/2112.10752",
+    ),
 }

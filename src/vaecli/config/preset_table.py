@@ -246,6 +246,18 @@ PRESETS = {
         {"likelihood": "gaussian"},
         "The scale is a learned parameter, where the paper's main method computes it from a batch.",
     ),
+    "conv-map": Preset(
+        PAPERS["rombach-2022"],
+        {
+            **FAST,
+            "epochs": 20,
+            "batch_size": 32,
+            "likelihood": "gaussian",
+            "network": "conv:width=32,activation=silu,latent=map,upsampling=shuffle",
+        },
+        "Of the paper only the autoencoder with a KL, of weight 1 and with no other loss. Samples "
+        "of N(0, I) are textures, not images: use it to reconstruct and to embed.",
+    ),
     "continuous-bernoulli": Preset(
         PAPERS["loaiza-ganem-2019"], {"likelihood": "continuous-bernoulli"}
     ),

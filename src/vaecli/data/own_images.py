@@ -102,7 +102,7 @@ class OwnImages:
         prepared = choose_preparation(self._config, watched())
         if len(sizes) > 1:
             self._log.notices.append(
-                f"The images have {len(sizes):,} sizes: resize={self._config.resize!r} makes all "
+                f"The images have {len(sizes):,} sizes: resize={self._config.resize!r} makes them "
                 f"{prepared.width}x{prepared.height}."
             )
         if animations:

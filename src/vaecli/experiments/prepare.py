@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ..config.config import Config
+from ..config.data_paths import is_path
+from ..data.check.quick import quick_check
 from ..data.load_log import LoadLog, OnProgress, no_progress
 from ..data.splits import Splits, load_all
 from ..run.branch import branch
@@ -72,6 +74,9 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
     keep_freed_memory()
     state = start_resolved(config, images.train)
     notices = [Notice(text) for text in log.notices]
+    if is_path(config.data):
+        found = quick_check({name: part for name, part in images._asdict().items() if part})
+        notices += [Notice(text, "warning") for text in found]
     if log.bad:
         left_out = "1 image is left out; run.json names it."
         if len(log.bad) > 1:

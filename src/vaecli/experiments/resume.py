@@ -1,7 +1,7 @@
 """Decides whether to train a new run or resume one, and which options a resume may change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +215,7 @@ def can_resume(run: Run, config: Config, named: Path | None = None) -> bool:
         if record.status in ("completed", "diverged") or not began_with(record, named):
             return False
         require_weights(run)
-        if not _same_unchangeable_options(chosen_options(run), config):
+        if not _same_unchangeable_options(run, config):
             return False
         with run_lock(run.folder):
             return True
@@ -223,19 +223,18 @@ def can_resume(run: Run, config: Config, named: Path | None = None) -> bool:
         return False
 
 
-def chosen_options(run: Run) -> Config:
-    """The resolved configuration of a run without what follows from its images."""
-    known = Config.__dataclass_fields__
-    free = {name: getattr(Config, name) for name in run.record.derived if name in known}
-    return resolve(run.config).with_values(**free)
+def _same_unchangeable_options(run: Run, new: Config) -> bool:
+    """Whether a resolved configuration is that of a run, but for what a resume may change.
 
-
-def _same_unchangeable_options(old: Config, new: Config) -> bool:
-    """Whether two resolved configurations differ in nothing but what a resume may change."""
+    An option that follows from the images of the run may also be left out again.
+    """
+    old = resolve(run.config)
+    derived = run.record.derived
     return all(
-        getattr(old, field.name) == getattr(new, field.name)
-        for field in fields(Config)
-        if field.name not in CHANGEABLE_ON_RESUME
+        getattr(old, name) == getattr(new, name)
+        or (name in derived and getattr(new, name) == getattr(Config, name))
+        for name in Config.__dataclass_fields__
+        if name not in CHANGEABLE_ON_RESUME
     )
 
 

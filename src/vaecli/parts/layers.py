@@ -138,6 +138,38 @@ class ResidualBlock(nn.Module):
         return (h + residual) * math.sqrt(0.5)
 
 
+def last_convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """A 3x3 convolution that no activation follows, with torch's initial weights and no bias."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+
+
+class SubPixel(nn.Module):
+    """Doubles an image: four channels of a convolution become 2x2 pixels of one channel.
+
+    At first all four have the same weights, so that no checkerboard is in the first outputs.
+
+    References:
+        Checkerboard artifact free sub-pixel convolution (Aitken et al., 2017),
+            https://arxiv.org/abs/1707.02937
+
+    Args:
+        convolution: Gives 4 channels for each output channel; its initial weights are changed.
+        size: Size (H, W) of the output: twice that of the input, or one less.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.size = size
+        with torch.no_grad():
+            first = convolution.weight[::4]
+            convolution.weight.copy_(first.repeat_interleave(4, dim=0))
+
+    def forward(self, h: Tensor) -> Tensor:
+        height, width = self.size
+        return F.pixel_shuffle(self.convolution(h), 2)[..., :height, :width]
+
+
 class PixelBias(nn.Module):
     """Adds a learned bias at every channel and pixel of images of this shape, (C, H, W)."""
 

@@ -12,7 +12,7 @@ from torch import nn
 from ..system.errors import ConfigError
 from .encoder_decoder import Decoder, Encoder
 from .latent_maps import map_shape
-from .layers import ActivationName, LayerBuilder, NormName, PixelBias
+from .layers import ActivationName, LayerBuilder, NormName, PixelBias, SubPixel, last_convolution
 from .ranges import Layers, Units
 
 DEFAULT_LATENT_DIM = 20  # of a vector of latents
@@ -98,14 +98,22 @@ class Conv(Network):
     Images may have any size. The decoder mirrors the encoder: each step about doubles the size, and
     the last one gives the size of the image. The decoder repeats pixels and then convolves,
     because a transposed 3x3 convolution of stride 2 overlaps unevenly, which gives checkerboard
-    artifacts. Norm and activation precede every convolution but the encoder's first. The output has
-    a learned bias at every pixel.
+    artifacts. Or it convolves before it doubles (shuffle), which takes less time: the last
+    convolution, at the full size, is most of the work of a narrow decoder. Norm and activation
+    precede every convolution but the encoder's first. The output has a learned bias at every pixel.
+
+    With latent=map the latents keep their places: at every pixel of the smallest size they are some
+    channels, by a 1x1 convolution of the encoder. All other parts see them as a vector.
 
     References:
         Striving for Simplicity: The All Convolutional Net (Springenberg et al., 2015),
             https://arxiv.org/abs/1412.6806
         Deconvolution and Checkerboard Artifacts (Odena et al., 2016),
             https://doi.org/10.23915/distill.00003
+        Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
+            Neural Network (Shi et al., 2016), https://arxiv.org/abs/1609.05158, for shuffle
+        High-Resolution Image Synthesis with Latent Diffusion Models (Rombach et al., 2022),
+            https://arxiv.org/abs/2112.10752, for latents as a map
 
     Args:
         width: Channels after the first halving; each further halving doubles them.
@@ -115,12 +123,15 @@ class Conv(Network):
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.
         latent: Latents as a vector, or as a map: channels at every pixel of the smallest size.
+        upsampling: Double an image by repeating its pixels before a convolution (repeat), or by
+            making 2x2 pixels of each from the channels of a convolution (shuffle).
     """
 
     width: Annotated[int, Ge(1), Le(10_000)] = 16
     depth: Annotated[int, Ge(1), Le(10)] = 2
     blocks: Annotated[int, Ge(0), Le(1000)] = 0
     latent: Literal["vector", "map"] = "vector"
+    upsampling: Literal["repeat", "shuffle"] = "repeat"
 
     @property
     def channels(self) -> list[int]:
@@ -160,11 +171,14 @@ class Conv(Network):
             layers.append(build.convolution(latent_map[0] + context_dim, channels[-1]))
         for n in reversed(range(self.depth)):
             layers += build.residual_blocks(channels[n], self.blocks)
-            layers += [*build.norm_activation(channels[n]), nn.Upsample(sizes[n])]
-            if n > 0:
-                layers.append(build.convolution(channels[n], channels[n - 1]))
-        last = nn.Conv2d(channels[0], shape[0], 3, padding=1, bias=False)
-        return Decoder(nn.Sequential(*layers, last, PixelBias(shape)), shape, latent_map)
+            layers += build.norm_activation(channels[n])
+            convolution = build.convolution if n > 0 else last_convolution
+            outputs = channels[n - 1] if n > 0 else shape[0]
+            if self.upsampling == "repeat":
+                layers += [nn.Upsample(sizes[n]), convolution(channels[n], outputs)]
+            else:
+                layers.append(SubPixel(convolution(channels[n], 4 * outputs), sizes[n]))
+        return Decoder(nn.Sequential(*layers, PixelBias(shape)), shape, latent_map)
 
     def _sizes(self, shape: Sequence[int]) -> list[tuple[int, int]]:
         """Sizes (H, W) before the first halving and after each.
@@ -197,6 +211,8 @@ class ResNet(Conv):
         output_bias: Initial output bias of the decoder: zero, or from the mean training image.
         blocks: Residual blocks of two convolutions at each size.
         latent: Latents as a vector, or as a map: channels at every pixel of the smallest size.
+        upsampling: Double an image by repeating its pixels before a convolution (repeat), or by
+            making 2x2 pixels of each from the channels of a convolution (shuffle).
     """
 
     blocks: Annotated[int, Ge(0), Le(1000)] = 1

@@ -156,8 +156,11 @@ def label_rows(
 def _font(width: int, most: float, file: Path | None = None) -> ImageFont.FreeTypeFont:
     """The font for a picture of this width, in pixels, at most `most` pixels high."""
     size = min(max(MIN_FONT, width / WIDTH_PER_FONT), most)
-    if file is not None:
-        return ImageFont.truetype(file, size)
+    return default_font(size) if file is None else ImageFont.truetype(file, size)
+
+
+def default_font(size: float) -> ImageFont.FreeTypeFont:
+    """The font of all grids, `size` pixels high."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 

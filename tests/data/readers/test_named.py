@@ -172,9 +172,11 @@ def test_every_damaged_or_missing_file_is_a_data_error(tiny, tmp_path, name, dam
 def test_labels_out_of_range_are_refused(tiny, tmp_path):
     tiny("emnist-letters")
     path = tmp_path / "EMNIST/raw/emnist-letters-test-labels-idx1-ubyte"
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with pytest.raises(DataError, match="has the label 0, below 1"):
-        load_split(config(tmp_path, data="emnist-letters"), "test")
+    good = path.read_bytes()
+    for label in (0, 27):
+        path.write_bytes(good[:-1] + bytes([label]))
+        with pytest.raises(DataError, match=rf"labels from .*\b{label}\b.*, not from 1 to 26\."):
+            load_split(config(tmp_path, data="emnist-letters"), "test")
     tiny("qmnist")
     for path in (tmp_path / "QMNIST" / "raw").glob("*-test-labels-*"):
         path.unlink() if path.suffix else path.write_bytes(path.read_bytes()[:12] + b"\xff" * 160)

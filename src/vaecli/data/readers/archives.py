@@ -161,7 +161,10 @@ class _Archive:
             )
         try:
             with self._zip.open(info) as file:
-                # ZipExtFile stops at the declared size, and checks the sum there
-                return io.BytesIO(file.read())
+                head = file.read(HEAD_BYTES)
+                if not_an_image_by_head(head) and not info.filename.lower().endswith(".tga"):
+                    return io.BytesIO(head)  # is refused without unpacking the rest
+                # read() without a size would unpack all that there is, not what is declared
+                return io.BytesIO(head + file.read(size))
         except Exception as error:  # of several kinds, by what is damaged
             raise BadImageError(f"{shown} is damaged in {self._shown}: {error}.") from error

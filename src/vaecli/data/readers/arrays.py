@@ -20,7 +20,7 @@ from ...system import machine
 from ...system.errors import DataError, VaecliError
 from ...system.text import escape_controls
 from . import files
-from .archives import MAX_DEFLATE_RATIO
+from .archives import MAX_DEFLATE_RATIO, METHODS
 from .entries import SPLITS, printable
 from .item import Item, Listing, Outline, SplitName
 from .pixel_arrays import PixelArray
@@ -168,6 +168,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str) -> NDArr
     size = info.file_size
     if size > info.compress_size * MAX_DEFLATE_RATIO:
         raise DataError(f"{what} is damaged: {info.compress_size:,} bytes cannot hold {size:,}.")
+    if info.compress_type not in METHODS:
+        raise DataError(f"{what} is compressed by method {info.compress_type}, which is not read.")
     machine.require_memory(size, what)
     with archive.open(info) as file:
         _header(file, size, what)

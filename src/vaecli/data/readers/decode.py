@@ -5,6 +5,7 @@ and is tried where the name ends with `.tga`. Programs and scripts (EPS, PDF, SV
 """
 
 import ctypes
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,7 @@ LYING = (5, 6, 7, 8)  # orientations that swap width and height
 # Pillow warns of metadata that it repairs, which says nothing about pixels. A filter per image
 # would not be safe with threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints its errors
 
 
 def read_image(file: IO[bytes], name: str) -> Image.Image:
@@ -93,12 +95,15 @@ def read_outline(file: IO[bytes], name: str) -> Outline:
 
 def _open(file: IO[bytes], name: str) -> Image.Image:
     """The image with its head read; a size over the limit is refused before pixels are unpacked."""
-    heads.check_before_open(file)
+    size = heads.check_before_open(file)
     formats = _formats()
     if name.lower().endswith(TGA_SUFFIX):
         formats = (*formats, "TGA")
     image = Image.open(file, formats=formats)
-    heads.require_size(*image.size)
+    heads.require_size(*image.size, size)
+    tile = getattr(image, "tile", None)
+    if tile and tile[0][0] == "bmp_rle":
+        heads.require_size(*image.size, size, heads.MAX_RUN_PIXELS)
     return image
 
 
@@ -141,6 +146,10 @@ def _as_bad_image(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise BadImageError(
             f"{name} is damaged, or is no image of a format that is read."
+        ) from error
+    except Image.DecompressionBombError as error:  # from twice Pillow's own limit on
+        raise BadImageError(
+            f"{name} is too large: it has over {heads.MAX_PIXELS // 1_000_000} million pixels."
         ) from error
     except MemoryError as error:
         raise BadImageError(f"{name} needs more memory than there is.") from error

@@ -1,5 +1,6 @@
 """Names inside folders and archives: which are images, and which belong to a class or split."""
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -18,9 +19,9 @@ OTHER_SUFFIXES = {  # not opened to see what they are
     *(".yml", ".toml", ".ini", ".cfg", ".csv", ".tsv", ".xls", ".xlsx", ".doc", ".docx", ".log"),
     *(".py", ".ipynb", ".sh", ".m", ".c", ".cpp", ".h", ".npy", ".npz", ".mat", ".h5", ".hdf5"),
     *(".pkl", ".pickle", ".pt", ".pth", ".safetensors", ".parquet", ".tfrecord", ".lmdb", ".db"),
-    *(".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".mp3", ".wav", ".mp4"),
-    *(".avi", ".mov", ".mkv", ".webm", ".bak", ".tmp", ".lock", ".md5", ".sha256"),
+    *(".mp3", ".wav", ".mp4", ".avi", ".mov", ".mkv", ".webm", ".bak", ".tmp", ".lock", ".md5"),
 }
+ARCHIVE_SUFFIXES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
 FOREIGN_SUFFIXES = {  # pictures, in formats that are not read
     *(".svg", ".svgz", ".eps", ".ps", ".pdf", ".ai", ".psd", ".xcf", ".heic", ".heif", ".raw"),
     *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".exr", ".hdr", ".jxl", ".dcm"),
@@ -29,8 +30,9 @@ FOREIGN_SUFFIXES = {  # pictures, in formats that are not read
 SIGNATURES = (  # of the formats that are read
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"\0\0\1\0", b"qoif"),
     *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
-    *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"Pf\n"),
 )
+PORTABLE_MAP = re.compile(rb"P[1-6f]\s+[\d#]")
+AVIF_BRANDS = (b"avif", b"avis", b"mif1", b"msf1")
 SYSTEM_NAMES = {"__MACOSX", "Thumbs.db", "desktop.ini", "Desktop.ini", "$RECYCLE.BIN", "@eaDir"}
 
 HIDDEN = "hidden"
@@ -69,7 +71,7 @@ def not_an_image(name: str) -> str | None:
     suffix = f"{dot}{end}".lower()
     if suffix in IMAGE_SUFFIXES:
         return ""
-    if suffix == ".zip":
+    if suffix in ARCHIVE_SUFFIXES:
         return ARCHIVE
     if suffix in FOREIGN_SUFFIXES:
         return FOREIGN
@@ -81,7 +83,8 @@ def not_an_image_by_head(head: bytes) -> str:
     is_image = (
         head.startswith(SIGNATURES)
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"))
+        or (head[4:8] == b"ftyp" and head[8:12] in AVIF_BRANDS)
+        or PORTABLE_MAP.match(head)
     )
     return "" if is_image else NOT_AN_IMAGE
 
@@ -141,6 +144,11 @@ class Layout:
             tops = _top_folders(names, self.below)
         else:
             self.below = self.start
+            if any(_is_split_in_class(name, self.start) for name in names):
+                self.notices.append(
+                    "Folders named train or test inside the classes are not read as splits: put "
+                    "them above the classes, as in train/cats."
+                )
         self.classes = {top: printable(top) for top in tops} if "" not in tops else {}
         if "" in tops and len(tops) > 1:
             self.notices.append(
@@ -183,6 +191,12 @@ def _top_folders(names: list[str], start: int) -> set[str]:
         end = name.find("/", start)
         found.add(name[start:end] if end >= 0 else "")
     return found
+
+
+def _is_split_in_class(name: str, start: int) -> bool:
+    """Whether the folder below the class is named as a split."""
+    folders = name[start:].split("/", 2)
+    return len(folders) == 3 and folders[1].lower() in SPLITS
 
 
 def _some(names: Iterable[str]) -> str:

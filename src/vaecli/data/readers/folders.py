@@ -4,6 +4,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ...system.errors import DataError
@@ -64,9 +65,13 @@ class _Walk:
         try:
             os.scandir(folder).close()
             real = folder.resolve()
-            self._above = {_identity(os.stat(path)) for path in real.parents}
         except OSError as error:
-            raise DataError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+            shown = printable(self.root)
+            raise DataError(f"Cannot read the folder {shown}: {error.strerror}.") from error
+        self._above: set[int] = set()
+        for path in real.parents:
+            with suppress(OSError):  # one that may not be looked at
+                self._above.add(_identity(os.stat(path)))
 
     def images(self) -> Iterator[tuple[str, str]]:
         """The relative path and the stamp of each image.

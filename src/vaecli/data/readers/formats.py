@@ -45,7 +45,8 @@ def list_images(path: Path) -> Listing:
     listing = _lister(path)(path)
     if not listing.items:
         found = entries.describe(listing.skipped) or "it is empty"
-        raise DataError(f"{path} has no image that can be read: {found}.")
+        shown = entries.printable(str(path))
+        raise DataError(f"{shown} has no image that can be read: {found}.")
     return listing
 
 
@@ -100,4 +101,5 @@ def _list_image(path: Path) -> Listing:
     try:
         return Listing([files.image_file(os.fspath(path)).item(None, None)])
     except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}.") from error
+        shown = entries.printable(str(path))
+        raise DataError(f"Cannot read {shown}: {error.strerror}.") from error

@@ -18,6 +18,7 @@ BLOCK = 1 << 18  # values converted together
 GREY = {"1", "L", "LA", "La", "I", "F"}
 WIDE = ("I", "F")  # and those that begin with "I;16"
 STRAIGHT_ALPHA = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+GREY_STEPS = {"L;2": 85, "L;4": 17}
 FULL_16 = 65535
 FULL_12 = 4095
 SAVE_AGAIN = "save it with 8 or 16 bits"
@@ -57,6 +58,9 @@ def prepare(image: Image.Image) -> None:
     if image.mode == "RGB" and isinstance(key, tuple) and tile and "16" in str(tile[0][3]):
         # of 16 bits Pillow keeps the high bytes of the pixels, but all of the transparent colour
         image.info["transparency"] = tuple(value >> 8 for value in key)
+    if image.mode == "L" and isinstance(key, int) and tile:
+        # likewise it scales pixels of 2 and 4 bits, but not the transparent one
+        image.info["transparency"] = key * GREY_STEPS.get(str(tile[0][3]), 1)
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -22,6 +22,7 @@ class Readers(dict[str, Reader]):
         return lookup(self, name, "data set")
 
 
+DIGITS = 10  # classes of the data sets whose classes have no names
 BUNDLED_MNIST = Path(__file__).parent.parent / "mnist"
 
 
@@ -49,13 +50,15 @@ def _read_public(name: str, directory: Path | None, split: str) -> tuple[Tensor,
             from . import torchvision_sets
 
             return torchvision_sets.read_split(chosen, folder, split)
-        return _read_idx(chosen.idx, folder / chosen.kind / "raw", split)
+        return _read_idx(chosen, chosen.idx, folder / chosen.kind / "raw", split)
     except DataError as error:
         advice = f"Get it with: {download_command(name, directory)}"
         raise DataError(f"{error} {advice} ({_describe_files(chosen, folder)})") from error
 
 
-def _read_idx(files: IdxFiles, folder: Path, split: str) -> tuple[Tensor, Tensor]:
+def _read_idx(
+    chosen: PublicSet, files: IdxFiles, folder: Path, split: str
+) -> tuple[Tensor, Tensor]:
     prefix = getattr(files, split)
     names = (f"{prefix}-images-idx3-ubyte", f"{prefix}-{files.labels}")
     images_path, labels_path = (idx.find_in(folder, name) for name in names)
@@ -63,8 +66,12 @@ def _read_idx(files: IdxFiles, folder: Path, split: str) -> tuple[Tensor, Tensor
         missing = names[images_path is not None]
         raise DataError(f"{folder} has no file {missing} or {missing}.gz.")
     pixels, labels = idx.read_pair(images_path, labels_path)
-    if labels.min() < files.first_label:
-        raise DataError(f"{labels_path} has the label {labels.min()}, below {files.first_label}.")
+    last = files.first_label + (len(chosen.class_names) or DIGITS) - 1
+    if labels.min() < files.first_label or labels.max() > last:
+        raise DataError(
+            f"{labels_path} has labels from {labels.min()} to {labels.max()}, not from "
+            f"{files.first_label} to {last}."
+        )
     if files.transposed:
         pixels = pixels.mT.contiguous()
     return pixels, labels - files.first_label

@@ -62,15 +62,16 @@ class PixelArray:
             return _from_booleans
         if dtype.kind not in "iuf":
             raise DataError(f"{what} has values of type {dtype}, where numbers are expected.")
+        is_16_bits = dtype.kind == "u" and dtype.itemsize == 2
+        enough = np.inf  # values above tell nothing more
         if dtype == np.uint8:
-            least, most = 0.0, _range(self._array, enough=1)[1]
-        elif dtype == np.uint16:
-            least, most = 0.0, _range(self._array, enough=255)[1]
-        else:
-            least, most = _range(self._array)
+            enough = 1
+        elif is_16_bits:
+            enough = 255
+        least, most = _range(self._array, enough)
         if dtype.kind == "f" and least >= 0 and most <= 1:
             return _from_fractions
-        if dtype == np.uint16 and most > 255:
+        if is_16_bits and most > 255:
             return _from_16_bits
         if -1 <= least < 0 and most <= 1:
             raise DataError(
@@ -111,7 +112,7 @@ def _spell(shape: tuple[int, ...]) -> str:
     return f"({', '.join(map(str, shape))})"
 
 
-def _range(array: NDArray[Any], enough: float = np.inf) -> tuple[float, float]:
+def _range(array: NDArray[Any], enough: float) -> tuple[float, float]:
     """The least and the largest value, NaN if one is; the search ends above `enough`."""
     least, most = np.inf, -np.inf
     for part in _parts(array):

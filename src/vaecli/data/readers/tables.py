@@ -72,8 +72,8 @@ def list_table(table: Path) -> Listing:
     notices = []
     if conflicts:
         notices.append(
-            f"{conflicts:,} rows of {printable(str(table))} give an image another label than an "
-            "earlier row does: the first one counts."
+            f"Some rows of {printable(str(table))} give an image another label than an earlier row "
+            f"does ({conflicts:,}): the first label counts."
         )
     return Listing(items, skipped, notices)
 
@@ -114,11 +114,13 @@ def _rows(table: Path) -> Iterator[Row]:
             if columns.has_header:
                 continue
         used = [column for column in columns[:3] if column is not None]
-        if len(cells) <= max(used) or not cells[columns.path]:
+        if len(cells) <= max(used):
             raise DataError(
-                f"{shown}, line {line:,}: has {len(cells)} columns or an empty path, where "
-                f"{max(used) + 1} columns with a path are expected."
+                f"{shown}, line {line:,}: has too few columns, {len(cells)} instead of "
+                f"{max(used) + 1}."
             )
+        if not cells[columns.path]:
+            raise DataError(f"{shown}, line {line:,}: the path is empty.")
         label = None
         if columns.label is not None and cells[columns.label]:
             label = printable(cells[columns.label])
