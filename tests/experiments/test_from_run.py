@@ -369,3 +369,22 @@ def test_a_tensor_of_as_many_numbers_in_another_shape_begins_anew(trained):
     name = next(n for n, t in state.tensors().items() if t.ndim == 2 and t.shape[0] != t.shape[1])
     run.contents[0][name] = run.contents[0][name].T.contiguous()
     assert take_weights(Start(trained, run), state).origin.anew == [name]
+
+
+def test_the_latents_of_a_map_are_as_many_as_the_new_images_need(digits, tmp_path, quick):
+    """Four for each position by default: the number that the old run found is not taken."""
+    old = tmp_path / "old"
+    network = "conv:width=4,latent=map"
+    train_from(given(digits, epochs=1, network=network), None, old)
+    loose = tmp_path / "loose.safetensors"
+    shutil.copy(old / names.CHECKPOINT, loose)
+    for source in (old, loose):
+        assert make_plan({}, from_run=str(source)).config.latent_dim is None
+        assert make_plan({"latent_dim": 8}, from_run=str(source)).config.latent_dim == 8
+    train_from(given(digits, epochs=1, image_size="16"), old, tmp_path / "new")
+    assert runs.config(tmp_path / "new")["latent_dim"] == 4 * runs.config(old)["latent_dim"]
+    anew = runs.record(tmp_path / "new")["initialized_from"]["anew"]
+    assert not any("posterior" in name for name in anew)
+    chosen = tmp_path / "chosen"
+    train_from(given(digits, epochs=1, network=network, latent_dim=8), None, chosen)
+    assert make_plan({}, from_run=str(chosen)).config.latent_dim == 8
