@@ -53,9 +53,10 @@ def read_images(
         DataError: An image cannot be read, or lacks a class that the model knows and needs.
     """
     check_choice(split, inputs, skip_bad)
+    paths = list_inputs(inputs or ())
     with load_progress() as on_progress:
         log = LoadLog(on_progress)
-        if not inputs:
+        if not paths:
             split = split or "test"
             images = load_split(run.config, split, log)
             _require_same_classes(run, images)
@@ -64,7 +65,7 @@ def read_images(
         training = Training(
             header.shape, header.classes, header.class_names, header.config.conditional
         )
-        images, names = load_input(list_inputs(inputs), run.config, training, log, skip_bad)
+        images, names = load_input(paths, run.config, training, log, skip_bad)
     _report(log, images)
     return ChosenImages(images, names, "input")
 
