@@ -29,6 +29,14 @@ def given(digits, **more):
     return {"data_dir": str(digits), "batch_size": 32, **more}
 
 
+@pytest.fixture(scope="module")
+def conditional_run(digits, tmp_path_factory) -> Path:
+    """A conditional run of one epoch; do not write to it."""
+    run = tmp_path_factory.mktemp("conditional") / "run"
+    train_from(options(digits, conditional=True, epochs=1), None, run)
+    return run
+
+
 def train_from(
     chosen, old, run_dir, resume=None, into=None, stop=None, overwrite=False
 ) -> Training:
@@ -199,11 +207,10 @@ def test_nothing_that_fits_is_an_error_that_names_the_options_that_differ(traine
     assert "--network" in str(refusal.value)
 
 
-def test_other_classes_of_a_conditional_model_are_warned_of(digits, tmp_path):
-    old = tmp_path / "old"
+def test_other_classes_of_a_conditional_model_are_warned_of(digits, conditional_run, tmp_path):
+    old = Path(shutil.copytree(conditional_run, tmp_path / "old"))
     images = bars(96)
     config = make_plan(options(digits, conditional=True, epochs=1)).config
-    train_from(options(digits, conditional=True, epochs=1), None, old)
     tensors, header = checkpoint.load(old / names.CHECKPOINT)
     checkpoint.save(old / names.CHECKPOINT, tensors, header | {"class_names": ["row", "column"]})
     for classes, warned in ((("row", "column"), False), (("cat", "dog"), True)):
@@ -346,3 +353,38 @@ def test_larger_images_are_trained_from_the_command_line(cli, trained, tmp_path)
     assert done.status == 0
     assert "Begins with the weights of " in done.err
     assert cli(*words, "--resume", trained).status == 2
+
+
+def test_a_model_that_reads_labels_can_begin_one_that_does_not(cli, conditional_run, digits):
+    words = ("train", "--from", conditional_run, "--data-dir", digits, "--dry-run")
+    assert cli(*words).err.count("100 % of all numbers") == 1
+    done = cli(*words, "--no-conditional")
+    assert done.status == 0
+    assert "Begin anew: model.likelihood.decoder" in done.err
+
+
+def test_a_tensor_of_as_many_numbers_in_another_shape_begins_anew(trained):
+    run = open_run(trained)
+    state = vaecli.start(make_plan({}, from_run=str(trained)).config, bars(96))
+    name = next(n for n, t in state.tensors().items() if t.ndim == 2 and t.shape[0] != t.shape[1])
+    run.contents[0][name] = run.contents[0][name].T.contiguous()
+    assert take_weights(Start(trained, run), state).origin.anew == [name]
+
+
+def test_the_latents_of_a_map_are_as_many_as_the_new_images_need(digits, tmp_path, quick):
+    """Four for each position by default: the number that the old run found is not taken."""
+    old = tmp_path / "old"
+    network = "conv:width=4,latent=map"
+    train_from(given(digits, epochs=1, network=network), None, old)
+    loose = tmp_path / "loose.safetensors"
+    shutil.copy(old / names.CHECKPOINT, loose)
+    for source in (old, loose):
+        assert make_plan({}, from_run=str(source)).config.latent_dim is None
+        assert make_plan({"latent_dim": 8}, from_run=str(source)).config.latent_dim == 8
+    train_from(given(digits, epochs=1, image_size="16"), old, tmp_path / "new")
+    assert runs.config(tmp_path / "new")["latent_dim"] == 4 * runs.config(old)["latent_dim"]
+    anew = runs.record(tmp_path / "new")["initialized_from"]["anew"]
+    assert not any("posterior" in name for name in anew)
+    chosen = tmp_path / "chosen"
+    train_from(given(digits, epochs=1, network=network, latent_dim=8), None, chosen)
+    assert make_plan({}, from_run=str(chosen)).config.latent_dim == 8

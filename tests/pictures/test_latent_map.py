@@ -284,3 +284,10 @@ def test_short_names_are_treated_as_numbers_are(figures):
     plot_latents(cloud(40), AXES, np.arange(40), "t", names=names)
     assert texts_of(figures[0]) == names
     assert list(legend_entries(figures[0])) == names
+
+
+def test_without_a_layout_of_letters_names_from_right_to_left_are_numbers(figures, monkeypatch):
+    monkeypatch.setattr("vaecli.pictures.class_texts.features.check_feature", lambda name: False)
+    names = ["\u05e9\u05dc\u05d5\u05dd", "cat", "  "]
+    plot_latents(cloud(6), AXES, np.arange(6) % 3, "t", names=names)
+    assert texts_of(figures[0]) == ["0", "cat", "2"]

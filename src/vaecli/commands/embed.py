@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..config.data_paths import short_name
 from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
 
 if TYPE_CHECKING:  # imports that --help must not wait for
@@ -72,12 +71,12 @@ def embed(
 
         picture = output_path(plot, run, plot.name, style.ENDINGS)
     model = run.model()
-    images, named, kind = read_images(run, split, input, skip_bad)
+    images, named, which = read_images(run, split, input, skip_bad)
     latents = embeddings.embed(model, images, named)
     if table:
         write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        title = f"Latents of the {short_name(run.config.data)} {kind} images, {run.name}"
+        title = f"Latents of the {which} images, {run.name}"
         write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
 
 

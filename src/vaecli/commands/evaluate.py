@@ -113,8 +113,8 @@ def _choose_images(
     from ..terminal.output import print_stderr
 
     if input:
-        images, _, kind = read_images(run, split, input, skip_bad)
-        part = choose_part(images, kind, count, seed)
+        images, _, which = read_images(run, split, input, skip_bad)
+        part = choose_part(images, which, count, seed)
     else:
         part = load_part(run.config, split or "test", count, seed)
     for text in part.warnings:

@@ -19,7 +19,7 @@ EXAMPLES = [
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
     "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
-    "vaecli train --from runs/mnist-vae-1 --data fashion-mnist --data-dir data",
+    "vaecli train --from runs/mnist-vae-1 --data fashion-mnist",
     "vaecli train --config runs/mnist-vae-1/config.json --seed 1",
 ]
 

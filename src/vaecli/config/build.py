@@ -110,7 +110,9 @@ def build(
         ValueError: The configuration is not resolved.
     """
     if config.conditional and not classes:
-        raise ConfigError("conditional=True needs images with labels, and these have none.")
+        raise ConfigError(
+            "conditional=True needs images with labels, and these have none: use conditional=False."
+        )
     context_dim = classes if config.conditional else 0
     latent_dim = _latent_dim(config, shape)
     size = {"latent_dim": latent_dim, "shape": shape, "context_dim": context_dim}

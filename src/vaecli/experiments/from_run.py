@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..config import presets
-from ..config.build import resolve
+from ..config.build import resolve, with_latent_dim
 from ..config.config import PART_KINDS, Config
 from ..config.image_sizes import format_image_size
 from ..config.option_files import read_options_file
@@ -71,10 +71,7 @@ def model_options(run: Run, *layers: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: config.json cannot be read.
         RunError: The checkpoint file cannot be read.
     """
-    if run.is_run_directory():
-        config = Config.from_values(read_options_file(run.folder / names.CONFIG))
-    else:
-        config = run.config
+    config = _chosen_config(run)
     given: dict[str, Any] = {}
     for layer in layers:
         given |= presets.typed_options(layer)
@@ -83,6 +80,22 @@ def model_options(run: Run, *layers: Mapping[str, Any]) -> dict[str, Any]:
     if preset != config.preset and preset in PRESETS:
         chosen = set(SIZE_OPTIONS) - PRESETS[preset].changes.keys()
     return {name: getattr(config, name) for name in chosen}
+
+
+def _chosen_config(run: Run) -> Config:
+    """The configuration of a run; without the latents if their number follows from its images."""
+    if run.is_run_directory():
+        config = Config.from_values(read_options_file(run.folder / names.CONFIG))
+        follows = "latent_dim" in run.record.derived
+    else:
+        config = run.config
+        free = resolve(config.with_values(latent_dim=None))
+        follows = free.latent_dim is None and config.latent_dim == (
+            with_latent_dim(free, run.contents[1].shape).latent_dim
+        )
+    if follows:
+        return config.with_values(latent_dim=None)
+    return config
 
 
 def refuse_own_origin(run: Run, run_dir: Path | None, overwrite: bool) -> None:
@@ -243,10 +256,7 @@ def _describe(name: str, wanted: Tensors, found: Tensors) -> str:
 def _size_advice(shape: tuple[int, int, int]) -> str:
     channels, height, width = shape
     size = format_image_size(height, width)
-    return (
-        f"The images of that run have {size} pixels and {channels} channels, which "
-        f"--image-size {size} --channels {channels} keeps."
-    )
+    return f"With its --image-size {size} --channels {channels} more would be kept."
 
 
 def _list(texts: Sequence[str]) -> str:

@@ -60,6 +60,9 @@ GROUPS = {
     RUN: ("save_every", "sample_every"),
 }
 
+# Others than the name of the field; with --from, the default is that of the run.
+FLAGS = {"conditional": "--conditional/--no-conditional"}
+
 
 def config_options() -> Iterator[tuple[str, Parameter]]:
     """The fields of `Config` as parameters of a command, each with its group, group by group.
@@ -72,10 +75,11 @@ def config_options() -> Iterator[tuple[str, Parameter]]:
         for name in names:
             (help,) = (note for note in get_args(annotations[name]) if isinstance(note, OptionHelp))
             flag = option(
-                f"--{name.replace('_', '-')}",
+                FLAGS.get(name, f"--{name.replace('_', '-')}"),
                 help=help.text,
                 metavar=help.placeholder,
                 rich_help_panel=group,
+                show_default=name not in FLAGS,
                 autocompletion=_completion(name),
             )
             yield group, _parameter(name, name, kinds[name], flag)

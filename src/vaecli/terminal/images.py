@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..config.data_paths import short_name
 from ..data.images import Images
 from ..data.inputs import Training, load_input
 from ..data.load_log import LoadLog
@@ -14,6 +15,7 @@ from ..run.run import Run
 from ..system.errors import ConfigError, DataError
 from .failures import with_flags
 from .loading import load_progress
+from .messages import count
 from .output import print_stderr
 
 STDIN = "-"
@@ -27,12 +29,12 @@ class ChosenImages(NamedTuple):
     Attributes:
         images: In the order of the split, or in the order given.
         names: The name of each image of --input; empty for a split.
-        kind: Which they are, such as "test" or "input".
+        title: Which they are, such as "mnist test" or "input".
     """
 
     images: Images
     names: list[str]
-    kind: str
+    title: str
 
 
 def read_images(
@@ -51,18 +53,19 @@ def read_images(
         DataError: An image cannot be read, or lacks a class that the model knows and needs.
     """
     check_choice(split, inputs, skip_bad)
+    paths = list_inputs(inputs or ())
     with load_progress() as on_progress:
         log = LoadLog(on_progress)
-        if not inputs:
+        if not paths:
             split = split or "test"
             images = load_split(run.config, split, log)
             _require_same_classes(run, images)
-            return ChosenImages(images, [], split)
+            return ChosenImages(images, [], f"{short_name(run.config.data)} {split}")
         header = run.contents[1]
         training = Training(
             header.shape, header.classes, header.class_names, header.config.conditional
         )
-        images, names = load_input(list_inputs(inputs), run.config, training, log, skip_bad)
+        images, names = load_input(paths, run.config, training, log, skip_bad)
     _report(log, images)
     return ChosenImages(images, names, "input")
 
@@ -133,4 +136,5 @@ def _report(log: LoadLog, images: Images) -> None:
         print_stderr(f"Warning: left out {len(log.bad) - SHOWN:,} more that cannot be read.")
     channels, height, width = images.shape
     colours = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-    print_stderr(f"Read {len(images):,} images as {width}x{height} pixels in {colours}.")
+    size = f"{width}x{height} pixels in {colours}"
+    print_stderr(f"Read {count(len(images), 'image')} as {size}.")

@@ -12,7 +12,7 @@ DISPLAY = "Display"  # group of options in help pages
 
 def option(*names: str, help: str, **more: Any) -> Any:
     """An option that the environment variable VAECLI_<NAME> can set."""
-    long = next(name for name in names if name.startswith("--"))
+    long = next(name for name in names if name.startswith("--")).partition("/")[0]
     variable = "VAECLI_" + long.removeprefix("--").replace("-", "_").upper()
     return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
 
