@@ -99,7 +99,7 @@ def vaecli(
 
 @data.callback(epilog=examples([*data_check.EXAMPLES[:1], *data_download.EXAMPLES[:1]]))
 def _data(context: typer.Context) -> None:
-    """Check your own images, download public data sets, and clear the cache."""
+    """Check images, download data sets, clear the cache."""
     _require_command(context)
 
 

@@ -12,7 +12,7 @@ def cache(
         bool, typer.Option("--clear", help="Remove all of them but those that are in use.")
     ] = False,
 ) -> None:
-    """List the decoded images that are kept on the disk, or remove them.
+    """List the decoded images on the disk, or remove them.
 
     Images that take more than 1 GiB are decoded once, into the folder VAECLI_CACHE, by default
     vaecli in the user's cache folder. They are decoded anew when they are needed and not there.

@@ -39,7 +39,7 @@ def check(
     ] = None,
     dark: Dark = False,
 ) -> None:
-    """Check images before training: broken files, copies, leaks, classes and more.
+    """Find broken files, copies, leaks and odd images.
 
     Every image is read once; no file is changed. The report says what was found and what to do
     about it. The status is 0 with findings too, and 3 if no image can be read.
