@@ -410,13 +410,12 @@ def extended(tmp_path_factory):
 @pytest.mark.slow
 def test_the_walk_throughs_work_as_they_stand(extended, folder):
     save_file(
-        {"images": bars(40).x.squeeze(1), "labels": bars(40).labels}, folder / "train.safetensors"
+        {"images": bars(40).x.squeeze(1), "labels": bars(40).labels}, folder / "images.safetensors"
     )
-    save_file({"images": bars(20).x, "labels": bars(20).labels}, folder / "test.safetensors")
     environment = dict(os.environ, PYTHONPATH=str(extended / "src"))
     commands = vaecli_commands(CONTRIBUTING)
     assert len(commands) == 5
-    for command in [*commands, "vaecli train --data tensors --data-dir . --epochs 1"]:
+    for command in [*commands, "vaecli train --data images.safetensors --epochs 1"]:
         run = [sys.executable, "-m", *shlex.split(command)]
         done = subprocess.run(run, env=environment, cwd=folder, capture_output=True, text=True)
         assert done.returncode == 0, f"{command}: {done.stderr}"
@@ -443,6 +442,9 @@ def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
         "from tests.parts.test_priors import make",
         "from vaecli.objectives.energy import energy_distance",
         "import json",
+        "import pytest\nfrom safetensors.torch import save\n"
+        "from vaecli.data.readers.formats import list_images\n"
+        "from vaecli.system.errors import DataError",
     )
     for number, (line, block) in enumerate(zip(imports, shown, strict=True)):
         text = f"import torch\n{line}\n\n\n{block}"

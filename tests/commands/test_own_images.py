@@ -89,7 +89,7 @@ def test_images_that_were_left_out_are_recorded(photos, cli):
         (("--data", "my photos", "--image-size", "0"), 2, "--image-size 0: must be from 1"),
         (("--data", "my photos", "--image-size", "big"), 2, "--image-size big: write 64"),
         (("--data", "my photos", "--test-fraction", "1"), 2, "--test-fraction 1.0"),
-        (("--data", "my photos", "--data-dir", "."), 2, "is for data sets by name: leave it out"),
+        (("--data", "photos.zip"), 3, "There is no file photos.zip: choose a folder"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence(photos, cli, options, status, message):

@@ -131,9 +131,17 @@ def test_a_folder_of_mnist_files_is_read_as_those(digits):
     assert resized.train.shape == (3, 6, 6)
 
 
-def test_data_dir_beside_a_path_is_refused(photos):
-    with pytest.raises(ConfigError, match=r"data_dir=.* is for data sets"):
-        load(configuration(photos, data_dir=str(photos)))
+def test_data_dir_beside_a_path_is_not_used(photos):
+    """It may be the environment's, for data sets by name."""
+    log = LoadLog()
+    load_all(configuration(photos, data_dir=str(photos)), log)
+    assert log.notices == [f"data_dir={str(photos)!r} is not used: data is a path."]
+
+
+@pytest.mark.parametrize("name", ["photos.zip", "no such.npy"])
+def test_a_name_with_the_ending_of_a_file_is_a_missing_file(name):
+    with pytest.raises(DataError, match=f"^There is no file {name}: choose a folder"):
+        load(configuration(name))
 
 
 def test_the_split_does_not_depend_on_the_seed(photos):

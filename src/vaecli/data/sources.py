@@ -7,12 +7,13 @@ from torch import Tensor
 
 from ..config.config import Config
 from ..config.data_paths import is_path
-from ..system.errors import ConfigError
+from ..system.errors import DataError
 from .images import Images, count_classes
 from .load_log import LoadLog
 from .own_images import OwnImages
 from .preparation import prepare_pixels
 from .readers import idx
+from .readers.formats import CAN_BE_READ
 from .readers.named import READERS, class_names
 
 
@@ -71,12 +72,11 @@ def open_source(config: Config, log: LoadLog) -> Source:
 
     Raises:
         DataError: There are no images.
-        ConfigError: Options contradict each other.
     """
     if not is_path(config.data):
+        if config.data not in READERS and Path(config.data).suffix:
+            raise DataError(f"There is no file {config.data}: choose {CAN_BE_READ}.")
         return NamedSet(config)
     if config.data_dir is not None:
-        raise ConfigError(
-            f"data_dir={config.data_dir!r} is for data sets by name: leave it out beside a path."
-        )
+        log.notices.append(f"data_dir={config.data_dir!r} is not used: data is a path.")
     return NamedSet(config) if idx.is_in(Path(config.data)) else OwnImages(config, log)

@@ -43,7 +43,6 @@ def test_a_path_is_read_by_what_it_is(folder):
         **{"set.ZIP": 1, "x.npy": 2, "x.npz": 2, "t.csv": 1, "t.tsv": 1},
         **{"one.png": 1, "nosuffix": 1},
     }
-    assert {path.suffix.lower() for path in folder.iterdir()} >= LISTERS.keys()
     assert [item.name for item in list_images(folder).items] == ["nosuffix", "one.png"]
 
 
@@ -67,8 +66,7 @@ def test_a_relative_path_is_read(folder, monkeypatch):
 
 
 CHOICES = (
-    "choose a folder of images, an image file, .zip, .npy, .npz, .csv, .tsv, or a folder of "
-    "MNIST's files."
+    f"choose a folder of images, an image file, {', '.join(LISTERS)}, or a folder of MNIST's files."
 )
 
 
