@@ -236,7 +236,7 @@ def _now(modules, key):
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_command_takes_every_preset(cli, digits, tmp_path, name):
     latent_dim = resolve(config_from_layers({"preset": name})).latent_dim
-    run, more = tmp_path / "run", ["--latent-dim", latent_dim]
+    run, more = tmp_path / "run", ["--latent-dim", latent_dim] if latent_dim else []
     if config_from_layers({"preset": name}).labels:
         more += ["--labels", 16]
     if config_from_layers({"preset": name}).fitted_prior.name == "mixture":
