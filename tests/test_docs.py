@@ -18,11 +18,12 @@ from safetensors.torch import save_file
 from tests.builders import build
 from tests.conftest import bars, write_idx
 from tests.test_layers import ROWS
-from vaecli.commands.app import COMMANDS, app
+from vaecli.commands.app import COMMANDS, DATA_COMMANDS, app
 from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
 from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, config_from_layers
+from vaecli.data.readers.public_sets import PUBLIC_SETS
 from vaecli.evaluation.bounds import compare_priors, evaluate_bound
 from vaecli.run import migrate, names
 from vaecli.system.errors import Interrupted, VaecliError
@@ -35,7 +36,10 @@ CHANGELOG = GITHUB / "CHANGELOG.md"
 RUNS = GITHUB / "docs" / "runs.md"
 RESULTS = Path(__file__).parent / "tools" / "preset_results.csv"
 PAGES = [README, *sorted(GITHUB.rglob("*.md"))]
-NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
+LINES = [
+    *(module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS),
+    *(module.__name__.rpartition(".")[2].replace("_", " ") for module in DATA_COMMANDS),
+]
 # Pages that name neither old things nor those of the walk-throughs, which do not exist.
 TODAY = [page for page in PAGES if page not in (CONTRIBUTING, CHANGELOG)]
 
@@ -85,16 +89,22 @@ def table(page, heading):
     return rows
 
 
-def options(command):
-    """The options that a command takes, such as `--epochs` and `-r`."""
-    group = typer.main.get_command(app)
-    found = {"-h", "--help"}
-    for parameter in group.commands[command].params:
-        found |= set(parameter.opts)
-    return found
+def options(line):
+    """The options that a command takes, such as `--epochs` and `-r`.
+
+    Args:
+        line: Begins with the names of groups and commands, such as `data download cifar10`.
+    """
+    command = typer.main.get_command(app)
+    for word in line.split():
+        if not hasattr(command, "commands"):
+            break
+        assert word in command.commands, line
+        command = command.commands[word]
+    return {"-h", "--help"}.union(*(parameter.opts for parameter in command.params))
 
 
-ALL_OPTIONS = {"--version"}.union(*(options(name) for name in NAMES))
+ALL_OPTIONS = {"--version"}.union(*(options(line) for line in LINES))
 
 
 @pytest.fixture
@@ -160,11 +170,10 @@ def test_every_command_and_option_named_exists(page):
             continue
         known = ALL_OPTIONS
         if span.startswith("vaecli "):
-            command = span.split()[1]
-            if command in ("-h", "--help", "--version"):
+            line = span.removeprefix("vaecli ")
+            if line in ("-h", "--help", "--version"):
                 continue
-            assert command in NAMES, span
-            known = options(command)
+            known = options(line)
         for option in re.findall(r"(?<![\w-])(?:--[a-z][a-z-]*|-[a-zA-Z])(?![\w-])", span):
             assert option in known, span
 
@@ -276,6 +285,14 @@ def test_the_speeds_of_the_readme_are_those_of_the_page_of_speed():
     )
     for short, (ours, _, by_hand, textbook, pythae, _) in both:
         assert short[1:] == [cell.split(" (")[0] for cell in (ours, by_hand, textbook, pythae)]
+
+
+def test_the_public_data_sets_are_those_of_the_code():
+    rows = table(RUNS, "name")
+    shown = {name: row for row in rows for name in row[0].split(", ")}
+    assert shown.keys() == PUBLIC_SETS.keys()
+    for name, row in shown.items():
+        assert int(row[3]) == (len(PUBLIC_SETS[name].class_names) or 10), name
 
 
 def test_the_measured_presets_exist():
@@ -419,7 +436,7 @@ def test_the_walk_throughs_pass_the_checks(extended, tool):
 def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
     """The tests that run for every part, preset and command, and those that the page shows."""
     root = shutil.copytree(extended, tmp_path / "copy")
-    ignored = shutil.ignore_patterns("__pycache__", "*golden*", "benchmarks", "test_docs.py")
+    ignored = shutil.ignore_patterns("__pycache__", "*golden*", "test_docs.py")
     shutil.copytree(TOP / "tests", root / "tests", ignore=ignored)
     shown = [block for block in blocks(CONTRIBUTING, "python") if block.startswith("def test_")]
     imports = (

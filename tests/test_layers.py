@@ -37,11 +37,13 @@ HEAVY = {"torch", "matplotlib", "pydantic", "numpy", "PIL", "rich", "sklearn"}
 # Imports inside functions, outside of commands: how many in a file, and why they wait. A command
 # imports what it calls at the head of its body, so that --help need not wait.
 LATE_IMPORTS = {
-    "config/config.py": (2, "pydantic: --help reads the fields of Config without it"),
-    "config/spec.py": (1, "pydantic, likewise"),
+    "config/spec.py": (1, "pydantic: --help reads the fields of Config without it"),
+    "config/validation.py": (2, "pydantic, likewise"),
+    "data/readers/named.py": (2, "torchvision takes a second, and MNIST needs none"),
     "evaluation/projection.py": (2, "scikit-learn takes a second, and two latents need none"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
     "run/run.py": (3, "torch: plot-loss reads a run without it"),
+    "terminal/completion.py": (1, "pydantic: --help waits for no run"),
     "training/state.py": (1, "torch's compiler is slow to import and rarely needed"),
 }
 

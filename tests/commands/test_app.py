@@ -12,27 +12,32 @@ from typer.main import get_command
 from tests.conftest import TINY
 from tests.processes import run_without_torch
 from vaecli import __version__, commands
-from vaecli.commands.app import COMMANDS, app
+from vaecli.commands.app import COMMANDS, DATA_COMMANDS, app
 
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
+OF_DATA = [module.__name__.rpartition(".data_")[2] for module in DATA_COMMANDS]
+ALL = [*NAMES, *(f"data {name}" for name in OF_DATA)]
 READERS = [name for name in NAMES if name not in ("train", "refit", "parts")]
 
 
 def test_the_commands_are_those_of_the_table(cli):
     listed = cli("--help").out.split("Commands:\n")[1].split("\n\n")[0]
-    assert [line.split()[0] for line in listed.splitlines()] == NAMES
+    assert [line.split()[0] for line in listed.splitlines()] == [*NAMES, "data"]
+    listed = cli("data", "--help").out.split("Commands:\n")[1].split("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == OF_DATA
     assert {c.callback.__name__.replace("_", "-") for c in app.registered_commands} == set(NAMES)
 
 
-def test_help_describes_every_command_in_one_line_that_is_not_cut(cli):
-    listed = cli("--help").out.split("Commands:\n")[1]
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_help_describes_every_command_in_one_line_that_is_not_cut(cli, group):
+    listed = cli(*group, "--help").out.split("Commands:\n")[1]
     assert "..." not in listed
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("command", ALL)
 def test_help_starts_with_a_verb_and_ends_with_examples(cli, command, flag):
-    done = cli(command, flag)
+    done = cli(*command.split(), flag)
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0].startswith(f"Usage: vaecli {command} [OPTIONS]")
@@ -42,24 +47,30 @@ def test_help_starts_with_a_verb_and_ends_with_examples(cli, command, flag):
     assert not re.search(r"<(int|str|float|path|list)|x>", done.out)
 
 
-@pytest.mark.parametrize("command", NAMES)
+@pytest.mark.parametrize("command", ALL)
 def test_every_option_has_a_help_that_is_a_sentence(command):
-    for parameter in get_command(app).commands[command].params:
+    found = get_command(app)
+    for name in command.split():
+        found = found.commands[name]
+    for parameter in found.params:
         if not getattr(parameter, "hidden", False):
             assert re.fullmatch(r"[A-Z].*[.\]]", parameter.help), parameter.name
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *[[c, "-h"] for c in NAMES]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([*c.split(), "-h"] for c in ALL)]
+)
 def test_help_and_version_need_no_torch(arguments):
     done = run_without_torch(*arguments)
     assert (done.status, done.err) == (0, "")
     assert done.out
 
 
-def test_without_a_command_help_is_shown_on_stderr(cli):
-    done = cli()
+@pytest.mark.parametrize("group", [[], ["data"]])
+def test_without_a_command_help_is_shown_on_stderr(cli, group):
+    done = cli(*group)
     assert (done.status, done.out) == (2, "")
-    assert done.err.startswith("Usage: vaecli")
+    assert done.err.startswith(f"Usage: {' '.join(['vaecli', *group])} [OPTIONS] COMMAND")
 
 
 def test_the_version_is_printed(cli):
@@ -70,6 +81,9 @@ def test_the_version_is_printed(cli):
     ("arguments", "status", "reason"),
     [
         (["trian"], 2, "No such command 'trian'"),
+        (["data", "downlaod"], 2, "No such command 'downlaod'"),
+        (["data", "download"], 2, "Missing argument 'NAME'"),
+        (["data", "download", "cifar"], 2, "Did you mean 'cifar10'?"),
         (["train", "--epoch", "3"], 2, "No such option: --epoch"),
         (["train", "--epochs", "1e3"], 2, "--epochs"),
         (["train", "--epochs", "0"], 2, "--epochs 0: should be greater than or equal to 1"),

@@ -60,7 +60,7 @@ def test_a_part_of_the_images_is_chosen_by_the_seed_and_said(cli, trained):
     assert whole == cli("evaluate", "-r", trained)
     assert whole.err == ""
     done = cli("evaluate", "-r", trained, "-n", 41)
-    assert (done.status, done.err) == (2, "Error: --count 41: the split has only 40 images.\n")
+    assert (done.status, done.err) == (2, "Error: --count 41: there are only 40 images.\n")
 
 
 def test_the_seed_decides_the_noise(cli, trained):

@@ -51,7 +51,7 @@ def test_fewer_images_than_eight_are_all_shown(cli, digits, tmp_path):
 def test_more_images_than_there_are_are_refused(cli, run_dir):
     done = cli("reconstruct", "-r", run_dir, "-n", 41)
     assert (done.status, done.out) == (2, "")
-    assert "--count 41: the split has only 40 images" in done.err
+    assert "--count 41: there are only 40 images" in done.err
 
 
 def test_the_seventeenth_image_begins_a_new_pair_of_rows(cli, run_dir, tmp_path):

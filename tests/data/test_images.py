@@ -153,7 +153,7 @@ def test_a_random_part_is_a_choice_without_repeats_in_the_order_of_the_split():
     assert images.random_part(20, seed=1).labels.tolist() != chosen
     assert set(images.random_part(10, seed=0).labels.tolist()) < set(chosen)
     assert images.random_part(50, seed=0).labels.tolist() == list(range(50))
-    with pytest.raises(ConfigError, match="count=51: the split has only 50 images"):
+    with pytest.raises(ConfigError, match="count=51: there are only 50 images"):
         images.random_part(51, seed=0)
 
 

@@ -11,7 +11,7 @@ from vaecli.evaluation.classification import (
     L2_WEIGHT,
     error_rate,
     fit_logistic_regression,
-    latent_test_error,
+    latent_test_errors,
 )
 from vaecli.system.errors import ConfigError, DataError
 
@@ -76,7 +76,7 @@ def test_the_latent_test_error_learns_from_few_training_images_and_scores_test_i
     classifier.fit(means(model, few), few.labels)
     wrong = classifier.predict(means(model, test)) != test.labels.numpy()
     assert 0.05 < wrong.mean() < 0.95
-    found = latent_test_error(model, train, test, labels, seed)
+    found = latent_test_errors(model, train, test, labels, seed).overall
     assert found == wrong.mean()
     in_sample = classifier.predict(means(model, train)) != train.labels.numpy()
     assert found != in_sample.mean()
@@ -86,4 +86,4 @@ def test_the_classifier_of_a_conditional_model_is_refused():
     config = Config(conditional=True, latent_dim=3, network="mlp:width=16,depth=1")
     model, _ = build(config, (1, 8, 8), 2)
     with pytest.raises(ConfigError, match="A conditional model reads the labels to predict"):
-        latent_test_error(model, bars(20), bars(20), 4, 0)
+        latent_test_errors(model, bars(20), bars(20), 4, 0)

@@ -38,13 +38,13 @@ def test_images_and_state_are_those_of_the_configuration(digits):
 def test_freed_memory_is_kept_once_the_images_are_loaded(digits, monkeypatch):
     """What reading took is given back first."""
     calls = []
-    for name in ("load", "keep_freed_memory"):
+    for name in ("load_all", "keep_freed_memory"):
         real = getattr(module, name)
         monkeypatch.setattr(
             module, name, lambda *a, real=real, name=name: (calls.append(name), real(*a))[1]
         )
     prepare(make_plan(options(digits)).config)
-    assert calls == ["load", "keep_freed_memory"]
+    assert calls == ["load_all", "keep_freed_memory"]
 
 
 def test_an_objective_that_torch_cannot_compile_trains_with_a_warning(digits):

@@ -17,7 +17,8 @@ from vaecli.evaluation.fitting import fit_prior, make_fitted_prior
 from vaecli.experiments import second_stage
 from vaecli.experiments.events import FitStep
 from vaecli.experiments.prepare import start_run
-from vaecli.experiments.resume import make_plan, plan_refit
+from vaecli.experiments.refit import plan_refit
+from vaecli.experiments.resume import make_plan
 from vaecli.experiments.stopping import StopRequest
 from vaecli.experiments.train import train_run
 from vaecli.parts.priors import FittedMixture, StandardNormalPrior

@@ -52,6 +52,7 @@ OTHER_TEXTS = {
     "preset": next(name for name in PRESETS if name != "vae"),
     "data": next(name for name in READERS if name != "mnist"),
     "data_dir": "elsewhere",
+    "image_size": "32",
     "device": "auto",
     "max_time": "2h",
 }

@@ -71,7 +71,10 @@ def test_features_are_activated_and_logits_are_not():
 
 
 @pytest.mark.parametrize("activation", get_args(ActivationName))
-@pytest.mark.parametrize("network", ["mlp:width=200,depth=4", "conv:width=24", "resnet:width=24"])
+@pytest.mark.parametrize(
+    "network",
+    ["mlp:width=200,depth=4", "conv:width=24", "conv:width=24,latent=map", "resnet:width=24"],
+)
 def test_signals_neither_fade_nor_explode(network, activation):
     torch.manual_seed(0)
     parts = make(f"{network},activation={activation}")
@@ -349,6 +352,7 @@ def test_the_defaults_of_every_network_are_the_documented_ones():
         "resnet": (16, 2),
     }
     assert (found["conv"].blocks, found["resnet"].blocks) == (0, 1)
+    assert found["conv"].latent == found["resnet"].latent == "vector"
     assert {(n.activation, n.norm, n.output_bias) for n in found.values()} == {
         ("relu", "none", "zero")
     }
@@ -382,11 +386,16 @@ def test_the_head_of_a_classifier_returns_its_features_with_their_gradient():
         assert gradient.abs().sum() > 0
 
 
+@pytest.mark.parametrize("latent", ["vector", "map"])
 @pytest.mark.parametrize("norm", get_args(NormName))
-def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(norm):
+def test_every_convolution_of_a_decoder_but_the_last_is_built_for_its_norm_and_activation(
+    norm, latent
+):
     torch.manual_seed(0)
-    decoder = make(f"conv:width=16,depth=3,activation=tanh,norm={norm}").decoder(2, SHAPE, 0)
+    network = make(f"conv:width=16,depth=3,activation=tanh,norm={norm},latent={latent}")
+    decoder = network.decoder(8, SHAPE, 0)
     *hidden, last = [m for m in decoder.net if isinstance(m, nn.Conv2d)]
+    assert len(hidden) == (2 if latent == "vector" else 3)
     assert last.bias is None
     for m in hidden:
         assert (m.bias is None) == (norm != "none")

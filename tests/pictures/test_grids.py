@@ -259,7 +259,7 @@ def test_the_font_grows_with_the_picture_and_is_no_higher_than_a_row():
 
 
 def test_the_labels_of_a_wide_picture_are_no_higher_than_its_rows():
-    picture = grids._label_rows(Image.new("L", (1600, 20)), ["input", "reconstruction"], LIGHT)
+    picture = grids.label_rows(Image.new("L", (1600, 20)), ["input", "reconstruction"], LIGHT)
     assert picture.size[0] < 1600 + 100
 
 

@@ -234,3 +234,60 @@ def test_contours_lie_below_the_points_where_the_density_has_their_levels(figure
     legend = figures[0].legends[1]
     assert legend.get_title().get_text() == "prior mass\ninside"
     assert [text.get_text() for text in legend.get_texts()] == ["99 %", "90 %", "50 %"]
+
+
+def texts_of(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_names_are_printed_in_one_short_line_whatever_they_contain(figures, recwarn):
+    names = ["_dog", "two\nlines", "x" * 200, "\x1b[2J", "a\u202eb", "$y_2$"]
+    plot_latents(cloud(12), AXES, np.arange(12) % 6, "t", names=names)
+    wanted = ["_dog", "two lines", "x" * 15 + "…", "\\x1b[2J", "a\\u202eb", "$y_2$"]
+    assert texts_of(figures[0]) == wanted
+    assert list(legend_entries(figures[0]))[2] == "x" * 27 + "…"
+    figures[0].draw_without_rendering()
+    assert not recwarn
+
+
+def test_a_name_that_no_font_has_is_replaced_by_the_number(figures, recwarn, monkeypatch):
+    monkeypatch.setattr("vaecli.pictures.class_texts.FAMILIES", ("DejaVu Sans",))
+    names = ["\N{CJK UNIFIED IDEOGRAPH-732B}", "\u0395\u03bb"]
+    plot_latents(cloud(4), AXES, np.arange(4) % 2, "t", names=names)
+    assert texts_of(figures[0]) == ["0", "\u0395\u03bb"]
+    figures[0].draw_without_rendering()
+    assert not recwarn
+
+
+@pytest.mark.parametrize("count", [21, 50, 100, 200])
+def test_many_names_are_in_the_legend_beside_the_numbers_of_the_map(figures, count):
+    names = [f"a class called {n:04}" for n in range(count)]
+    plot_latents(cloud(count), AXES, np.arange(count), "t", names=names)
+    (figure,) = figures
+    figure.draw_without_rendering()
+    assert texts_of(figure) == [str(n) for n in range(count)]
+    assert list(legend_entries(figure)) == [f"{n} {name}" for n, name in enumerate(names)]
+    inside = figure.legends[0].get_window_extent()
+    assert figure.bbox.y0 <= inside.y0
+    assert figure.axes[0].get_window_extent().x1 <= inside.x0
+    assert figure.axes[0].get_window_extent().width > 400
+
+
+def test_more_names_than_that_are_numbers_in_the_map_only(figures):
+    plot_latents(cloud(201), AXES, np.arange(201), "t", names=[f"name {n}" for n in range(201)])
+    assert not figures[0].legends
+    assert texts_of(figures[0])[200] == "200"
+
+
+def test_short_names_are_treated_as_numbers_are(figures):
+    names = [f"{n + 100}" for n in range(40)]
+    plot_latents(cloud(40), AXES, np.arange(40), "t", names=names)
+    assert texts_of(figures[0]) == names
+    assert list(legend_entries(figures[0])) == names
+
+
+def test_without_a_layout_of_letters_names_from_right_to_left_are_numbers(figures, monkeypatch):
+    monkeypatch.setattr("vaecli.pictures.class_texts.features.check_feature", lambda name: False)
+    names = ["\u05e9\u05dc\u05d5\u05dd", "cat", "  "]
+    plot_latents(cloud(6), AXES, np.arange(6) % 3, "t", names=names)
+    assert texts_of(figures[0]) == ["0", "cat", "2"]

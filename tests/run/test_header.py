@@ -31,6 +31,8 @@ def test_a_header_is_read_as_it_was_written(run_dir):
     assert header.vaecli == vaecli.__version__
     assert [epoch.number for epoch in header.history] == [1, 2]
     assert header.position.batch == 0
+    assert header.class_names == ()
+    assert "class_names" not in values
 
 
 def test_a_checkpoint_of_the_last_rollback_is_read(run_dir):
@@ -47,6 +49,14 @@ def test_a_checkpoint_of_the_last_rollback_is_read(run_dir):
         ("shape", [1, -8, 8]),
         ("shape", [3, 2**31, 2**31]),
         ("classes", -1),
+        ("class_names", "ab"),
+        ("class_names", ["a"]),
+        ("class_names", ["a", "b", "c"]),
+        ("class_names", ["a", "a"]),
+        ("class_names", ["a", ""]),
+        ("class_names", ["a", 1]),
+        ("class_names", ["a", "b" * 256]),
+        ("class_names", ["a", "\udcff"]),
         ("config", [1]),
         ("config", {"epoch": 3}),
         ("config", {"schema_version": 99}),

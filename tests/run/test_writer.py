@@ -270,7 +270,7 @@ def test_a_new_run_begins_with_what_is_known_of_the_machine_and_the_data(run):
     state = start(CONFIG, TRAIN)
     (run.folder / names.CONFIG).unlink()
     with RunWriter(run) as writer:
-        writer.begin(state, {"train": "x"}, resumed=False)
+        writer.begin(state, {"data": {"train": "x"}}, resumed=False)
     assert not (run.folder / names.CONFIG).exists()  # it was written when the run was made
     found = runs.record(run.folder)
     assert (found["status"], found["resumes"], found["rollbacks"]) == ("running", 0, 0)
@@ -290,7 +290,7 @@ def test_a_resumed_run_begins_again_with_its_new_configuration(run_dir):
     state.rollbacks = 2  # of its checkpoint
     for resumes in (1, 2):
         with RunWriter(vaecli.open(run_dir)) as writer:
-            writer.begin(state, {"train": "x"}, resumed=True)
+            writer.begin(state, {"data": {"train": "x"}}, resumed=True)
         found = runs.record(run_dir)
         assert (found["status"], found["reason"], found["ended"]) == ("running", None, None)
         assert (found["resumes"], found["rollbacks"]) == (resumes, 2)

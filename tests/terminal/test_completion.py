@@ -1,9 +1,10 @@
-"""Completion in bash, zsh and fish: of commands, options, presets, parts and run directories."""
+"""Completion in bash, zsh and fish: of commands, options, and the names that they take."""
 
 import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.processes import run_without_torch
 from tests.runs import contents
 from vaecli.config.build import TABLES
 from vaecli.config.presets import PRESETS
+from vaecli.data.readers.named import READERS
+from vaecli.run import checkpoint, names
 from vaecli.terminal import completion
 
 # Calls the function that bash would call at the tab key, once for each line of stdin.
@@ -108,6 +111,12 @@ def test_parts_are_completed_from_their_first_letters(kind):
         assert found == [other for other in TABLES[kind] if other[:2] == name[:2]]
 
 
+def test_data_sets_are_completed():
+    assert completion.complete_data_set("") == list(READERS)
+    assert completion.complete_public_set("mn") == []
+    assert completion.complete_public_set("cif") == ["cifar10", "cifar100"]
+
+
 def test_run_directories_are_completed(here):
     assert completion.complete_run("") == ["runs/mnist-iwae-1", "runs/mnist-vae-1"]
     assert completion.complete_run("runs/mnist-v") == ["runs/mnist-vae-1"]
@@ -140,6 +149,9 @@ def test_bash_completes(here, bash):
         "vaecli train --preset none-such",
         "vaecli train --network ",
         "vaecli parts iwa",
+        "vaecli train --data cifar",
+        "vaecli data down",
+        "vaecli data download fash",
     )
     assert found == [
         ["reconstruct"],
@@ -153,6 +165,9 @@ def test_bash_completes(here, bash):
         [],
         list(TABLES["network"]),
         ["iwae"],  # the preset and the objective
+        ["cifar10", "cifar100"],
+        ["download"],
+        ["fashion-mnist"],
     ]
     assert contents(here) == before
 
@@ -223,3 +238,45 @@ def test_every_shell_has_a_script(monkeypatch, cli, shell):
     done = cli("--show-completion", shell)
     assert done.status == 0
     assert f"_VAECLI_COMPLETE=complete_{shell}" in done.out
+
+
+def name_classes(run, class_names):
+    """Save the last checkpoint as that of classes with these names."""
+    tensors, header = checkpoint.load(run / names.CHECKPOINT)
+    checkpoint.save(run / names.CHECKPOINT, tensors, {**header, "class_names": class_names})
+
+
+def test_classes_are_completed_from_the_head_of_the_checkpoint(run_dir):
+    name_classes(run_dir, ["alpha", "two words"])
+    for run in (run_dir, run_dir / names.CHECKPOINT):
+        context = SimpleNamespace(params={"run_dir": run})
+        assert completion.complete_class(context, "") == ["all", "alpha", "two words"]
+        assert completion.complete_class(context, "t") == ["two words"]
+
+
+def test_names_that_a_shell_cannot_take_are_not_proposed(run_dir):
+    name_classes(run_dir, ["a\nb", "\x1b[2J"])
+    context = SimpleNamespace(params={"run_dir": run_dir})
+    assert completion.complete_class(context, "") == ["all"]
+
+
+def test_without_a_checkpoint_that_can_be_read_all_is_proposed(tmp_path, monkeypatch, trained):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken").write_bytes(b"\xff" * 99)
+    (tmp_path / "short").write_bytes(b"\2\0\0\0\0\0\0\0[]")
+    (tmp_path / "deep").write_bytes((10**6).to_bytes(8, "little") + b"[" * 10**6)
+    for run in (None, tmp_path, *tmp_path.iterdir(), tmp_path / "none", trained):
+        context = SimpleNamespace(params={"run_dir": run})
+        assert completion.complete_class(context, "") == ["all"]
+
+
+def test_completing_classes_needs_no_torch(run_dir):
+    name_classes(run_dir, ["alpha", "beta"])
+    code = (
+        "import sys; from pathlib import Path; from vaecli.run.class_names import read_class_names;"
+        "print(read_class_names(Path(sys.argv[1])), 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run_dir)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "('alpha', 'beta') False\n"

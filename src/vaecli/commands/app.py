@@ -3,7 +3,9 @@
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import typer
@@ -15,20 +17,36 @@ from ..terminal.completion import refuse_broken_request
 from ..terminal.failures import format_warning, report_failure
 from ..terminal.help import GroupedCommand, examples
 from ..terminal.output import print_stderr
-from . import classify, embed, evaluate, parts, plot_loss, reconstruct, refit, sample, train
+from . import (
+    classify,
+    data_cache,
+    data_check,
+    data_download,
+    embed,
+    evaluate,
+    parts,
+    plot_loss,
+    reconstruct,
+    refit,
+    sample,
+    train,
+)
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
 COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
 
+# Commands of `vaecli data`, each the function that has its module's name without `data_`.
+DATA_COMMANDS = (data_check, data_download, data_cache)
+
 # Plain help: rich's panels would double the time of --help.
-app = typer.Typer(
-    name="vaecli",
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    add_completion=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+OPTIONS: dict[str, Any] = {
+    "invoke_without_command": True,
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(name="vaecli", add_completion=True, **OPTIONS)
+data = typer.Typer(name="data", **OPTIONS)
 
 
 class TorchCommand(GroupedCommand):
@@ -40,10 +58,23 @@ class TorchCommand(GroupedCommand):
         return super().invoke(ctx)
 
 
-for module in COMMANDS:
-    name = module.__name__.rpartition(".")[2]
-    command = app.command(cls=TorchCommand, epilog=examples(module.EXAMPLES))
-    command(getattr(module, name))
+def _add_commands(group: typer.Typer, modules: Iterable[ModuleType], prefix: str = "") -> None:
+    for module in modules:
+        name = module.__name__.rpartition(".")[2].removeprefix(prefix)
+        command = group.command(cls=TorchCommand, epilog=examples(module.EXAMPLES))
+        command(getattr(module, name))
+
+
+_add_commands(app, COMMANDS)
+_add_commands(data, DATA_COMMANDS, "data_")
+app.add_typer(data)
+
+
+def _require_command(context: typer.Context) -> None:
+    """Show the help of a group on stderr, as an error, if no command of it is given."""
+    if context.invoked_subcommand is None:
+        print_stderr(context.get_help())
+        raise typer.Exit(2)
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,9 +94,13 @@ def vaecli(
     ] = False,
 ) -> None:
     """Train variational autoencoders, then sample, reconstruct, embed, evaluate and plot."""
-    if context.invoked_subcommand is None:
-        print_stderr(context.get_help())
-        raise typer.Exit(2)
+    _require_command(context)
+
+
+@data.callback(epilog=examples([*data_check.EXAMPLES[:1], *data_download.EXAMPLES[:1]]))
+def _data(context: typer.Context) -> None:
+    """Check images, download data sets, clear the cache."""
+    _require_command(context)
 
 
 def run() -> None:

@@ -1,7 +1,7 @@
 """`vaecli classify`."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,16 +28,24 @@ def classify(
     """Classify images by their latents, from few labels (M1).
 
     Fits a logistic regression to the posterior means of labelled training images. The seed chooses
-    these images. Prints one line of JSON; test_error is a fraction of the test images.
+    these images. Prints one line of JSON; test_error is a fraction of the test images, and
+    test_error_by_class one of those of each class, if the classes have names.
     """
     from ..data.splits import load_split
-    from ..evaluation.classification import latent_test_error
+    from ..evaluation.classification import latent_test_errors
     from ..terminal.inputs import read_run
     from ..terminal.output import print_result
 
     run = read_run(run_dir, checkpoint)
     train = load_split(run.config, "train")
     test = load_split(run.config, "test")
-    error = latent_test_error(run.model(), train, test, labels, seed)
-    result = {"labels": labels, "seed": seed, "test_images": len(test), "test_error": error}
+    errors = latent_test_errors(run.model(), train, test, labels, seed)
+    result: dict[str, Any] = {
+        "labels": labels,
+        "seed": seed,
+        "test_images": len(test),
+        "test_error": errors.overall,
+    }
+    if errors.by_class:
+        result["test_error_by_class"] = errors.by_class
     print_result(json.dumps(result, allow_nan=False))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..terminal.options import Checkpoint, Dark, RunDir, Split, output_option
+from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
 
 if TYPE_CHECKING:  # imports that --help must not wait for
     from ..evaluation.embeddings import Embeddings
@@ -15,13 +15,16 @@ if TYPE_CHECKING:  # imports that --help must not wait for
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
     "vaecli embed --split train -o train.csv",
+    "find photos -name '*.jpg' | vaecli embed --input - -o photos.csv",
 ]
 
 
 def embed(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
-    split: Split = "test",
+    split: Split = None,
+    input: Input = None,
+    skip_bad: SkipBad = False,
     output: Annotated[
         Path | None,
         output_option(
@@ -48,18 +51,17 @@ def embed(
     """Encode images to latents, and save or plot them.
 
     A .npz file holds index, label, mean and log_var; a .csv file index, label and the means as z1,
-    z2, ...; a .npy file the means only. If latents are a map, the .npz file also holds map_shape,
-    (h, w, C), to which each mean can be reshaped. The plot of two latents has contours of the
-    prior.
+    z2, ...; a .npy file the means only. A .npz file also holds class_names, if there are any, and
+    for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. Both
+    have a column name for --input. The plot of two latents has contours of the prior.
     """
-    from ..data.splits import load_split
     from ..evaluation import embeddings
     from ..run import names
+    from ..terminal.images import read_images
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path, refuse_same_output, write_result
+    from ..terminal.output import output_path, write_result
 
-    refuse_same_output(output, plot)
-    _require_plot(plot, method)
+    _check_outputs(output, plot, method)
     run = read_run(run_dir, checkpoint)
     table = picture = None
     if output is not None or plot is None:
@@ -69,17 +71,20 @@ def embed(
 
         picture = output_path(plot, run, plot.name, style.ENDINGS)
     model = run.model()
-    latents = embeddings.embed(model, load_split(run.config, split))
+    images, named, which = read_images(run, split, input, skip_bad)
+    latents = embeddings.embed(model, images, named)
     if table:
         write_result(latents.to_bytes(table[1]), table[0])
     if picture:
-        title = f"Latents of the {run.config.data} {split} images, {run.name}"
+        title = f"Latents of the {which} images, {run.name}"
         write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
 
 
-def _require_plot(plot: Path | None, method: "Method") -> None:
+def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:
     from ..system.errors import ConfigError
+    from ..terminal.output import refuse_same_output
 
+    refuse_same_output(output, plot)
     if method != "auto" and plot is None:
         raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
 
@@ -99,4 +104,5 @@ def _draw_map(
         plane = project_to_plane(latents.mean, chosen or "auto")
     contours = None if chosen else prior_contours(model)
     theme = choose_theme(dark)
-    return plot_latents(plane, latents.label, title, ending, contours=contours, theme=theme)
+    named = latents.class_names
+    return plot_latents(plane, latents.label, title, ending, named, contours, theme)

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, RunDir, Seed, Split
+from ..terminal.options import Checkpoint, Input, RunDir, Seed, SkipBad, Split
 
 if TYPE_CHECKING:
+    from ..data.splits import Part
     from ..run.run import Run
 
 EXAMPLES = [
     "vaecli evaluate",
     "vaecli evaluate --samples 5000 -n 1000",
     "vaecli evaluate --metrics samples",
+    "vaecli evaluate --input photos/",
 ]
 
 
 def evaluate(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
-    split: Split = "test",
+    split: Split = None,
+    input: Input = None,
+    skip_bad: SkipBad = False,
     count: Annotated[
         int | None,
         typer.Option(
@@ -66,42 +70,68 @@ def evaluate(
     negative logarithm of the quantity, and standard_error is that over the images; where pixels
     have only a loss, nll is called negative_bound. The key loss, the old name of negative_elbo,
     will be removed. If a prior was fitted after training, all numbers are with it, and
-    trained_prior has those with the prior of training.
-
-    With --metrics samples, the result is a table on a terminal, else one line of JSON.
+    trained_prior has those with the prior of training. The key split is input with --input. With
+    --metrics samples, the result is a table on a terminal, else one line of JSON.
     """
+    from ..terminal.images import check_choice
     from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import print_result
 
+    check_choice(split, input, skip_bad)
     if metrics is not None:
-        _refuse_options_of_the_bound(split, samples)
+        _refuse_options_of_the_bound(split, samples, input)
     run = read_run(run_dir, checkpoint)
     warn_without_fit(run)
     if metrics is None:
-        result = _bound(run, split, count, samples, seed)
+        part = _choose_images(run, split, input, skip_bad, count, seed)
+        result = _name_choice(split, input) | _bound(run, part, samples, seed)
         print_result(json.dumps(result, allow_nan=False))
         return
     result = _sample_metrics(run, count, seed)
     print_result(_format_metrics(result, as_json))
 
 
-def _bound(
-    run: "Run", split: str, count: int | None, samples: int | None, seed: int
-) -> dict[str, Any]:
-    """The bound of images of a split."""
+def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
+    """What the result says of the images that were chosen."""
+    if input:
+        return {"input": input}
+    return {"split": split or "test"}
+
+
+def _choose_images(
+    run: "Run",
+    split: str | None,
+    input: list[str] | None,
+    skip_bad: bool,
+    count: int | None,
+    seed: int,
+) -> "Part":
+    """The images to evaluate; what there is to know about the choice is printed."""
+    from ..data.splits import choose_part, load_part
+    from ..terminal.failures import with_flags
+    from ..terminal.images import read_images
+    from ..terminal.output import print_stderr
+
+    if input:
+        images, _, which = read_images(run, split, input, skip_bad)
+        part = choose_part(images, which, count, seed)
+    else:
+        part = load_part(run.config, split or "test", count, seed)
+    for text in part.warnings:
+        print_stderr(f"Warning: {with_flags(text)}")
+    return part
+
+
+def _bound(run: "Run", part: "Part", samples: int | None, seed: int) -> dict[str, Any]:
+    """The bound of images."""
     from functools import partial
 
-    from ..data.splits import load_part
     from ..evaluation.bounds import compare_priors, evaluate_bound
-    from ..terminal.failures import with_flags
-    from ..terminal.output import print_stderr
     from ..terminal.progress import image_progress
 
     model, objective = run.parts()
-    images, of, warnings = load_part(run.config, split, count, seed)
-    for text in warnings:
-        print_stderr(f"Warning: {with_flags(text)}")
-    result: dict[str, Any] = {"split": split, "images": len(images), "of": of, "seed": seed}
+    images, of, _ = part
+    result: dict[str, Any] = {"images": len(images), "of": of, "seed": seed}
     with image_progress("importance sampling", len(images)) as on_progress:
         score = partial(
             evaluate_bound,
@@ -135,7 +165,9 @@ def _sample_metrics(run: "Run", count: int | None, seed: int) -> dict[str, Any]:
     return result
 
 
-def _refuse_options_of_the_bound(split: str, samples: int | None) -> None:
+def _refuse_options_of_the_bound(
+    split: str | None, samples: int | None, input: list[str] | None
+) -> None:
     from ..system.errors import ConfigError
 
     if samples is not None:
@@ -143,7 +175,11 @@ def _refuse_options_of_the_bound(split: str, samples: int | None) -> None:
             f"samples={samples} is for the bound: leave it out with metrics=samples; -n chooses "
             "the number of samples."
         )
-    if split != "test":
+    if input:
+        raise ConfigError(
+            "--input is for the bound: metrics=samples compares with the test images."
+        )
+    if split not in (None, "test"):
         raise ConfigError(
             f"split={split}: metrics=samples compares with the test images: leave it out."
         )

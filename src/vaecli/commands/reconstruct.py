@@ -6,15 +6,21 @@ from typing import Annotated
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, Dark, RunDir, Scale, Split, output_option
+from ..terminal.options import Checkpoint, Dark, Input, RunDir, Scale, SkipBad, Split, output_option
 
-EXAMPLES = ["vaecli reconstruct", "vaecli reconstruct --split train -n 16 -o train.png"]
+EXAMPLES = [
+    "vaecli reconstruct",
+    "vaecli reconstruct --split train -n 16 -o train.png",
+    "vaecli reconstruct --input photo.jpg --input holiday/",
+]
 
 
 def reconstruct(
     run_dir: RunDir = None,
     checkpoint: Checkpoint = None,
-    split: Split = "test",
+    split: Split = None,
+    input: Input = None,
+    skip_bad: SkipBad = False,
     count: Annotated[
         int | None,
         typer.Option(
@@ -35,19 +41,19 @@ def reconstruct(
     """Encode and decode images, and save both as one grid.
 
     Under each row of images are their reconstructions from the posterior means. A conditional model
-    gets the true labels.
+    gets the true labels; those of --input are the names of the folders.
     """
-    from ..data.splits import load_split
     from ..evaluation import decoding
     from ..pictures import grids, themes
     from ..run import names
+    from ..terminal.images import read_images
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
 
     run = read_run(run_dir, checkpoint)
     path, ending = output_path(output, run, names.RECONSTRUCTIONS, grids.ENDINGS)
     model = run.model()
-    images = load_split(run.config, split)
+    images = read_images(run, split, input, skip_bad).images
     first = images.first(count or min(defaults.RECONSTRUCTIONS, len(images)))
     grids.check_size(2 * len(first), first.x.shape[1:], scale)
     pairs = decoding.reconstruct(model, first)

@@ -53,7 +53,7 @@ def refit(
     checkpoints of the old one with the new prior, which samples and evaluation then use. The old
     run is not changed.
     """
-    from ..experiments.resume import plan_refit
+    from ..experiments.refit import plan_refit
     from ..terminal.training import train_plan
     from ..training.runtime import setup_runtime
 

@@ -1,17 +1,24 @@
 """`vaecli sample`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..config import defaults
+from ..terminal.completion import complete_class
 from ..terminal.options import Checkpoint, Dark, RunDir, Scale, Seed, output_option
+
+if TYPE_CHECKING:  # imports that --help must not wait for
+    from PIL.Image import Image
+
+    from ..pictures.themes import Theme
 
 EXAMPLES = [
     "vaecli sample -n 64 -o grid.png",
     "vaecli sample -r runs/mnist-vae-1 -n 10 --seed 7",
     "vaecli sample --label all --style-of 0",
+    "vaecli sample --label cat",
 ]
 
 
@@ -32,9 +39,11 @@ def sample(
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class to sample; all: a row for each class. [default: cycle through classes]",
-            metavar="K|all",
+            help="Class to sample, by name or number; all: a row for each class. [default: cycle "
+            "through classes]",
+            metavar="CLASS|all",
             show_default=False,
+            autocompletion=complete_class,
         ),
     ] = None,
     style_of: Annotated[
@@ -73,6 +82,8 @@ def sample(
     """Sample images from a trained model as one grid.
 
     Latents are drawn from the prior. The grid shows the pixel means that are decoded from them.
+    A class is called by its name, if it has one, or by its number, from 0; a class that is called 3
+    is chosen by 3, and one that is called all by its number.
     """
     from ..evaluation.decoding import sample_images
     from ..pictures import grids, themes
@@ -89,6 +100,19 @@ def sample(
     if fit is None:
         warn_without_fit(run)
     model = run.model(fitted=fit is None)
-    images, row = sample_images(model, run.config, count, label, style_of, fit, seed)
-    picture = grids.grid(images, columns or row, themes.choose_theme(dark))
-    write_result(grids.encode_image(grids.enlarge(picture, scale), ending), path)
+    named = run.class_names
+    images, row = sample_images(model, run.config, count, label, style_of, fit, seed, named)
+    theme = themes.choose_theme(dark)
+    picture = grids.enlarge(grids.grid(images, columns or row, theme), scale)
+    if named and row and scale != 1 and columns in (None, row):
+        picture = _name_rows(picture, named, theme)
+    write_result(grids.encode_image(picture, ending), path)
+
+
+def _name_rows(picture: "Image", class_names: tuple[str, ...], theme: "Theme") -> "Image":
+    """The picture with the name of a class beside each of its rows."""
+    from ..pictures import grids
+    from ..pictures.class_texts import ROW_CHARACTERS, class_text  # imports matplotlib
+
+    found = [class_text(n, name, ROW_CHARACTERS) for n, name in enumerate(class_names)]
+    return grids.label_rows(picture, [f.text for f in found], theme, [f.font for f in found])

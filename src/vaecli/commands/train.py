@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     "vaecli train --epochs 50",
+    "vaecli train --data photos --image-size 64 --epochs 20",
     "vaecli train --latent-dim 2 --network mlp:width=200,depth=3",
     "vaecli train --preset iwae --conditional",
     "vaecli train --resume runs/mnist-vae-1",
+    "vaecli train --from runs/mnist-vae-1 --data fashion-mnist",
     "vaecli train --config runs/mnist-vae-1/config.json --seed 1",
 ]
 
@@ -44,6 +46,17 @@ def train(
             "unfinished run with these options, or a new one.",
             metavar="RUN|auto",
             rich_help_panel=MOST_USED,
+            autocompletion=complete_run,
+        ),
+    ] = None,
+    from_run: Annotated[
+        str | None,
+        option(
+            "--from",
+            help="Begin a new run with the weights of RUN where their shapes fit, and with the "
+            "options of its model that are not given here.",
+            metavar="RUN",
+            rich_help_panel=RUN,
             autocompletion=complete_run,
         ),
     ] = None,
@@ -93,6 +106,10 @@ def train(
 
     The directory gets checkpoints, pictures and a table of losses; its path is printed. Flags
     override environment variables (such as VAECLI_EPOCHS), which override --config.
+
+    With --from, a new run begins with the best weights of a run, or those of a checkpoint file, on
+    other images too; a tensor of another shape begins anew. The options of the group Model and the
+    latents are those of the run unless you set them, or another --preset does; no others are.
     """
     from ..experiments.resume import make_plan
     from ..terminal.output import print_finished_run, print_stderr
@@ -101,7 +118,7 @@ def train(
 
     setup_runtime()  # before the first tensor: resuming reads a checkpoint
     options = config_options.explicit_options(context, [*fields, "beta"])
-    plan = make_plan(options, config_file, resume, run_dir, overwrite)
+    plan = make_plan(options, config_file, resume, run_dir, overwrite, from_run)
     reason = plan.complete_reason()
     if plan.run and reason:
         print_stderr(reason)
@@ -118,10 +135,13 @@ def _print_estimate(
     plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool
 ) -> None:
     from ..experiments.dry_run import estimate
+    from ..terminal.failures import with_flags
+    from ..terminal.loading import load_progress
     from ..terminal.messages import dry_run_report
     from ..terminal.output import print_result, print_stderr
 
-    result = estimate(plan, run_dir, overwrite, allow_data_change)
+    with load_progress() as on_progress:
+        result = estimate(plan, run_dir, overwrite, allow_data_change, on_progress)
     for notice in result.notices:
-        print_stderr(f"Warning: {notice.text}")
+        print_stderr(with_flags(f"{'Warning: ' * (notice.level == 'warning')}{notice.text}"))
     print_result(dry_run_report(result))

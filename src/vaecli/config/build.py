@@ -28,6 +28,7 @@ from ..parts.priors import (
 from ..system.errors import ConfigError
 from ..system.seeds import random_stream
 from .config import Config
+from .data_paths import absolute
 from .spec import Spec
 
 TABLES: dict[str, Mapping[str, Callable[..., Any]]] = {
@@ -56,6 +57,8 @@ def resolve(config: Config) -> Config:
         resolved = spec.resolve(table, kind)
         if resolved is not spec:
             changes[kind] = resolved
+    if config.data != absolute(config.data):
+        changes["data"] = absolute(config.data)
     if config.latent_dim is None and not _has_map(changes.get("network", config.network)):
         changes["latent_dim"] = DEFAULT_LATENT_DIM
     if config.data_dir is not None and not Path(config.data_dir).is_absolute():
@@ -107,7 +110,9 @@ def build(
         ValueError: The configuration is not resolved.
     """
     if config.conditional and not classes:
-        raise ConfigError("conditional=True needs images with labels, and these have none.")
+        raise ConfigError(
+            "conditional=True needs images with labels, and these have none: use conditional=False."
+        )
     context_dim = classes if config.conditional else 0
     latent_dim = _latent_dim(config, shape)
     size = {"latent_dim": latent_dim, "shape": shape, "context_dim": context_dim}

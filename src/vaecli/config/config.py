@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self, get_type_hints
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from annotated_types import Ge, Gt, Lt
 
@@ -12,10 +11,9 @@ from ..parts.ranges import Count
 from ..system.errors import ConfigError
 from . import aliases
 from .durations import parse_duration
-from .spec import Spec, lookup, parse_spec, require_text, validation_message
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from .image_sizes import parse_image_size
+from .spec import Spec, lookup, parse_spec
+from .validation import validate
 
 PART_KINDS = (
     "posterior",
@@ -109,11 +107,41 @@ class Config:
         {"width": 400, "depth": 2, "activation": "relu", "norm": "none", "output_bias": "zero"},
     )
     data: Annotated[
-        str, OptionHelp("Data set: mnist (included), fashion-mnist or kmnist.", "NAME")
+        str,
+        OptionHelp(
+            "Folder of images, .zip, .npy, .npz, .csv; or a data set: mnist (included), or one of "
+            "vaecli data download.",
+            "PATH|NAME",
+        ),
     ] = "mnist"
     data_dir: Annotated[str | None, OptionHelp("Folder of MNIST-format files to read.", "DIR")] = (
         None
     )
+    image_size: Annotated[
+        str | None,
+        OptionHelp(
+            "Resize images to N x N pixels, or to WxH. [default: their own size if all have the "
+            "same, at most 64; else 64]",
+            "N",
+        ),
+    ] = None
+    channels: Annotated[
+        Literal["auto", "1", "3"],
+        OptionHelp("Make images grey (1) or colour (3); auto: colour if one of the images has it."),
+    ] = "auto"
+    resize: Annotated[
+        Literal["crop", "pad", "stretch"],
+        OptionHelp("Crop images of another aspect, pad them with white, or stretch them."),
+    ] = "crop"
+    test_fraction: Annotated[
+        float,
+        Gt(0),
+        Lt(1),
+        OptionHelp("Part of each class that becomes test images, if the data have none.", "X"),
+    ] = 0.1
+    skip_bad: Annotated[
+        bool, OptionHelp("Leave out images that cannot be read; run.json names them.")
+    ] = False
     binarize: Annotated[
         Literal["none", "dynamic", "threshold"],
         OptionHelp(
@@ -203,6 +231,8 @@ class Config:
     def _check_combinations(self) -> None:
         if self.max_time is not None:
             parse_duration(self.max_time)
+        if self.image_size is not None:
+            parse_image_size(self.image_size)
         if self.patience and not self.validation:
             raise ConfigError(f"patience={self.patience} needs a validation set: add validation=N.")
 
@@ -255,29 +285,10 @@ def check_file_values(values: Mapping[str, Any]) -> None:
         _validated(name, value)
 
 
-@cache
-def _adapters() -> dict[str, "TypeAdapter[Any]"]:
-    """The validators of the fields that are not specs."""
-    from pydantic import ConfigDict, TypeAdapter
-
-    strict = ConfigDict(strict=True, allow_inf_nan=False)
-    hints = get_type_hints(Config, include_extras=True)
-    return {
-        name: TypeAdapter(hint, config=strict)
-        for name, hint in hints.items()
-        if name not in PART_KINDS
-    }
-
-
 def _validated(name: str, value: object) -> Any:
     """The value of a field, converted to its type."""
-    from pydantic import ValidationError
-
     if name in PART_KINDS:
         return parse_spec(name, value)
-    if isinstance(value, str):
-        require_text(value)
-    try:
-        return _adapters()[name].validate_python(value)
-    except ValidationError as error:
-        raise ConfigError(f"{name}={value!r}: {validation_message(error)}.") from None
+    if name in ("image_size", "channels") and type(value) is int:
+        value = str(value)
+    return validate(Config, name, value)

@@ -220,11 +220,7 @@ PRESETS = {
     ),
     "residual-vq": Preset(
         PAPERS["zeghidour-2021"],
-        {
-            "posterior": "quantized:levels=2",
-            "prior": "codes",
-            "fitted_prior": "autoregressive",
-        },
+        {"posterior": "quantized:levels=2", "prior": "codes", "fitted_prior": "autoregressive"},
         "Of the paper's audio codec only its residual quantizer, with 2 codebooks that are trained "
         "by gradient, not by moving averages. A prior is fitted to the codes, which a codec does "
         "not need.",

@@ -1,4 +1,4 @@
-"""Images in memory."""
+"""Images in memory, or mapped from a file."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -8,10 +8,16 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ..system.errors import ConfigError
+from ..system.machine import require_memory
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
+from .blocks import ReadAhead, block_order
+from .class_names import check_class_names, name_of
+from .mapped import MappedPixels
 
+COUNT = -1  # stands for the number of classes that the labels show
 BINARIZED_AT_A_TIME = 1000  # images: a float takes four times the memory of a pixel
+SUMMED_AT_A_TIME = 1024  # images
 
 
 def count_classes(labels: Tensor) -> int:
@@ -21,27 +27,39 @@ def count_classes(labels: Tensor) -> int:
 
 @dataclass(frozen=True)
 class Images:
-    """The images and labels of one split, in memory.
+    """The images and labels of one split.
 
     Attributes:
         x: Pixels as unsigned bytes, shape `(N, C, H, W)`.
         labels: Classes from 0, shape `(N,)`; a hidden label has the value `classes`.
-        classes: Number of classes; by default the highest label plus one.
+        classes: Number of classes; by default the highest label plus one. 0 for images without
+            labels, whose labels are all hidden.
         binarize: How grey pixels become 0 or 1: "none" keeps them grey; "dynamic" samples each
             pixel at every read, with its brightness as the probability of 1, unless `fix_pixels`
-            was called; "threshold" makes it 1 if its brightness is above 0.5.
+            was called; "threshold" makes it 1 if its brightness is above 0.5; "fixed" is how
+            `fix_pixels` fixes images that do not fit in memory.
         class_names: Names of the classes; empty if they have none but their numbers.
+        mapped: What x is a part of, if the pixels are mapped from a file; None in memory.
+        pixel_seed: Seed of fixed pixels.
+        positions: What fixed pixels depend on besides it, shape `(N,)`.
+
+    Raises:
+        DataError: The class names are too many, too few, too long, or not distinct.
     """
 
     x: Tensor
     labels: Tensor
-    classes: int = 0
+    classes: int = COUNT
     binarize: str = "none"
     class_names: tuple[str, ...] = ()
+    mapped: MappedPixels | None = None
+    pixel_seed: int = 0
+    positions: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if not self.classes:
+        if self.classes == COUNT:
             object.__setattr__(self, "classes", count_classes(self.labels))
+        check_class_names(self.class_names, self.classes)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -57,9 +75,14 @@ class Images:
 
         Dynamic binarization uses torch's global generator.
         """
-        x = self.x[index].float().div_(255)
+        read = self.x[index]
+        x = read.float().div_(255)
+        if isinstance(index, slice):
+            self._release(read)
         if self.binarize == "dynamic":
             return x.bernoulli()
+        if self.positions is not None:
+            return (self._draw(self.positions[index]) < x).float()
         if self.binarize == "threshold":
             return (x > 0.5).float()
         return x
@@ -76,6 +99,9 @@ class Images:
         """
         if self.binarize != "dynamic":
             return self
+        if self.mapped is not None:  # they would not fit in memory: drawn at every read
+            positions = torch.arange(len(self))
+            return replace(self, binarize="fixed", pixel_seed=seed, positions=positions)
         random = stream_generator(seed, "pixels")
         x = torch.empty_like(self.x)
         for part, grey in zip(
@@ -84,6 +110,31 @@ class Images:
             drawn = torch.rand(grey.shape, generator=random).to(grey.device)
             part.copy_((drawn < grey.float().div_(255)).byte().mul_(255))
         return replace(self, x=x, binarize="none")
+
+    def _draw(self, positions: Tensor) -> Tensor:
+        """What the brightness of fixed pixels must exceed to be 1, shape `(B, C, H, W)`."""
+        drawn = torch.empty(len(positions), *self.shape)
+        for row, position in zip(drawn, positions.tolist(), strict=True):
+            row.uniform_(generator=stream_generator(self.pixel_seed, "pixels", position))
+        return drawn
+
+    def _release(self, part: Tensor) -> None:
+        """Say that a slice of x is not needed for now."""
+        if self.mapped is not None:
+            self.mapped.release(part)
+
+    def order(self, generator: torch.Generator) -> Tensor:
+        """A random order of the images for an epoch of training, shape `(N,)`, on the CPU.
+
+        Images that are mapped from a file are read in blocks, see `block_order`.
+        """
+        if self.mapped is not None:
+            return block_order(len(self), self.x.shape[1:], generator)
+        return torch.randperm(len(self), generator=generator)
+
+    def read_ahead(self, order: Tensor) -> ReadAhead:
+        """Reads ahead of an epoch that uses the images in this order."""
+        return ReadAhead(self.mapped, self.x, order)
 
     def one_hot_labels(self, index: Tensor | slice) -> Tensor:
         """The labels at `index`, shape `(B, classes)`; a hidden label is a row of zeros."""
@@ -107,13 +158,18 @@ class Images:
         """
         if not self.classes:
             raise ConfigError(f"labels={keep}: these images have no labels.")
-        smallest = int(torch.bincount(self.labels.long(), minlength=self.classes).min())
+        counts = torch.bincount(self.labels.long(), minlength=self.classes)
+        rarest = int(counts.argmin())
+        smallest = int(counts[rarest])
         largest_keep = smallest * self.classes
         per_class, rest = divmod(keep, self.classes)
         if rest or keep > largest_keep:
+            few = ""
+            if self.class_names:
+                few = f": {name_of(rarest, self.class_names)} has only {smallest:,} images"
             raise ConfigError(
                 f"labels={keep}: must be a multiple of {self.classes} (the number of classes), "
-                f"at most {largest_keep:,}."
+                f"at most {largest_keep:,}{few}."
             )
         labels = torch.full((len(self),), self.classes)  # int64: a byte cannot hold class 256
         order = torch.randperm(len(self), generator=stream_generator(seed, "labels"))
@@ -132,7 +188,7 @@ class Images:
 
     def _require(self, count: int) -> None:
         if count > len(self):
-            raise ConfigError(f"count={count}: the split has only {len(self):,} images.")
+            raise ConfigError(f"count={count}: there are only {len(self):,} images.")
 
     def random_part(self, count: int, seed: int) -> "Images":
         """Some of the images, chosen at random without replacement, in the order they have here.
@@ -151,21 +207,59 @@ class Images:
         return self.subset(order[:count].sort().values.to(self.x.device))
 
     def subset(self, index: Tensor | slice) -> "Images":
-        """The images at `index`."""
-        return replace(self, x=self.x[index], labels=self.labels[index])
+        """The images at `index`; a slice of images that are mapped from a file is mapped too.
+
+        Raises:
+            ResourceError: They are mapped, and those at `index` do not fit in memory.
+        """
+        labels = self.labels[index]
+        positions = self.positions
+        if self.mapped is not None and isinstance(index, Tensor):
+            return self._copy_to_memory(index, labels)
+        if positions is not None:
+            positions = positions[index]
+        return replace(self, x=self.x[index], labels=labels, positions=positions)
+
+    def _copy_to_memory(self, index: Tensor, labels: Tensor) -> "Images":
+        """The images at `index`, which are mapped from a file; in memory unless they are all."""
+        if torch.equal(index, torch.arange(len(self))):
+            return self
+        require_memory(len(index) * self.x[0].nbytes, f"A choice of {len(index):,} images")
+        if self.positions is None:
+            return replace(self, x=self.x[index], labels=labels, mapped=None)
+        x = torch.empty(len(index), *self.shape, dtype=torch.uint8)
+        for part, place in zip(
+            x.split(BINARIZED_AT_A_TIME), index.split(BINARIZED_AT_A_TIME), strict=True
+        ):
+            part.copy_(self.pixels(place).mul_(255))
+        return replace(self, x=x, labels=labels, mapped=None, binarize="none", positions=None)
 
     def mean(self) -> Tensor:
         """The mean image, in [0, 1], shape `(C, H, W)`."""
-        return self.x.sum(0, dtype=torch.int64) / (255 * len(self))
+        total = torch.zeros(self.shape, dtype=torch.int64, device=self.x.device)
+        for part in self.x.split(SUMMED_AT_A_TIME):
+            total += part.sum(0, dtype=torch.int64)
+            self._release(part)
+        return total / (255 * len(self))
 
     def to(self, device: torch.device) -> "Images":
-        """The same images on another device."""
+        """The same images on another device; those that are mapped from a file stay on the CPU."""
+        if self.mapped is not None:
+            return self
         return replace(self, x=self.x.to(device), labels=self.labels.to(device))
 
     def fingerprint(self) -> str:
-        """The SHA-256 of shape, pixels and labels, in hexadecimal."""
-        digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
-        for tensor in (self.x, self.labels):
+        """The SHA-256 of shape, pixels and labels, in hexadecimal.
+
+        Of images that are mapped from a file it is that of their digest and the labels.
+        """
+        tensors = [self.labels]
+        if self.mapped is not None:
+            digest = hashlib.sha256(self.mapped.digest(self.x).encode())
+        else:
+            digest = hashlib.sha256(repr(tuple(self.x.shape)).encode())
+            tensors = [self.x, self.labels]
+        for tensor in tensors:
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 

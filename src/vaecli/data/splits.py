@@ -1,14 +1,15 @@
 """Splits: the training, validation and test images of a configuration."""
 
-from pathlib import Path
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor
 
 from ..config.config import Config
 from ..system.errors import ConfigError, DataError
-from .images import Images, count_classes
-from .readers.named import READERS
+from .images import Images
+from .load_log import LoadLog
+from .sources import Source, open_source
 
 
 class Splits(NamedTuple):
@@ -19,6 +20,20 @@ class Splits(NamedTuple):
     validation: Images | None = None
 
 
+class Loaded(NamedTuple):
+    """All splits of a configuration, and the configuration that loads the same ones again.
+
+    Attributes:
+        splits: The images.
+        config: For the user's own images it has the size, the channels and the number of validation
+            images that were found; commands that read the run then prepare images in the same way,
+            whatever the folder holds by then.
+    """
+
+    splits: Splits
+    config: Config
+
+
 def load(config: Config) -> Splits:
     """All splits of a configuration; with `labels` set, the other training labels are hidden.
 
@@ -26,33 +41,47 @@ def load(config: Config) -> Splits:
         DataError: A file is missing or damaged, or training and test images differ in size.
         ConfigError: There are fewer images or labels than the configuration asks for.
     """
+    return load_all(config, LoadLog()).splits
+
+
+def load_all(config: Config, log: LoadLog) -> Loaded:
+    """As `load`, with the configuration that was found, and a log of what happened.
+
+    Raises:
+        DataError: As for `load`.
+        ConfigError: As for `load`.
+    """
+    source = open_source(config, log)
     # The test file is the smaller one: damage to it is found before the training file is read.
-    test_pixels, test_labels = _read(config, "test")
-    train_pixels, train_labels = _read(config, "train")
-    train_shape = tuple(train_pixels.shape[1:])
-    test_shape = tuple(test_pixels.shape[1:])
-    if train_shape != test_shape:
-        raise DataError(f"Training images have shape {train_shape}, test images {test_shape}.")
+    test_file = source.read("test")
+    train_file = source.read("train")
+    if train_file.shape != test_file.shape:
+        raise DataError(
+            f"Training images have shape {train_file.shape}, test images {test_file.shape}."
+        )
+    config = config.with_values(**source.findings())
     # one of the two may lack images of the last classes
     classes = max(
-        _count_classes(config, "train", train_labels), _count_classes(config, "test", test_labels)
+        _count_classes(config, source, "train", train_file.labels),
+        _count_classes(config, source, "test", test_file.labels),
     )
-    train = _select(config, "train", train_pixels, train_labels, classes)
-    test = _select(config, "test", test_pixels, test_labels, classes)
+    train = _select(config, source, "train", train_file, classes)
+    test = _select(config, source, "test", test_file, classes)
     validation = None
     if config.validation:
-        validation = _select(config, "validation", train_pixels, train_labels, classes)
+        validation = _select(config, source, "validation", train_file, classes)
     if config.labels:
         train = train.hide_labels(config.labels, config.seed)
-    return Splits(train, test, validation)
+    return Loaded(Splits(train, test, validation), config)
 
 
-def load_split(config: Config, split: str) -> Images:
+def load_split(config: Config, split: str, log: LoadLog | None = None) -> Images:
     """The images of one split, with all their labels.
 
     Args:
         config: Names the data set.
         split: train, validation or test.
+        log: Hears of the progress.
 
     Raises:
         DataError: A file is missing or damaged.
@@ -62,8 +91,10 @@ def load_split(config: Config, split: str) -> Images:
     if split == "validation" and not config.validation:
         raise ConfigError("No images were held out for validation: train with validation=N.")
     file = "test" if split == "test" else "train"
-    pixels, labels = _read(config, file)
-    return _select(config, split, pixels, labels, _count_classes(config, file, labels))
+    source = open_source(config, log or LoadLog())
+    images = source.read(file)
+    classes = _count_classes(config, source, file, images.labels)
+    return _select(config, source, split, images, classes)
 
 
 class Part(NamedTuple):
@@ -93,8 +124,7 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
         DataError: A file is missing or damaged.
         ConfigError: There are fewer images, or the run has no validation images.
     """
-    used = load_split(config, split).fix_pixels(seed)
-    images = used
+    used = load_split(config, split)
     of = len(used)
     warnings = []
     limit = getattr(config, f"{split}_images", None)
@@ -107,33 +137,44 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
             f"{split}_images={limit}. The first images of MNIST are easier than the rest: do not "
             "compare their numbers with those of all."
         )
-    if count is not None and count != len(used):
-        images = used.random_part(count, seed)
-        warnings.append(
-            f"These are {count:,} of {len(used):,} {split} images, chosen at random by the seed: "
-            "their numbers differ from those of all."
-        )
-    return Part(images, of, warnings)
+    part = choose_part(used, split, count, seed)
+    return Part(part.images, of, warnings + part.warnings)
 
 
-def _read(config: Config, file: str) -> tuple[Tensor, Tensor]:
-    """All pixels, shape `(N, C, H, W)`, and labels, shape `(N,)`, of the training or test file."""
-    directory = None if config.data_dir is None else Path(config.data_dir)
-    pixels, labels = READERS[config.data](directory, file)
-    if pixels.ndim == 3:
-        pixels = pixels.unsqueeze(1)
-    return pixels, labels
+def choose_part(images: Images, kind: str, count: int | None, seed: int) -> Part:
+    """Some images, or a random part of them, to be evaluated.
+
+    Args:
+        images: The images.
+        kind: Which they are, such as "test", for a warning.
+        count: Number of images to evaluate; None for all.
+        seed: Seed of the choice and of binarized pixels.
+
+    Raises:
+        ConfigError: There are fewer images.
+    """
+    whole = images.fix_pixels(seed)
+    if count is None or count == len(whole):
+        return Part(whole, len(whole), [])
+    warning = (
+        f"These are {count:,} of {len(whole):,} {kind} images, chosen at random by the seed: "
+        "their numbers differ from those of all."
+    )
+    return Part(whole.random_part(count, seed), len(whole), [warning])
 
 
-def _count_classes(config: Config, file: str, labels: Tensor) -> int:
+def _count_classes(config: Config, source: Source, file: str, labels: Tensor) -> int:
     """Number of classes among the images used from the training or test file."""
     option = f"{file}_images"
-    return count_classes(labels[: _limited(len(labels), option, getattr(config, option))])
+    limit = _limited(len(labels), option, getattr(config, option))
+    return source.count_classes(labels[:limit])
 
 
-def _select(config: Config, split: str, pixels: Tensor, labels: Tensor, classes: int) -> Images:
-    index = split_range(config, split, len(pixels))
-    return Images(pixels[index], labels[index], classes, config.binarize)
+def _select(config: Config, source: Source, split: str, file: Images, classes: int) -> Images:
+    images = file.subset(split_range(config, split, len(file)))
+    return replace(
+        images, classes=classes, binarize=config.binarize, class_names=source.class_names
+    )
 
 
 def split_range(config: Config, split: str, count: int) -> slice:

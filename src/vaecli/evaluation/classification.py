@@ -1,5 +1,7 @@
 """Classification of latents: logistic regression on few labels."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +17,7 @@ MAX_ITERATIONS = 1000  # of L-BFGS
 
 
 def fit_logistic_regression(
-    features: NDArray[np.float32], labels: NDArray[np.uint8]
+    features: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> LogisticRegression:
     """Multinomial logistic regression with an L2 penalty on the coefficients.
 
@@ -41,15 +43,31 @@ def fit_logistic_regression(
 
 
 def error_rate(
-    classifier: LogisticRegression, features: NDArray[np.float32], labels: NDArray[np.uint8]
+    classifier: LogisticRegression, features: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> float:
     """The fraction of features, shape `(N, D)`, that are classified differently from `labels`."""
     predicted = classifier.predict(features.astype(np.float64))
     return float(np.mean(predicted != labels))
 
 
-def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed: int) -> float:
-    """The test error of a classifier of latents that is trained on few labels (M1).
+@dataclass(frozen=True)
+class ClassificationErrors:
+    """The errors of a classifier of test images.
+
+    Attributes:
+        overall: Fraction of all test images with a wrong class.
+        by_class: The same fraction of the images of each class, by the name of the class; only of
+            classes that have names and test images.
+    """
+
+    overall: float
+    by_class: dict[str, float]
+
+
+def latent_test_errors(
+    model: VAE, train: Images, test: Images, labels: int, seed: int
+) -> ClassificationErrors:
+    """The test errors of a classifier of latents that is trained on few labels (M1).
 
     References:
         Semi-Supervised Learning with Deep Generative Models (Kingma et al., 2014),
@@ -62,9 +80,6 @@ def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed
         labels: Number of labelled images, equally many per class.
         seed: Seed of the choice.
 
-    Returns:
-        The fraction of test images with a wrong class.
-
     Raises:
         ConfigError: The model is conditional, so that its latents depend on the label.
     """
@@ -76,4 +91,9 @@ def latent_test_error(model: VAE, train: Images, test: Images, labels: int, seed
     known = embed(model, train.subset(train.labelled_indices))
     unseen = embed(model, test)
     classifier = fit_logistic_regression(known.mean, known.label)
-    return error_rate(classifier, unseen.mean, unseen.label)
+    by_class = {}
+    for label, name in enumerate(test.class_names):
+        chosen = unseen.label == label
+        if chosen.any():
+            by_class[name] = error_rate(classifier, unseen.mean[chosen], unseen.label[chosen])
+    return ClassificationErrors(error_rate(classifier, unseen.mean, unseen.label), by_class)

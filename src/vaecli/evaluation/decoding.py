@@ -1,6 +1,7 @@
 """Samples and reconstructions: pixel means in [0, 1], decoded from latents."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from ..config import defaults
 from ..config.build import resolve
 from ..config.config import Config
 from ..config.spec import Spec
+from ..data.class_names import find_class
 from ..data.images import Images
 from ..data.splits import load_split
 from ..model import VAE
@@ -22,14 +24,17 @@ DECODED_AT_ONCE = 4096
 GAUSSIAN = Spec("mixture", {"components": 1})
 
 
-def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, int | None]:
+def choose_labels(
+    model: VAE, label: str | None, count: int, class_names: Sequence[str] = ()
+) -> tuple[Tensor, int | None]:
     """The label of every image to sample, and the number of images per row.
 
     Args:
         model: The trained model; it must be conditional if a label is chosen.
-        label: The number of a class; "all" for a row of each class; None cycles through the
-            classes.
+        label: Name or number of a class, as in `find_class`; "all" for a row of each class, also
+            if a class is called so; None cycles through the classes.
         count: Number of images; with "all", rounded up to a multiple of the number of classes.
+        class_names: Names of the classes; empty if they have none.
 
     Returns:
         Labels, shape `(n,)`, and the number of images per row; None for the default of `grid`.
@@ -47,9 +52,7 @@ def choose_labels(model: VAE, label: str | None, count: int) -> tuple[Tensor, in
     if label == "all":
         row = math.ceil(count / classes)
         return torch.arange(classes).repeat_interleave(row), row
-    if label not in map(str, range(classes)):
-        raise ConfigError(f"label={label}: choose all, or a class from 0 to {classes - 1}.")
-    return torch.full((count,), int(label)), None
+    return torch.full((count,), find_class(label, classes, class_names)), None
 
 
 def sample_images(
@@ -60,6 +63,7 @@ def sample_images(
     style_of: int | None = None,
     fit: str | None = None,
     seed: int = defaults.SEED,
+    class_names: Sequence[str] = (),
 ) -> tuple[Tensor, int | None]:
     """The images of `vaecli sample`, and the number of images per row.
 
@@ -73,6 +77,7 @@ def sample_images(
         fit: Spec of a prior that is fitted to the training latents and replaces that of the model:
             "gaussian", or one of `FITTED_PRIORS` such as "mixture:components=50"; "none" keeps it.
         seed: Seed of the latents.
+        class_names: Names of the classes; empty if they have none.
 
     Returns:
         Pixel means, shape `(n, C, H, W)`, and the number of images per row; None for the default of
@@ -87,7 +92,7 @@ def sample_images(
             f"style_of={style_of} keeps the latent of an image, and fit={fit!r} samples new ones: "
             "use one of them."
         )
-    labels, row = choose_labels(model, label, count)
+    labels, row = choose_labels(model, label, count, class_names)
     if style_of is not None:
         return sample_style(model, labels, seed, load_split(config, "test"), style_of), row
     if fit is not None:

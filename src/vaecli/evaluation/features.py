@@ -55,9 +55,14 @@ def feature_space(config: Config) -> FeatureSpace:
     """
     given = f"data={config.data}"
     if config.data in FEATURE_SPACES:
-        if config.data_dir is None:
+        if config.data_dir is not None:
+            given = f"data_dir={config.data_dir!r}"
+        elif config.image_size not in (None, "28"):
+            given = f"image_size={config.image_size}"
+        elif config.channels == "3":
+            given = "channels=3"
+        else:
             return FEATURE_SPACES[config.data]
-        given = f"data_dir={config.data_dir!r}"
     raise ConfigError(
         f"metrics=samples needs a classifier of the run's images, and there is one for the bundled "
         f"MNIST only: it cannot judge a run with {given}."

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from ..data.load_log import OnProgress, no_progress
 from ..data.splits import Splits
 from ..evaluation.bounds import evaluate
 from ..run.create import planned_run
@@ -49,7 +50,11 @@ class DryRun:
 
 
 def estimate(
-    plan: Plan, run_dir: Path | None, overwrite: bool, allow_data_change: bool = False
+    plan: Plan,
+    run_dir: Path | None,
+    overwrite: bool,
+    allow_data_change: bool = False,
+    on_progress: OnProgress = no_progress,
 ) -> DryRun:
     """Do all checks of `train` and train on some batches; nothing is written.
 
@@ -58,6 +63,7 @@ def estimate(
         run_dir: Directory of a new run; None for the next free one under runs/.
         overwrite: Whether it would replace the run in `run_dir`.
         allow_data_change: Whether the images may differ from those of the run so far.
+        on_progress: Hears how far the images are loaded.
 
     Raises:
         VaecliError: A check failed.
@@ -65,7 +71,9 @@ def estimate(
     run = plan.run or planned_run(run_dir, overwrite)
     require_free(run.folder)
     source = plan.run or plan.source
-    prepared, _ = prepare_run(plan.config, run, source, record_of(source), allow_data_change)
+    prepared, _ = prepare_run(
+        plan.config, run, source, record_of(source), allow_data_change, on_progress, plan.start
+    )
     state = prepared.state
     disk = required_disk(state)
     epochs = state.config.epochs - len(state.history)

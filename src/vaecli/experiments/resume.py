@@ -1,22 +1,32 @@
 """Decides whether to train a new run or resume one, and which options a resume may change."""
 
-import shlex
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import defaults, presets
-from ..config.build import check_specs, monitor_of, resolve, with_latent_dim
+from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
+from ..config.data_paths import existing_path
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
-from ..run.find import latest_run, open_run, runs_newest_first
+from ..run.find import open_run, runs_newest_first
 from ..run.lock import run_lock
+from ..run.record import read_record
 from ..run.run import Run
 from ..system.errors import ConfigError, ConfigFileError, RunError
 from ..training.early_stopping import stop_reason
+from .from_run import (
+    WITH_RESUME,
+    Start,
+    began_with,
+    model_options,
+    refuse_own_origin,
+    require_same_origin,
+    require_weights,
+    start_path,
+)
 
 # Options that a resume may change; `on_nan`, so that a diverged run can continue with rollbacks.
 CHANGEABLE_ON_RESUME = (
@@ -45,11 +55,13 @@ class Plan:
         config: The resolved configuration.
         run: The run to resume; None for a new one.
         source: The checkpoint from which a new run goes on; None for one from the start.
+        start: The weights with which a new run begins; None for random ones.
     """
 
     config: Config
     run: Run | None = None
     source: Run | None = None
+    start: Start | None = None
 
     def complete_reason(self) -> str | None:
         """Why nothing is left to train in the run to resume; None if something is."""
@@ -69,6 +81,7 @@ def make_plan(
     resume: str | None = None,
     run_dir: Path | None = None,
     overwrite: bool = False,
+    from_run: str | None = None,
 ) -> Plan:
     """The plan for these options of `vaecli train`.
 
@@ -80,20 +93,39 @@ def make_plan(
             there is none, a new run.
         run_dir: Directory of a new run, or with "auto" of the run to resume.
         overwrite: Whether a new run replaces the one in `run_dir`.
+        from_run: Path of a run, or of a checkpoint, with whose weights a new run begins. It also
+            gives the options of the model that neither `options` nor the file set.
 
     Raises:
         ConfigError: Options contradict each other, or cannot change on a resume.
         RunError: The run to resume is missing or damaged.
     """
+    if isinstance(data := options.get("data"), str):
+        options = {**options, "data": existing_path(data)}
     if resume not in (None, "auto"):
+        if from_run is not None:
+            raise ConfigError(WITH_RESUME)
         if config_file or overwrite:
             raise ConfigError(NOT_WITH_RUN)
         return _resume_path(resume, options, run_dir)
     layers = [] if config_file is None else [_read_layer(config_file)]
+    named = None
+    start = None
+    if from_run is not None:
+        named = start_path(from_run)
+        # the run to begin with may be gone by now
+        if resume and run_dir and (begun := _run_in(run_dir, named)):
+            require_same_origin(begun, named)
+            return _resume(begun, options)
+        start = Start(named, open_run(from_run))
+        refuse_own_origin(start.run, run_dir, overwrite)
+        layers.insert(0, model_options(start.run, *layers, options))
     config = resolve(presets.config_from_layers(*layers, options))
-    run = _find_run(run_dir, config) if resume else None
+    run = None
+    if resume:
+        run = _run_in(run_dir, named) if run_dir else find_unfinished(config, named)
     if run is None:
-        return Plan(config)
+        return Plan(config, start=start)
     return _resume(run, options)
 
 
@@ -123,81 +155,51 @@ def _resume_path(path: str, options: Mapping[str, Any], run_dir: Path | None) ->
     return _resume(run, options)
 
 
-def plan_refit(path: Path | None, prior: str, folder: Path | None = None) -> Plan:
-    """The plan that fits another prior to a finished run, in a new run.
-
-    Args:
-        path: The run directory, or a checkpoint of a whole training; None for the newest run.
-        prior: Spec of the prior.
-        folder: Directory of the new run; None for the next free one.
-
-    Raises:
-        ConfigError: The prior is unknown, training has not ended, or the directory is not empty.
-        RunError: The run is missing or damaged.
-    """
-    if folder is not None:
-        _require_unused(folder)
-    run = latest_run(checkpoint="last") if path is None else open_run(path, "last")
-    config = resolve(run.config).with_values(fitted_prior=prior)
-    if not run.holds_training_state():
-        raise ConfigError(f"{path} has the weights alone: refit needs the run directory.")
-    if run.contents[1].position.batch or not stop_reason(config, run.history(), monitor_of(config)):
-        if run.checkpoint != run.folder / names.CHECKPOINT:
-            raise ConfigError(
-                f"{run.checkpoint} was saved before the end of training: refit its run directory, "
-                f"or go on with vaecli train --resume {shlex.quote(str(run.checkpoint))}."
-            )
-        raise ConfigError(
-            f"The training of {run.folder} has not ended: finish it first with vaecli train "
-            f"--resume {shlex.quote(str(run.folder))}."
-        )
-    return Plan(resolve(config), source=run)
-
-
-def _require_unused(folder: Path) -> None:
-    with suppress(OSError):  # whatever makes the directory says why
-        if folder.is_dir() and not directory.is_blank(folder):
-            raise ConfigError(f"{folder} is not empty. Choose another directory with -o.")
-
-
 def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
     run.has_checkpoint()  # raises if it is lost: training would begin again
+    require_weights(run)
     return Plan(config_for_resume(run, options), run)
 
 
-def _find_run(run_dir: Path | None, config: Config) -> Run | None:
-    """The run that `--resume auto` resumes, if there is one."""
-    if run_dir is not None:
-        return None if _is_to_start(run_dir) else open_run(run_dir, "last")
-    return find_unfinished(config)
+def _run_in(folder: Path, named: Path | None) -> Run | None:
+    """The run in `folder` that `--resume auto` resumes; None if there is nothing to resume."""
+    if _is_to_start(folder, named):
+        return None
+    return open_run(folder, "last")
 
 
-def _is_to_start(folder: Path) -> bool:
-    """Whether there is nothing to resume in `folder`: it is missing, or empty but for a start."""
+def _is_to_start(folder: Path, named: Path | None) -> bool:
+    """Whether there is nothing to resume in `folder`: it is missing, or empty but for a start.
+
+    A start that has not saved the weights that `--from` names is none.
+    """
     replace.recover(folder)
     try:
         if not folder.is_dir():
             return not folder.exists()
+        if not directory.is_blank(folder):
+            return False
         has_run = (folder / names.CONFIG).is_file() and (folder / names.RECORD).is_file()
-        return not has_run and directory.is_blank(folder)
+        return not has_run or (named is not None and began_with(read_record(folder), named))
     except OSError:  # whatever opens the folder next says why
         return False
 
 
-def find_unfinished(config: Config) -> Run | None:
+def find_unfinished(config: Config, named: Path | None = None) -> Run | None:
     """The newest run under runs/ that `can_resume` with this configuration, if there is one.
 
     Args:
         config: A resolved configuration.
+        named: As for `can_resume`.
     """
     replace.recover_all(Path(defaults.RUNS))
     for run in runs_newest_first():
-        if can_resume(run, config):
+        if can_resume(run, config, named):
             return run
     return None
 
 
-def can_resume(run: Run, config: Config) -> bool:
+def can_resume(run: Run, config: Config, named: Path | None = None) -> bool:
     """Whether a run can continue with this configuration and is not being trained.
 
     Its options must be the same, except those that a resume may change, and it must be neither
@@ -206,11 +208,14 @@ def can_resume(run: Run, config: Config) -> bool:
     Args:
         run: The run; False if it is damaged.
         config: A resolved configuration.
+        named: The run or checkpoint with whose weights it must have begun; None for random ones.
     """
     try:
-        if run.record.status in ("completed", "diverged"):
+        record = run.record
+        if record.status in ("completed", "diverged") or not began_with(record, named):
             return False
-        if not _same_unchangeable_options(resolve(run.config), _with_latent_dim(config, run)):
+        require_weights(run)
+        if not _same_unchangeable_options(run, config):
             return False
         with run_lock(run.folder):
             return True
@@ -218,24 +223,18 @@ def can_resume(run: Run, config: Config) -> bool:
         return False
 
 
-def _with_latent_dim(config: Config, run: Run) -> Config:
-    """A resolved configuration; without a number of latents it gets that for the run's images.
+def _same_unchangeable_options(run: Run, new: Config) -> bool:
+    """Whether a resolved configuration is that of a run, but for what a resume may change.
 
-    Before the first checkpoint their size is unknown: then it gets the number of the run.
+    An option that follows from the images of the run may also be left out again.
     """
-    if config.latent_dim is not None:
-        return config
-    if run.has_checkpoint():
-        return with_latent_dim(config, run.contents[1].shape)
-    return config.with_values(latent_dim=run.config.latent_dim)
-
-
-def _same_unchangeable_options(old: Config, new: Config) -> bool:
-    """Whether two resolved configurations differ in nothing but what a resume may change."""
+    old = resolve(run.config)
+    derived = run.record.derived
     return all(
-        getattr(old, field.name) == getattr(new, field.name)
-        for field in fields(Config)
-        if field.name not in CHANGEABLE_ON_RESUME
+        getattr(old, name) == getattr(new, name)
+        or (name in derived and getattr(new, name) == getattr(Config, name))
+        for name in Config.__dataclass_fields__
+        if name not in CHANGEABLE_ON_RESUME
     )
 
 
@@ -249,7 +248,7 @@ def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
     if not options:
         return old
     given = presets.with_beta(presets.typed_options(options), old.objective)
-    new = _with_latent_dim(resolve(old.with_values(**given)), run)
+    new = resolve(old.with_values(**given))
     for name in given:
         before = getattr(old, name)
         after = getattr(new, name)

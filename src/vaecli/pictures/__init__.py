@@ -1,7 +1,8 @@
 """Image grids, curves and maps, as the content of a file.
 
 Other packages use the functions of `grids`, `loss_curves` and `latent_map`, the `ENDINGS` of
-`grids` and `style`, `themes`, and `run_pictures.RunPictures`. Only `run_pictures` uses models and
-runs, and writes files. A module imports only from those listed before it: `themes`, `style`,
-`grids`, `loss_curves`, `label_places`, `latent_map`, `run_pictures`.
+`grids` and `style`, `themes`, `check_grid.draw_findings` and `run_pictures.RunPictures`. Only
+`run_pictures` uses models and runs, and writes files. A module imports only from those listed
+before it: `themes`, `style`, `grids`, `check_grid`, `loss_curves`, `label_places`, `latent_map`,
+`run_pictures`.
 """

@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -116,7 +117,7 @@ def reconstruction_grid(
     picture = enlarge(grid(torch.cat(rows), width, theme), scale)
     if scale == 1:
         return picture
-    return _label_rows(picture, ["input", "reconstruction"] * (len(rows) // 2), theme)
+    return label_rows(picture, ["input", "reconstruction"] * (len(rows) // 2), theme)
 
 
 def _fill_row(row: Tensor, width: int) -> Tensor:
@@ -124,24 +125,42 @@ def _fill_row(row: Tensor, width: int) -> Tensor:
     return torch.cat([row, row.new_zeros(width - len(row), *row.shape[1:])])
 
 
-def _label_rows(picture: Image.Image, labels: Sequence[str], theme: Theme) -> Image.Image:
-    """The picture with a margin on the left, in which a label stands beside each of its rows."""
+def label_rows(
+    picture: Image.Image,
+    labels: Sequence[str],
+    theme: Theme = LIGHT,
+    files: Sequence[Path | None] | None = None,
+) -> Image.Image:
+    """The picture with a margin on the left, in which a label stands beside each of its rows.
+
+    Args:
+        picture: All its rows are equally high.
+        labels: One for each row.
+        theme: Colours of the margin.
+        files: That of the font of each label; None is the usual one.
+    """
     pitch = picture.height / len(labels)
-    font = _font(picture.width, most=pitch)
-    distance = round(font.size / 2)
-    margin = math.ceil(max(map(font.getlength, labels))) + 2 * distance
+    fonts = [_font(picture.width, pitch, file) for file in files or [None] * len(labels)]
+    distance = round(fonts[0].size / 2)
+    lengths = [font.getlength(label) for font, label in zip(fonts, labels, strict=True)]
+    margin = math.ceil(max(lengths)) + 2 * distance
     sheet = Image.new(picture.mode, (margin + picture.width, picture.height), theme.background)
     sheet.paste(picture, (margin, 0))
     draw = ImageDraw.Draw(sheet)
-    for row, label in enumerate(labels):
+    for row, (label, font) in enumerate(zip(labels, fonts, strict=True)):
         place = (margin - distance, (row + 0.5) * pitch)
         draw.text(place, label, fill=theme.foreground, font=font, anchor="rm")
     return sheet
 
 
-def _font(width: int, most: float) -> ImageFont.FreeTypeFont:
+def _font(width: int, most: float, file: Path | None = None) -> ImageFont.FreeTypeFont:
     """The font for a picture of this width, in pixels, at most `most` pixels high."""
     size = min(max(MIN_FONT, width / WIDTH_PER_FONT), most)
+    return default_font(size) if file is None else ImageFont.truetype(file, size)
+
+
+def default_font(size: float) -> ImageFont.FreeTypeFont:
+    """The font of all grids, `size` pixels high."""
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))
 
 

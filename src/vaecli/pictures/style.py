@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from ..system.text import escape_controls
+from ..system.text import escape_controls, shorten
 from .themes import LIGHT, Theme
 
 ENDINGS = (".png", ".pdf", ".svg")
@@ -30,12 +30,16 @@ COLORS = [
 ]
 
 
-def printable(text: str) -> str:
+def printable(text: str, most: int | None = None) -> str:
     """The text with a question mark for each byte that is not UTF-8, as in a folder's name.
 
-    Control characters, which an SVG must not hold, are escaped.
+    Control characters, which an SVG must not hold, are escaped. With `most` it is one line of at
+    most so many characters.
     """
-    return escape_controls(text.encode(errors="replace").decode())
+    text = text.encode(errors="replace").decode()
+    if most is None:
+        return escape_controls(text)
+    return shorten(text, most)
 
 
 def style_axes(axes: Axes, theme: Theme = LIGHT) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ..config import defaults
 from ..config.config import Config, to_json
+from ..config.data_paths import short_name
 from ..system import files
 from ..system.errors import ConfigError, RunError
 from . import directory, names, replace
 from .lock import require_free, run_lock
-from .record import new_record, read_record, write_record
+from .record import Origin, new_record, read_record, write_record
 from .run import Run
 
 
@@ -32,7 +33,9 @@ def make_run(config: Config, folder: Path | None = None) -> Run:
 
 
 @contextmanager
-def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Run]:
+def new_run(
+    config: Config, folder: Path | None, overwrite: bool, origin: Origin | None = None
+) -> Iterator[Run]:
     """A new run directory, locked inside the `with` block.
 
     It is removed again if the block raises before training begins. A run that it replaces is set
@@ -43,6 +46,7 @@ def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Ru
         config: As for `make_run`.
         folder: As for `make_run`.
         overwrite: Whether to replace the run in `folder`.
+        origin: Whose weights it begins with; None for random ones.
 
     Raises:
         ConfigError: The folder cannot be made, holds something else, or is being trained.
@@ -61,7 +65,7 @@ def new_run(config: Config, folder: Path | None, overwrite: bool) -> Iterator[Ru
         stack.enter_context(run_lock(made))
         replace.require_settled(made, but=aside)  # of two starts at once, one makes the run
         try:
-            yield _fill(made, config)
+            yield _fill(made, config, origin)
         except BaseException:  # also Ctrl-C
             if not _has_begun(made):
                 with suppress(ConfigError, OSError):  # the first error tells more
@@ -87,14 +91,14 @@ def planned_run(folder: Path | None, overwrite: bool) -> Run:
 
 
 def _name(config: Config) -> str:
-    return f"{config.data}-{config.preset}"
+    return f"{short_name(config.data)}-{config.preset}"
 
 
-def _fill(folder: Path, config: Config) -> Run:
+def _fill(folder: Path, config: Config, origin: Origin | None = None) -> Run:
     directory.prepare(folder)
     run = Run(folder, folder / names.CHECKPOINT)
     write_config(run, config)
-    write_record(folder, new_record(config.seed))
+    write_record(folder, new_record(config.seed, origin))
     return run
 
 

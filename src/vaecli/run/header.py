@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from ..config.config import Config
-from ..system.errors import ConfigError, RunError
+from ..data.class_names import MAX_CHARACTERS, check_class_names
+from ..system.errors import ConfigError, DataError, RunError
 from ..training.epoch import Epoch
 from .history import MAX_MEAN
 
@@ -15,6 +16,8 @@ MAX_SECONDS = 1e10  # 300 years
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Size = Annotated[int, Field(ge=1, le=100_000)]  # pixels or channels: products fit into int64
+
+ClassName = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
 
 
 class Position(BaseModel):
@@ -44,6 +47,7 @@ class Header(BaseModel):
         vaecli: The version that wrote the checkpoint.
         shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
+        class_names: Names of the classes; absent if they have none but their numbers.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,6 +58,7 @@ class Header(BaseModel):
     config: Annotated[Config, PlainValidator(_read_config)]
     shape: tuple[Size, Size, Size]
     classes: Annotated[int, Field(ge=0, le=100_000)] = 0
+    class_names: tuple[ClassName, ...] = ()
     history: list[Epoch]
     position: Position
 
@@ -66,10 +71,11 @@ class Header(BaseModel):
         """
         try:
             header = cls.model_validate(values)
+            check_class_names(header.class_names, header.classes)
             _check_position(header.position)
             for number, epoch in enumerate(header.history, 1):
                 _check_epoch(epoch, number)
-        except ConfigError as error:
+        except (ConfigError, DataError) as error:
             raise RunError(f"{path} has a broken header: {error}") from None
         except ValidationError as error:
             first = error.errors()[0]

@@ -34,6 +34,26 @@ class Stage(BaseModel):
     seconds: Annotated[float, Field(ge=0, le=1e10)] | None = None
 
 
+class Origin(BaseModel):
+    """The weights with which a run began.
+
+    Attributes:
+        run: Absolute path of the run directory or checkpoint file that they are from.
+        checkpoint: Name of the file.
+        sha256: That of the tensors taken; None before they are read, as for the next two.
+        taken: How many tensors were taken.
+        anew: Names of the tensors that began anew.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str
+    checkpoint: str
+    sha256: str | None = None
+    taken: Number = 0
+    anew: list[str] = []
+
+
 class Record(BaseModel):
     """The contents of run.json.
 
@@ -41,9 +61,13 @@ class Record(BaseModel):
         reason: Why training ended before all epochs were done; None if it did not.
         device: Name of the device; None before training starts, as are `threads` and `parameters`.
         data: SHA-256 of each split.
+        derived: Options in config.json that the user did not choose: they follow from the images.
+        bad_images: Why images were left out that could not be read, the first 1000.
+        caches: Folders of decoded images that are in the cache; empty if all are in memory.
         pid: Id of the last process that trained this run, on the machine `host`.
         rollbacks: How often training went back to a checkpoint after it diverged.
         stages: The stages of a run whose prior is fitted after training; empty for others.
+        initialized_from: The run that gave it its first weights; None for random ones.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,6 +81,9 @@ class Record(BaseModel):
     threads: Number | None = None
     seed: Number
     data: dict[str, str] = {}
+    derived: list[str] = []
+    bad_images: list[str] = []
+    caches: list[str] = []
     parameters: Number | None = None
     pid: Number | None = None
     host: str | None = None
@@ -64,17 +91,19 @@ class Record(BaseModel):
     rollbacks: Number = 0
     epochs_done: Number = 0
     stages: list[Stage] = []
+    initialized_from: Origin | None = None
     started: AwareDatetime
     ended: AwareDatetime | None = None
 
 
-def new_record(seed: int) -> Record:
-    """The record of a run that starts now."""
+def new_record(seed: int, origin: Origin | None = None) -> Record:
+    """The record of a run that starts now, with random weights or those of its origin."""
     return Record(
         status="running",
         argv=sys.argv,
         versions={"vaecli": __version__, "python": platform.python_version()},
         seed=seed,
+        initialized_from=origin,
         started=datetime.now(UTC),
     )
 

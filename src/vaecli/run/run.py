@@ -57,6 +57,11 @@ class Run:
             return Config.from_values(read_options_file(self.folder / names.CONFIG))
         return self.contents[1].config
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes in the checkpoint; empty if they have none but their numbers."""
+        return self.contents[1].class_names
+
     @cached_property
     def contents(self) -> tuple[dict[str, "Tensor"], Header]:
         """The tensors and the header of the checkpoint.

@@ -71,15 +71,16 @@ class RunWriter:
         self.record = self.record.model_copy(update=changes)
         write_record(self.folder, self.record)
 
-    def begin(self, state: State, data: dict[str, str], resumed: bool) -> None:
+    def begin(self, state: State, found: dict[str, Any], resumed: bool) -> None:
         """Write to run.json the values that are known when training starts.
 
         Args:
             state: State at the start of training.
-            data: SHA-256 of each split.
-            resumed: Whether the run existed before; its config.json is then rewritten.
+            found: Further fields of `Record`, such as `data`.
+            resumed: Whether the run existed before. If it did, or if options are derived from the
+                images, config.json is rewritten.
         """
-        if resumed:
+        if resumed or found.get("derived"):
             write_config(self.run, state.config)
         self.update_record(
             status="running",
@@ -88,10 +89,10 @@ class RunWriter:
             versions={**self.record.versions, "torch": torch.__version__},
             device=str(state.model.device),
             threads=torch.get_num_threads(),
-            data=data,
             resumes=self.record.resumes + resumed,
             rollbacks=state.rollbacks,
             parameters=state.parameters,
+            **found,
         )
 
     def save(self, state: State) -> None:
@@ -188,6 +189,8 @@ class RunWriter:
             "history": [asdict(epoch) for epoch in state.history],
             "position": state.position(),
         }
+        if state.class_names:
+            header["class_names"] = state.class_names
         tensors = {k: tensor for k, tensor in state.tensors().items() if k.startswith(prefixes)}
         checkpoint.save(self.folder / name, tensors, header)
 

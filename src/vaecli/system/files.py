@@ -28,13 +28,23 @@ def write_atomic(path: Path, content: bytes) -> None:
         else:
             _replace(path, content)
     except OSError as error:
-        is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
-        kind = ConfigError if is_wrong_path else ResourceError
-        reason = error.strerror or error
-        raise kind(f"Cannot write {path} ({len(content):,} bytes): {reason}.") from error
+        raise write_error(error, f"{path} ({len(content):,} bytes)") from error
 
 
-_WRONG_PATH = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_WRONG_PATH = (
+    FileExistsError,
+    FileNotFoundError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+
+
+def write_error(error: OSError, what: str) -> ConfigError | ResourceError:
+    """The error of ours that says why `what` could not be written: a wrong path, or a full disk."""
+    is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
+    kind = ConfigError if is_wrong_path else ResourceError
+    return kind(f"Cannot write {what}: {error.strerror or error}.")
 
 
 def _replace(path: Path, content: bytes) -> None:

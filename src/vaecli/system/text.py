@@ -21,3 +21,14 @@ def _escape(character: str) -> str:
     if not is_control or character in "\n\t" or character in JOINERS:
         return character
     return character.encode("unicode_escape").decode()
+
+
+def shorten(text: str, most: int) -> str:
+    """The text in one line of at most `most` characters; an ellipsis stands for what is left out.
+
+    Its control characters are escaped as in `escape_controls`, and of white space one blank stays.
+    """
+    line = escape_controls(" ".join(text.split()))
+    if len(line) <= most:
+        return line
+    return line[: most - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Completion of presets, parts and run directories in bash, zsh and fish.
+"""Completion of presets, parts, data sets, run directories and classes in bash, zsh and fish.
 
 It runs at every press of the tab key, so it imports no torch: names of parts are read from the
 source text of their tables.
@@ -8,8 +8,11 @@ import ast
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import typer
+
 from ..config import defaults
 from ..config.preset_table import PRESETS
+from ..data.readers.public_sets import PUBLIC_SETS
 from ..system.errors import ConfigError
 
 # Where the tables of each kind of part are written, and what they are called.
@@ -49,10 +52,31 @@ def complete_preset(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
+def complete_public_set(incomplete: str) -> list[str]:
+    """The data sets to download that begin with what was typed."""
+    return [name for name in PUBLIC_SETS if name.startswith(incomplete)]
+
+
+def complete_data_set(incomplete: str) -> list[str]:
+    """The data sets that begin with what was typed."""
+    return [name for name in ("mnist", *PUBLIC_SETS) if name.startswith(incomplete)]
+
+
 def complete_run(incomplete: str) -> list[str]:
     """The run directories under runs/ that begin with what was typed."""
     folders = sorted(path.parent for path in Path(defaults.RUNS).glob("*/config.json"))
     return [str(folder) for folder in folders if str(folder).startswith(incomplete)]
+
+
+def complete_class(context: typer.Context, incomplete: str) -> list[str]:
+    """The classes of the run of `-r`, or of the newest, that begin with what was typed; and all.
+
+    Names with line breaks and the like, which a shell cannot take, are left out.
+    """
+    from ..run.class_names import read_class_names  # takes pydantic
+
+    classes = ["all", *read_class_names(context.params.get("run_dir"))]
+    return [name for name in classes if name.startswith(incomplete) and name.isprintable()]
 
 
 def complete_part(kind: str) -> Callable[[str], list[str]]:

@@ -8,7 +8,7 @@ import typer
 
 from ..config import aliases
 from ..config.config import PART_KINDS, Config, OptionHelp
-from .completion import TABLES, complete_part, complete_preset
+from .completion import TABLES, complete_data_set, complete_part, complete_preset
 from .options import DISPLAY, option
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -20,7 +20,7 @@ DATA = "Data"
 TRAINING = "Training"
 RUN = "Run directory"
 GROUPS = {
-    MOST_USED: ("preset", "epochs", "latent_dim"),
+    MOST_USED: ("data", "image_size", "preset", "epochs", "latent_dim"),
     MODEL: (
         "posterior",
         "prior",
@@ -31,7 +31,10 @@ GROUPS = {
         "conditional",
     ),
     DATA: (
-        "data",
+        "channels",
+        "resize",
+        "test_fraction",
+        "skip_bad",
         "data_dir",
         "binarize",
         "labels",
@@ -57,6 +60,9 @@ GROUPS = {
     RUN: ("save_every", "sample_every"),
 }
 
+# Others than the name of the field; with --from, the default is that of the run.
+FLAGS = {"conditional": "--conditional/--no-conditional"}
+
 
 def config_options() -> Iterator[tuple[str, Parameter]]:
     """The fields of `Config` as parameters of a command, each with its group, group by group.
@@ -69,10 +75,11 @@ def config_options() -> Iterator[tuple[str, Parameter]]:
         for name in names:
             (help,) = (note for note in get_args(annotations[name]) if isinstance(note, OptionHelp))
             flag = option(
-                f"--{name.replace('_', '-')}",
+                FLAGS.get(name, f"--{name.replace('_', '-')}"),
                 help=help.text,
                 metavar=help.placeholder,
                 rich_help_panel=group,
+                show_default=name not in FLAGS,
                 autocompletion=_completion(name),
             )
             yield group, _parameter(name, name, kinds[name], flag)
@@ -102,6 +109,8 @@ def _parameter(name: str, field: str, kind: Any, flag: Any) -> Parameter:
 def _completion(name: str) -> Callable[[str], list[str]] | None:
     if name == "preset":
         return complete_preset
+    if name == "data":
+        return complete_data_set
     if name in TABLES:
         return complete_part(name)
     return None

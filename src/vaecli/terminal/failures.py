@@ -126,6 +126,8 @@ def with_flags(message: str) -> str:
         value = match[2]
         if value == "True":
             return option
+        if value == "False":
+            return f"--no-{option.removeprefix('--')}"
         if value[0] in "'\"":
             value = shlex.quote(value[1:-1])
         return f"{option} {value}"

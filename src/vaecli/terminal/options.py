@@ -12,7 +12,7 @@ DISPLAY = "Display"  # group of options in help pages
 
 def option(*names: str, help: str, **more: Any) -> Any:
     """An option that the environment variable VAECLI_<NAME> can set."""
-    long = next(name for name in names if name.startswith("--"))
+    long = next(name for name in names if name.startswith("--")).partition("/")[0]
     variable = "VAECLI_" + long.removeprefix("--").replace("-", "_").upper()
     return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
 
@@ -40,7 +40,22 @@ RunDir = Annotated[Path | None, RUN_DIR]
 Seed = Annotated[
     int, option("--seed", help="Seed of the random numbers, 0 or more.", metavar="N", min=0)
 ]
-Split = Annotated[Literal["train", "validation", "test"], typer.Option(help="Images to read.")]
+Split = Annotated[
+    Literal["train", "validation", "test"] | None,
+    typer.Option(help="Images to read. [default: test]", show_default=False),
+]
+Input = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Read these images instead of a split, prepared as in training: a file, a folder, an "
+        "archive or a table; can be repeated. -: a list of paths on stdin.",
+        metavar="PATH",
+        show_default=False,
+    ),
+]
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out images of --input that cannot be read.")
+]
 Checkpoint = Annotated[
     Literal["last", "best"] | None,
     typer.Option(

@@ -29,7 +29,19 @@ def output_path(
     Raises:
         ConfigError: The ending is not one of them.
     """
-    path = run.folder / name if chosen is None else chosen
+    return checked_path(run.folder / name if chosen is None else chosen, endings)
+
+
+def checked_path(path: Path, endings: Collection[str]) -> tuple[Path, str]:
+    """A file to write, and the file ending that chooses its format.
+
+    Args:
+        path: What the user named.
+        endings: Those of the known formats, the default first.
+
+    Raises:
+        ConfigError: The ending is not one of them.
+    """
     try:
         is_device = path.exists() and not path.is_file() and not path.is_dir()
     except OSError as error:

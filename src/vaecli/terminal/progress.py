@@ -93,7 +93,7 @@ class Progress:
             elif event.level == "warning":
                 self._print(f"Warning: {with_flags(event.text)}", even_if_quiet=True)
             else:
-                self.say(event.text)
+                self.say(with_flags(event.text))
 
     def say(self, text: str) -> None:
         """Log a text, and print it unless quiet."""

@@ -7,6 +7,7 @@ from ..experiments.prepare import start_run
 from ..experiments.resume import Plan
 from ..experiments.stopping import StopRequest
 from ..experiments.train import train_run
+from .loading import load_progress
 from .messages import next_commands, training_summary
 from .output import print_finished_run
 from .progress import Mode, Progress
@@ -36,9 +37,19 @@ def train_plan(
     config = plan.config
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest(config))
-        started = stack.enter_context(
-            start_run(config, plan.run, run_dir, overwrite, allow_data_change, plan.source)
-        )
+        with load_progress(mode, quiet) as on_progress:
+            started = stack.enter_context(
+                start_run(
+                    config,
+                    plan.run,
+                    run_dir,
+                    overwrite,
+                    allow_data_change,
+                    plan.source,
+                    on_progress,
+                    plan.start,
+                )
+            )
         run = started.writer.run
         progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
         progress.show(started.notices)

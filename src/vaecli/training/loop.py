@@ -103,7 +103,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
 
     Args:
         state: State of training; every batch changes it.
-        train: Training images, on the device of the model.
+        train: Training images, on the device of the model or mapped from a file.
         number: Number of the epoch, from 1.
         started: `time.perf_counter()` minus the seconds already spent in this epoch.
     """
@@ -112,21 +112,23 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     reads_labels = state.objective.reads_labels
     needs_labels = reads_labels or model.context > 0  # length of the context, 0 without labels
     labelled = train.labelled_indices if reads_labels else None
-    order = torch.randperm(len(train), generator=stream_generator(config.seed, "order", number))
-    batches = order.to(model.device).split(config.batch_size)
+    order = train.order(stream_generator(config.seed, "order", number))
+    ahead = train.read_ahead(order)
+    batches = order.to(train.x.device).split(config.batch_size)
     precision: Callable[[], AbstractContextManager[object]] = nullcontext
     if config.precision == "bf16":
         precision = partial(torch.autocast, model.device.type, torch.bfloat16)
     model.train()
     while state.batch < len(batches):
         index = batches[state.batch]
+        ahead.move_to(state.batch * config.batch_size)
         state.batch += 1
         state.update_learning_rate(len(batches))
         if labelled is not None and 0 < len(labelled) < len(train):
             index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
         seed_device(model.device, config.seed, "noise", number, state.batch)
-        x = train.pixels(index)
-        c = train.one_hot_labels(index) if needs_labels else None
+        x = train.pixels(index).to(model.device)
+        c = train.one_hot_labels(index).to(model.device) if needs_labels else None
         with precision():
             epochs_done = number - 1 + state.batch / len(batches)
             terms = state.training_objective(model, x, c, epochs_done)

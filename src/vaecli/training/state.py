@@ -31,6 +31,7 @@ class State:
     Attributes:
         shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
+        class_names: Names of the classes; empty if they have none but their numbers.
         compile: Whether the objective is compiled.
         history: The finished epochs.
         batch: Number of finished batches of the epoch in progress.
@@ -46,6 +47,7 @@ class State:
     model: VAE
     objective: Objective
     optimizer: Optimizer
+    class_names: tuple[str, ...] = ()
     compile: bool = False
     history: list[Epoch] = field(default_factory=list)
     batch: int = 0
@@ -170,6 +172,7 @@ def start_resolved(config: Config, train: Images) -> State:
         config=config,
         shape=train.shape,
         classes=train.classes,
+        class_names=train.class_names,
         model=model,
         objective=objective,
         optimizer=build.make_optimizer(config, model, objective),

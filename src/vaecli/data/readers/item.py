@@ -28,7 +28,8 @@ class Outline(NamedTuple):
         height: Pixels in a column, likewise.
         channels: 1 for grey, 3 for colour.
         mode: How the file stores a pixel, such as "RGBA" or "I;16".
-        frames: Number of images in the file, of which the first is read.
+        frames: Number of images in the file, of which the first is read; 2 may stand for more,
+            where all of the file had to be read to count them.
     """
 
     width: int

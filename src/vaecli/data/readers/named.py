@@ -1,5 +1,6 @@
 """Data sets by name."""
 
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from ...config.spec import lookup
-from ...system.errors import ConfigError, DataError
+from ...system.errors import DataError
 from . import idx
+from .public_sets import PUBLIC_SETS, IdxFiles, PublicSet, default_folder
 
 Reader = Callable[[Path | None, str], tuple[Tensor, Tensor]]
 
@@ -20,6 +22,7 @@ class Readers(dict[str, Reader]):
         return lookup(self, name, "data set")
 
 
+DIGITS = 10  # classes of the data sets whose classes have no names
 BUNDLED_MNIST = Path(__file__).parent.parent / "mnist"
 
 
@@ -27,48 +30,74 @@ def _read_mnist(directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
     return idx.read_split(directory or BUNDLED_MNIST, split)
 
 
-def _read_torchvision(
-    kind: str, url: str, directory: Path | None, split: str
-) -> tuple[Tensor, Tensor]:
-    """A data set as torchvision stores it in `directory`; vaecli itself never downloads.
+def class_names(name: str) -> tuple[str, ...]:
+    """The names of the classes of a data set, in the order of its labels; empty for digits."""
+    return PUBLIC_SETS[name].class_names if name in PUBLIC_SETS else ()
+
+
+def _read_public(name: str, directory: Path | None, split: str) -> tuple[Tensor, Tensor]:
+    """A data set as torchvision stores it; only `vaecli data download` downloads.
 
     Args:
-        kind: Name of the class in `torchvision.datasets`, and of its folder.
-        url: Where the files can be downloaded by hand.
-        directory: The `root` of the torchvision class.
+        name: Its name in `PUBLIC_SETS`.
+        directory: The `root` of the torchvision class; None for the default folder.
         split: "train" or "test".
     """
-    folder = (directory or Path()) / kind / "raw"
-    files = ", ".join(
-        f"{prefix}-{content}.gz"
-        for prefix in idx.FILE_PREFIXES.values()
-        for content in idx.FILE_CONTENTS
-    )
-    download = f"torchvision.datasets.{kind}({str(directory or '.')!r}, download=True)"
-    advice = (
-        f'Get it with: python -c "import torchvision; {download}" (it keeps existing files: remove '
-        f"damaged ones from {folder} first), or put {files} from {url} into that folder."
-    )
-    if directory is None:
-        raise ConfigError(f"{kind} needs data_dir, the folder that contains {kind}/raw. {advice}")
+    chosen = PUBLIC_SETS[name]
+    folder = directory or default_folder()
     try:
-        return idx.read_split(folder, split)
+        if chosen.idx is None:
+            from . import torchvision_sets
+
+            return torchvision_sets.read_split(chosen, folder, split)
+        return _read_idx(chosen, chosen.idx, folder / chosen.kind / "raw", split)
     except DataError as error:
-        raise DataError(f"Cannot read {kind}: {error} {advice}") from error
+        advice = f"Get it with: {download_command(name, directory)}"
+        raise DataError(f"{error} {advice} ({_describe_files(chosen, folder)})") from error
+
+
+def _read_idx(
+    chosen: PublicSet, files: IdxFiles, folder: Path, split: str
+) -> tuple[Tensor, Tensor]:
+    prefix = getattr(files, split)
+    names = (f"{prefix}-images-idx3-ubyte", f"{prefix}-{files.labels}")
+    images_path, labels_path = (idx.find_in(folder, name) for name in names)
+    if images_path is None or labels_path is None:
+        missing = names[images_path is not None]
+        raise DataError(f"{folder} has no file {missing} or {missing}.gz.")
+    pixels, labels = idx.read_pair(images_path, labels_path)
+    last = files.first_label + (len(chosen.class_names) or DIGITS) - 1
+    if labels.min() < files.first_label or labels.max() > last:
+        raise DataError(
+            f"{labels_path} has labels from {labels.min()} to {labels.max()}, not from "
+            f"{files.first_label} to {last}."
+        )
+    if files.transposed:
+        pixels = pixels.mT.contiguous()
+    return pixels, labels - files.first_label
+
+
+def download_command(name: str, directory: Path | None) -> str:
+    """The command that downloads a data set into a folder, or into the default one."""
+    option = f" --data-dir {shlex.quote(str(directory))}" if directory else ""
+    return f"vaecli data download {name}{option}"
+
+
+def _describe_files(chosen: PublicSet, folder: Path) -> str:
+    """What to do without a network."""
+    from .torchvision_sets import archives
+
+    found = archives(chosen)
+    names = ", ".join(archive.path.name for archive in found)
+    source = found[0].urls[0].rpartition("/")[0]
+    return (
+        f"without a network, first put {names} from {source}/ into {folder / found[0].path.parent}"
+    )
 
 
 READERS = Readers(
     {
         "mnist": _read_mnist,
-        "fashion-mnist": partial(
-            _read_torchvision,
-            "FashionMNIST",
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        ),
-        "kmnist": partial(
-            _read_torchvision,
-            "KMNIST",
-            "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-        ),
+        **{name: partial(_read_public, name) for name in PUBLIC_SETS},
     }
 )

@@ -1,0 +1,82 @@
+"""Opens what `--data` names: a data set by name, or the images of the user."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ..config.config import Config
+from ..config.data_paths import is_path
+from ..system.errors import ConfigError
+from .images import Images, count_classes
+from .load_log import LoadLog
+from .own_images import OwnImages
+from .preparation import prepare_pixels
+from .readers import idx
+from .readers.named import READERS, class_names
+
+
+class Source(Protocol):
+    """A data set: `data` of a configuration.
+
+    Attributes:
+        class_names: Names of the classes, in the order of their labels; empty without names.
+    """
+
+    class_names: tuple[str, ...]
+
+    def read(self, file: str) -> Images:
+        """The images of "train" or "test", with their labels.
+
+        The training file ends with the validation images.
+        """
+
+    def count_classes(self, labels: Tensor) -> int:
+        """Number of classes, if these are the labels that are used of a file."""
+
+    def findings(self) -> dict[str, Any]:
+        """Fields of the configuration that follow from the images, with their values."""
+
+
+class NamedSet:
+    """A data set by name, or a folder of MNIST-format files."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.class_names = class_names(config.data)
+
+    def read(self, file: str) -> Images:
+        data, directory = self._config.data, self._config.data_dir
+        if is_path(data):
+            pixels, labels = idx.read_split(Path(data), file)
+        else:
+            pixels, labels = READERS[data](None if directory is None else Path(directory), file)
+        if pixels.ndim == 3:
+            pixels = pixels.unsqueeze(1)
+        return Images(prepare_pixels(pixels, self._config), labels)
+
+    def count_classes(self, labels: Tensor) -> int:
+        return len(self.class_names) or count_classes(labels)
+
+    def findings(self) -> dict[str, Any]:
+        return {}
+
+
+def open_source(config: Config, log: LoadLog) -> Source:
+    """The data set of a configuration.
+
+    Args:
+        config: As `resolve` returns it: a path is absolute.
+        log: Gets notices, and hears of the progress.
+
+    Raises:
+        DataError: There are no images.
+        ConfigError: Options contradict each other.
+    """
+    if not is_path(config.data):
+        return NamedSet(config)
+    if config.data_dir is not None:
+        raise ConfigError(
+            f"data_dir={config.data_dir!r} is for data sets by name: leave it out beside a path."
+        )
+    return NamedSet(config) if idx.is_in(Path(config.data)) else OwnImages(config, log)

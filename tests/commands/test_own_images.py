@@ -1,0 +1,121 @@
+"""`vaecli train --data PATH` and the commands that read such a run."""
+
+import csv
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from tests import runs
+
+MODEL = ("--network", "mlp:width=8,depth=1", "--latent-dim", "2", "--batch-size", "8")
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """The folder "my photos" in the current folder, with two classes of colour images."""
+    monkeypatch.chdir(tmp_path)
+    for label, count in (("cat", 20), ("dog", 10)):
+        os.makedirs(f"my photos/{label}")
+        for number in range(count):
+            colour = (number, 90 * (label == "dog"), 200)
+            Image.new("RGB", (12, 10), colour).save(f"my photos/{label}/{number}.png")
+    return tmp_path / "my photos"
+
+
+def test_one_word_trains_on_a_folder_and_every_command_reads_the_run(photos, cli):
+    found = cli("train", "--data", "my photos", "--epochs", 1, *MODEL)
+    assert found.status == 0
+    assert found.out == "runs/my-photos-vae-1\n"
+    config = json.loads((photos.parent / "runs/my-photos-vae-1/config.json").read_text())
+    assert config["data"] == str(photos)
+    assert (config["image_size"], config["channels"]) == ("12x10", "3")
+    assert runs.record(photos.parent / "runs/my-photos-vae-1")["derived"] == [
+        "image_size",
+        "channels",
+    ]
+    for command in ("sample -n 4", "reconstruct", "embed", "evaluate", "embed --plot map.png"):
+        assert cli(*command.split()).status == 0
+    assert cli("embed", "-o", "latents.csv").status == 0
+    with open("latents.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 3
+
+
+def test_commands_prepare_images_as_training_did(photos, cli):
+    assert cli("train", "-q", "--data", "my photos", "--epochs", 1, *MODEL).status == 0
+    Image.new("RGB", (99, 99)).save(photos / "cat" / "large.png")
+    assert cli("reconstruct").status == 0
+    found = cli("train", "--resume", "runs/my-photos-vae-1", "--epochs", 2)
+    assert found.status == 2
+    assert "The data differ from those" in found.err
+
+
+def test_auto_resumes_a_run_whose_size_was_found(photos, cli):
+    options = ("--data", "my photos", "--epochs", 9, *MODEL)
+    assert cli("train", "-q", *options).status == 0
+    runs.set_record(photos.parent / "runs/my-photos-vae-1", status="interrupted")
+    assert cli("train", "--resume", "auto", *options).out == "runs/my-photos-vae-1\n"
+    chosen = cli("train", "-q", "--resume", "auto", *options, "--image-size", "12")
+    assert chosen.out == "runs/my-photos-vae-2\n"
+
+
+def test_a_folder_comes_before_the_data_set_of_its_name(photos, cli):
+    photos.rename(photos.parent / "mnist")
+    found = cli("train", "-q", "--data", "mnist", "--epochs", 1, *MODEL)
+    assert found.out == "runs/mnist-vae-1\n"
+    config = json.loads((photos.parent / "runs/mnist-vae-1/config.json").read_text())
+    assert config["data"] == str(photos.parent / "mnist")
+
+
+def test_images_that_were_left_out_are_recorded(photos, cli):
+    (photos / "dog" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    found = cli("train", "-q", "--data", "my photos", "--epochs", 1, *MODEL)
+    assert found.status == 3
+    assert "dog/broken.png" in found.err
+    assert not (photos.parent / "runs").exists()
+    found = cli("train", "-q", "--data", "my photos", "--skip-bad", "--epochs", 1, *MODEL)
+    assert found.status == 0
+    assert "1 image is left out; run.json names it." in found.err
+    (bad,) = runs.record(photos.parent / "runs/my-photos-vae-1")["bad_images"]
+    assert "dog/broken.png" in bad
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (("--data", "no such"), 2, "Unknown data set"),
+        (("--data", "./no such"), 3, "no such does not exist"),
+        (("--data", "my photos", "--image-size", "0"), 2, "--image-size 0: must be from 1"),
+        (("--data", "my photos", "--image-size", "big"), 2, "--image-size big: write 64"),
+        (("--data", "my photos", "--test-fraction", "1"), 2, "--test-fraction 1.0"),
+        (("--data", "my photos", "--data-dir", "."), 2, "is for data sets by name: leave it out"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(photos, cli, options, status, message):
+    found = cli("train", "-q", *options, "--epochs", 1, *MODEL)
+    assert found.status == status
+    assert message in found.err
+    assert not (photos.parent / "runs").exists()
+
+
+def test_every_command_reads_images_from_the_cache(photos, cli, monkeypatch):
+    monkeypatch.setenv("VAECLI_CACHE", str(photos.parent / "cache"))
+    monkeypatch.setattr("vaecli.data.cache.MIN_SIZE", 0)
+    options = ("--binarize", "dynamic", "--network", "mlp:width=8,depth=1,output_bias=data")
+    found = cli("train", "--data", "my photos", "--epochs", 2, *MODEL, *options)
+    assert found.status == 0, found.err
+    assert len(list((photos.parent / "cache").glob("*/pixels.bin"))) == 2  # training, test
+    for command in (
+        "sample -n 4",
+        "reconstruct",
+        "embed",
+        "embed --split train",
+        "evaluate",
+        "evaluate --split train --count 7",
+        "classify --labels 2",
+        "train --resume runs/my-photos-vae-1 --epochs 3",
+        "refit --prior mixture:components=1",
+    ):
+        found = cli(*command.split())
+        assert found.status == 0, (command, found.err)

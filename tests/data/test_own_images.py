@@ -1,0 +1,195 @@
+"""The images of the user: from files to splits, and back from the configuration of the run."""
+
+import pytest
+import torch
+from PIL import Image
+
+from vaecli.config.build import resolve
+from vaecli.config.config import Config
+from vaecli.data import cache
+from vaecli.data.load_log import LoadLog
+from vaecli.data.own_images import class_names_of
+from vaecli.data.readers.item import Item
+from vaecli.data.splits import load, load_all, load_split
+from vaecli.system.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of 20 cats and 10 dogs, 12 x 10 pixels: the brightness says which."""
+    for label, count, brightness in (("cat", 20, 50), ("dog", 10, 200)):
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            image = Image.new("RGB", (12, 10), (brightness + number, brightness, brightness))
+            image.save(tmp_path / label / f"{number}.png")
+    return tmp_path
+
+
+def configuration(folder, **more):
+    return resolve(Config(data=str(folder), **more))
+
+
+def test_folders_are_classes(photos):
+    train, test, validation = load(configuration(photos))
+    assert (len(train), len(test), validation) == (27, 3, None)
+    assert train.shape == test.shape == (3, 10, 12)
+    assert train.class_names == test.class_names == ("cat", "dog")
+    for images in (train, test):
+        assert images.classes == 2
+        assert torch.equal(images.labels == 1, images.x[:, 2, 0, 0] == 200)
+    assert test.labels.tolist().count(1) == 1
+
+
+def test_the_configuration_that_is_found_loads_the_same_images_later(photos):
+    splits, found = load_all(configuration(photos), LoadLog())
+    assert (found.image_size, found.channels, found.validation) == ("12x10", "3", None)
+    Image.new("L", (99, 99)).save(photos / "cat" / "new.png")
+    Image.new("L", (5, 5)).save(photos / "cat" / "newer.png")
+    later = load_split(found, "train")
+    assert later.shape == splits.train.shape
+    assert load(configuration(photos)).train.shape == (3, 64, 64)
+
+
+def test_images_of_several_sizes_are_made_one_with_a_notice(photos):
+    Image.new("RGB", (99, 99)).save(photos / "cat" / "large.png")
+    log = LoadLog()
+    (train, *_), found = load_all(configuration(photos), log)
+    assert train.shape == (3, 64, 64)
+    assert (found.image_size, found.channels) == ("64", "3")
+    assert log.notices == ["The images have 2 sizes: resize='crop' makes them 64x64."]
+
+
+def test_a_validation_folder_holds_the_validation_images(tmp_path):
+    for split, count in (("train", 9), ("val", 4), ("test", 3)):
+        for number in range(count):
+            path = tmp_path / split / f"class {number % 2}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 10 * count + number).save(path)
+    (train, test, validation), found = load_all(configuration(tmp_path), LoadLog())
+    assert (len(train), len(validation), len(test)) == (9, 4, 3)
+    assert found.validation == 4
+    assert ((validation.x >= 40) & (validation.x < 44)).all()
+    assert torch.equal(load_split(found, "validation").x, validation.x)
+    assert train.class_names == ("class 0", "class 1")
+    fewer = load(configuration(tmp_path, validation=2))
+    assert (len(fewer.train), len(fewer.validation)) == (11, 2)
+
+
+def test_numbers_in_names_of_classes_are_sorted_by_size():
+    names = ["10", "9", "b2", "b10", "a", "B", "01", "1", "\u0663"]
+    items = [Item(name, read=None, label=name) for name in names]
+    assert class_names_of(items) == ("01", "1", "9", "10", "B", "a", "b2", "b10", "\u0663")
+    assert class_names_of([*items, Item("x", read=None)]) == ()
+
+
+def test_images_without_folders_have_no_labels(tmp_path):
+    for number in range(10):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    train, test, _ = load(configuration(tmp_path))
+    assert (train.classes, train.class_names, len(train.labels)) == (0, (), 9)
+    assert train.one_hot_labels(slice(None)).shape == (9, 0)
+    assert len(train.labelled_indices) == 0
+    assert len(train.subset(torch.tensor([0, 1]))) == 2
+    assert len(test) == 1
+
+
+def test_a_bad_image_ends_the_loading_or_is_left_out_by_name(photos):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    with pytest.raises(DataError, match=r"dog/3\.png"):
+        load(configuration(photos))
+    log = LoadLog()
+    (train, test, _), found = load_all(configuration(photos, skip_bad=True), log)
+    assert len(train) + len(test) == 29
+    assert len(log.bad) == 1
+    assert "dog/3.png" in log.bad[0]
+    again = LoadLog()
+    assert torch.equal(load_all(found, again).splits.train.x, train.x)
+    assert again.bad == log.bad
+
+
+def test_nothing_but_bad_images_is_an_error_with_all_options(tmp_path):
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    for more in ({}, {"image_size": 8, "channels": 1}):
+        with pytest.raises(DataError):
+            load(configuration(tmp_path, skip_bad=True, **more))
+
+
+def test_progress_reaches_the_number_of_images(photos):
+    calls = []
+    load_all(configuration(photos), LoadLog(lambda *call: calls.append(call)))
+    assert calls == [("reading sizes", 30, 30), ("decoding", 3, 3), ("decoding", 27, 27)]
+
+
+def test_a_folder_of_mnist_files_is_read_as_those(digits):
+    expected = load(Config(data_dir=str(digits)))
+    found, configured = load_all(configuration(digits), LoadLog())
+    assert torch.equal(found.train.x, expected.train.x)
+    assert torch.equal(found.test.labels, expected.test.labels)
+    assert configured.image_size is None
+    resized = load(configuration(digits, image_size=6, channels=3))
+    assert resized.train.shape == (3, 6, 6)
+
+
+def test_data_dir_beside_a_path_is_refused(photos):
+    with pytest.raises(ConfigError, match=r"data_dir=.* is for data sets"):
+        load(configuration(photos, data_dir=str(photos)))
+
+
+def test_the_split_does_not_depend_on_the_seed(photos):
+    first, second = (load(configuration(photos, seed=seed)).test.x for seed in (0, 1))
+    assert torch.equal(first, second)
+
+
+def test_the_first_images_are_used(photos):
+    every = load(configuration(photos)).train
+    assert torch.equal(load(configuration(photos, train_images=5)).train.x, every.x[:5])
+    with pytest.raises(ConfigError, match="train_images=28: the file has only 27 images"):
+        load(configuration(photos, train_images=28))
+
+
+@pytest.fixture
+def small_cache(tmp_path_factory, monkeypatch):
+    """Decoded images of more than 1000 bytes go to a cache in the folder that is returned."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("VAECLI_CACHE", str(folder))
+    monkeypatch.setattr(cache, "MIN_SIZE", 500)
+    return folder
+
+
+def test_images_from_the_cache_are_those_in_memory(photos, small_cache, monkeypatch):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    options = configuration(photos, skip_bad=True, validation=4)
+    first, second = LoadLog(), LoadLog()
+    made = load_all(options, first)
+    found = load_all(options, second)
+    monkeypatch.setattr(cache, "MIN_SIZE", 10**9)
+    in_memory = load_all(options, LoadLog())
+    assert made.config == found.config == in_memory.config
+    for mine, again, plain in zip(made.splits, found.splits, in_memory.splits, strict=True):
+        assert mine.mapped is not None
+        assert plain.mapped is None
+        assert torch.equal(mine.x, plain.x)
+        assert torch.equal(again.x, plain.x)
+        assert torch.equal(again.labels, plain.labels)
+        assert mine.fingerprint() == again.fingerprint()
+    assert first.bad == second.bad != []
+    assert first.caches == second.caches
+    assert all(folder.startswith(str(small_cache)) for folder in first.caches)
+    assert any("vaecli data cache" in notice for notice in second.notices)
+
+
+def test_a_cache_that_lacks_a_bad_image_is_no_excuse(photos, small_cache):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    load(configuration(photos, skip_bad=True, image_size="12x10", channels=3))
+    with pytest.raises(DataError, match=r"dog/3\.png"):
+        load(configuration(photos, image_size="12x10", channels=3))
+
+
+def test_a_file_that_changed_is_decoded_anew(photos, small_cache):
+    before = load(configuration(photos)).train
+    Image.new("RGB", (12, 10), (255, 255, 255)).save(photos / "cat" / "0.png")
+    Image.new("RGB", (12, 10), (255, 255, 255)).save(photos / "dog" / "0.png")
+    after = load(configuration(photos)).train
+    assert not torch.equal(before.x, after.x)
+    assert len(list(small_cache.glob("*/pixels.bin"))) == 3  # the test images are the same
