@@ -38,7 +38,10 @@ from vaecli.training.state import State  # noqa: E402
 
 SETS = ("icons", "photographs")
 PRESET = config_from_layers({"preset": "conv-map"})
-VECTOR = {"network": "conv:depth=3,width=16,activation=silu,upsampling=shuffle", "lr": 2e-3}
+VECTOR = {
+    "network": "conv:depth=3,width=16,activation=silu,upsampling=shuffle,output_bias=data",
+    "lr": 2e-3,
+}
 CONTENDERS: dict[str, dict[str, object]] = {
     "map": {},
     "vector": {**VECTOR, "latent_dim": 1024},

@@ -96,18 +96,27 @@ def _columns(table: Mapping[str, str]) -> list[str]:
 
 
 def _wrapped_columns(table: Mapping[str, str]) -> list[str]:
-    """The columns in lines of at most WIDTH characters, broken at spaces other than NO_BREAK."""
+    """The columns in lines of at most WIDTH characters.
+
+    They are broken at spaces other than NO_BREAK, and a longer word after a comma.
+    """
     width = max(map(len, table))
+    margin = " " * (width + 4)
     lines: list[str] = []
     for name, text in table.items():
-        lines += wrap(
+        for line in wrap(
             text,
             WIDTH,
             initial_indent=f"  {name:{width}}  ",
-            subsequent_indent=" " * (width + 4),
+            subsequent_indent=margin,
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ):
+            while len(line) > WIDTH and "," in line[len(margin) : WIDTH]:
+                cut = line.rindex(",", 0, WIDTH) + 1
+                lines.append(line[:cut])
+                line = margin + line[cut:]
+            lines.append(line)
     return [line.replace(NO_BREAK, " ") for line in lines]
 
 
