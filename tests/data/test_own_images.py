@@ -10,7 +10,7 @@ from vaecli.data import cache
 from vaecli.data.load_log import LoadLog
 from vaecli.data.own_images import class_names_of
 from vaecli.data.readers.item import Item
-from vaecli.data.splits import load, load_all, load_split
+from vaecli.data.splits import load, load_all, load_split, load_training
 from vaecli.system.errors import ConfigError, DataError
 
 
@@ -59,26 +59,76 @@ def test_images_of_several_sizes_are_made_one_with_a_notice(photos):
     assert log.notices == ["The images have 2 sizes: resize='crop' makes them 64x64."]
 
 
-def test_a_validation_folder_holds_the_validation_images(tmp_path):
+@pytest.fixture
+def in_splits(tmp_path):
+    """A folder of 9 training images from grey 90, 4 for validation from 40, and 3 for tests."""
     for split, count in (("train", 9), ("val", 4), ("test", 3)):
         for number in range(count):
             path = tmp_path / split / f"class {number % 2}" / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (8, 8), 10 * count + number).save(path)
-    (train, test, validation), found = load_all(configuration(tmp_path), LoadLog())
+    return tmp_path
+
+
+def greys(images):
+    return sorted(images.x[:, 0, 0, 0].tolist())
+
+
+def test_a_validation_folder_holds_the_validation_images(in_splits):
+    (train, test, validation), found = load_all(configuration(in_splits), LoadLog())
     assert (len(train), len(validation), len(test)) == (9, 4, 3)
     assert found.validation == 4
-    assert ((validation.x >= 40) & (validation.x < 44)).all()
+    assert greys(validation) == [40, 41, 42, 43]
+    assert greys(train) == list(range(90, 99))
     assert torch.equal(load_split(found, "validation").x, validation.x)
     assert train.class_names == ("class 0", "class 1")
-    fewer = load(configuration(tmp_path, validation=2))
+    fewer = load(configuration(in_splits, validation=2))
     assert (len(fewer.train), len(fewer.validation)) == (11, 2)
+    assert set(greys(fewer.validation)) <= {40, 41, 42, 43}
+    with pytest.raises(ConfigError, match="validation=13: none of the 13 training images"):
+        load(configuration(in_splits, validation=13))
+
+
+def test_fewer_training_images_leave_the_validation_folder_as_it_is(in_splits):
+    """Else training images would be held out, and those of the folder not be used."""
+    whole = load(configuration(in_splits))
+    splits, found = load_all(configuration(in_splits, train_images=3), LoadLog())
+    assert torch.equal(splits.train.x, whole.train.x[:3])
+    assert torch.equal(splits.validation.x, whole.validation.x)
+    for split, images in splits._asdict().items():
+        assert load_split(found, split).fingerprint() == images.fingerprint()
+    every, used = load_training(found)
+    assert torch.equal(used.x, splits.train.x)
+    assert len(every) == 13
+    assert len(load(configuration(in_splits, train_images=9)).train) == 9
+    with pytest.raises(ConfigError, match="train_images=10: the file has only 9 images"):
+        load(configuration(in_splits, train_images=10))
+
+
+def test_a_bad_validation_image_is_not_replaced_by_a_training_image(in_splits):
+    bad = in_splits / "val" / "class 0" / "2.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    (train, _, validation), found = load_all(configuration(in_splits, skip_bad=True), LoadLog())
+    assert found.validation == 3
+    assert greys(validation) == [40, 41, 43]
+    assert greys(train) == list(range(90, 99))
+    assert torch.equal(load_split(found, "validation").x, validation.x)
+
+
+def test_patience_may_rest_on_a_validation_folder(in_splits, photos):
+    (*_, validation), found = load_all(configuration(in_splits, patience=2), LoadLog())
+    assert (found.patience, found.validation, len(validation)) == (2, 4, 4)
+    with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
+        load(configuration(in_splits / "train", patience=2))
 
 
 def test_numbers_in_names_of_classes_are_sorted_by_size():
-    names = ["10", "9", "b2", "b10", "a", "B", "01", "1", "\u0663"]
+    large = "9" * 5000  # int() refuses it
+    names = [large, "10", "9", "b2", "b10", "a", "B", "01", "1", "0", "00", "\u0663"]
     items = [Item(name, read=None, label=name) for name in names]
-    assert class_names_of(items) == ("01", "1", "9", "10", "B", "a", "b2", "b10", "\u0663")
+    assert class_names_of(items) == (
+        *("0", "00", "01", "1", "9", "10", large, "B", "a", "b2", "b10", "\u0663"),
+    )
     assert class_names_of([*items, Item("x", read=None)]) == ()
 
 

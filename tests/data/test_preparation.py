@@ -8,6 +8,8 @@ from PIL import Image
 from vaecli.config.config import Config
 from vaecli.data.preparation import Preparation, choose_preparation, prepare_pixels
 from vaecli.data.readers.item import BadImageError, Outline
+from vaecli.system import machine
+from vaecli.system.errors import ResourceError
 
 
 def stripes(width, height):
@@ -106,3 +108,12 @@ def test_pixels_of_a_named_set_are_prepared_only_if_that_is_asked_for():
     assert found.shape == (5, 3, 32, 32)
     assert (found == 7).all()
     assert prepare_pixels(large, Config(channels=1)).shape == (2, 1, 96, 96)
+
+
+def test_pixels_that_do_not_fit_in_memory_are_not_prepared(monkeypatch):
+    pixels = torch.zeros(5, 1, 28, 28, dtype=torch.uint8)
+    monkeypatch.setattr(machine, "available_memory", lambda: 5 * 3 * 32 * 32 - 1)
+    with pytest.raises(ResourceError, match=r"5 images of \(3, 32, 32\) needs"):
+        prepare_pixels(pixels, Config(image_size=32, channels=3))
+    monkeypatch.setattr(machine, "available_memory", lambda: 5 * 3 * 32 * 32)
+    assert len(prepare_pixels(pixels, Config(image_size=32, channels=3))) == 5

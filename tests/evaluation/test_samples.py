@@ -162,7 +162,7 @@ def test_reconstructions_are_of_the_pixels_that_the_model_reads(judge, real, mon
 
 
 def test_the_real_images_are_those_of_the_data_set_whatever_the_run_uses():
-    config = Config(**SMALL, test_images=20, validation=100, binarize="threshold")
+    config = Config(**SMALL, test_images=20, validation=100, patience=3, binarize="threshold")
     real = load_real_images(config, 1500, 0)
     assert [len(part) for part in (real.train, real.seen, real.test)] == [1500, 900, 10_000]
     assert len(load_real_images(config, 60_000, 0).train) == 60_000

@@ -10,8 +10,9 @@ from annotated_types import Ge, Gt, Lt
 from ..parts.ranges import Count
 from ..system.errors import ConfigError
 from . import aliases
+from .data_paths import is_path
 from .durations import parse_duration
-from .image_sizes import parse_image_size
+from .image_sizes import format_image_size, parse_image_size
 from .spec import Spec, lookup, parse_spec
 from .validation import validate
 
@@ -159,7 +160,7 @@ class Config:
     ] = None
     patience: Annotated[
         Count | None,
-        OptionHelp("Stop after N epochs without a new best epoch; needs --validation.", "N"),
+        OptionHelp("Stop after N epochs without a new best epoch; needs validation images.", "N"),
     ] = None
     max_time: Annotated[
         str | None,
@@ -231,8 +232,11 @@ class Config:
     def _check_combinations(self) -> None:
         if self.max_time is not None:
             parse_duration(self.max_time)
-        if self.image_size is not None:
-            parse_image_size(self.image_size)
+        if not is_path(self.data):  # a path may have a folder of validation images
+            self.require_validation()
+
+    def require_validation(self) -> None:
+        """Raise a `ConfigError` if `patience` is set and `validation` is not."""
         if self.patience and not self.validation:
             raise ConfigError(f"patience={self.patience} needs a validation set: add validation=N.")
 
@@ -291,4 +295,6 @@ def _validated(name: str, value: object) -> Any:
         return parse_spec(name, value)
     if name in ("image_size", "channels") and type(value) is int:
         value = str(value)
-    return validate(Config, name, value)
+    valid = validate(Config, name, value)
+    is_size = name == "image_size" and valid is not None  # one text for each: runs are compared
+    return format_image_size(*parse_image_size(valid)) if is_size else valid

@@ -31,5 +31,5 @@ def short_name(data: str) -> str:
     if not is_path(data):
         return data
     path = Path(data)
-    name = path.name if path.is_dir() else path.stem
+    name = path.name if os.path.isdir(path) else path.stem  # Path.is_dir raises for long names
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:LONGEST_NAME].strip(".-_") or "images"

@@ -31,6 +31,7 @@ class OwnImages:
     Attributes:
         class_names: In order, "2" before "10"; empty if an image has no label.
         preparation: How the images become pixels.
+        has_validation: Whether the data set itself has validation images.
 
     Raises:
         DataError: There are no images, or one of them cannot be read.
@@ -50,7 +51,9 @@ class OwnImages:
                 f"{unlabelled:,} of {len(listing.items):,} images have no label: none is used."
             )
         train, validation, test = assign(listing.items, config.test_fraction)
-        self._held_out = len(validation)
+        self.has_validation = bool(validation)
+        self._for_training = len(train)
+        self._held_out = 0  # until the training file is read
         # the last images of the training file are held out: those of a validation folder
         self._items = {"train": [*train, *validation], "test": test}
         self.preparation = self._prepare(listing.items)
@@ -65,14 +68,17 @@ class OwnImages:
             DataError: An image cannot be read.
             ResourceError: They fit neither in memory nor on the disk.
         """
-        return read_items(
+        images, kept = read_items(
             self._items[file],
             self.preparation,
             self._config.data,
             self.class_names,
             self._log,
             self._config.skip_bad,
-        )[0]
+        )
+        if file == "train":
+            self._held_out = sum(position >= self._for_training for position in kept)
+        return images
 
     def count_classes(self, labels: Tensor) -> int:
         """Number of classes, those of the whole data set."""
@@ -126,8 +132,10 @@ def class_names_of(items: Sequence[Item]) -> tuple[str, ...]:
 
 def _by_numbers(name: str) -> tuple[list[tuple[bool, int, str]], str]:
     """A key that sorts names alphabetically, but numbers in them by size."""
-    words = re.findall(r"[0-9]+|[^0-9]+", name)
-    key = [(False, int(word), "") if word[0] in "0123456789" else (True, 0, word) for word in words]
+    key = []
+    for number, text in re.findall(r"0*([0-9]+)|([^0-9]+)", name):
+        # of two numbers the one with more digits is larger: int() refuses some thousand digits
+        key.append((not number, len(number), number or text))
     return key, name
 
 

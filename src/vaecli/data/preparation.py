@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..config.config import Config
 from ..config.image_sizes import parse_image_size
+from ..system import machine
 from .readers.item import BadImageError, Outline
 
 LARGEST_OWN_SIZE = 64  # pixels: larger images are resized to this, unless the user chooses
@@ -108,6 +109,9 @@ def prepare_pixels(pixels: Tensor, config: Config) -> Tensor:
         pixels: Unsigned bytes, shape `(N, C, H, W)`; they keep their size and channels where the
             options do not choose.
         config: Its `image_size`, `channels` and `resize`.
+
+    Raises:
+        ResourceError: They would not fit in memory.
     """
     count, channels, height, width = pixels.shape
     own = Outline(width, height, 3 if channels == 3 else 1)
@@ -116,6 +120,8 @@ def prepare_pixels(pixels: Tensor, config: Config) -> Tensor:
         chosen = Preparation(height, width, chosen.channels, chosen.resize)
     if chosen.shape == (channels, height, width):
         return pixels
+    size = decoded_bytes(count, chosen)
+    machine.require_memory(size, f"{count:,} images of {chosen.shape}")
     prepared = torch.empty(count, *chosen.shape, dtype=torch.uint8)
     for number, image in enumerate(pixels):
         array = image.squeeze(0).numpy() if channels == 1 else image.permute(1, 2, 0).numpy()

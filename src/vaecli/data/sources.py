@@ -22,9 +22,11 @@ class Source(Protocol):
 
     Attributes:
         class_names: Names of the classes, in the order of their labels; empty without names.
+        has_validation: Whether it has validation images of its own, the last of the training file.
     """
 
     class_names: tuple[str, ...]
+    has_validation: bool
 
     def read(self, file: str) -> Images:
         """The images of "train" or "test", with their labels.
@@ -36,11 +38,13 @@ class Source(Protocol):
         """Number of classes, if these are the labels that are used of a file."""
 
     def findings(self) -> dict[str, Any]:
-        """Fields of the configuration that follow from the images, with their values."""
+        """Fields of the configuration that follow from the images, once these have been read."""
 
 
 class NamedSet:
     """A data set by name, or a folder of MNIST-format files."""
+
+    has_validation = False
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -52,6 +52,8 @@ def load_all(config: Config, log: LoadLog) -> Loaded:
         ConfigError: As for `load`.
     """
     source = open_source(config, log)
+    if not source.has_validation:
+        config.require_validation()
     # The test file is the smaller one: damage to it is found before the training file is read.
     test_file = source.read("test")
     train_file = source.read("train")
@@ -95,6 +97,24 @@ def load_split(config: Config, split: str, log: LoadLog | None = None) -> Images
     images = source.read(file)
     classes = _count_classes(config, source, file, images.labels)
     return _select(config, source, split, images, classes)
+
+
+def load_training(config: Config) -> tuple[Images, Images]:
+    """All images of the training file, and those that a run was trained on.
+
+    Args:
+        config: Configuration of the run.
+
+    Raises:
+        DataError: A file is missing or damaged.
+        ConfigError: There are fewer images than the configuration asks for.
+    """
+    source = open_source(config, LoadLog())
+    file = source.read("train")
+    classes = source.count_classes(file.labels)
+    whole = config.with_values(train_images=None, validation=None, patience=None)
+    every, used = (_select(chosen, source, "train", file, classes) for chosen in (whole, config))
+    return every, used
 
 
 class Part(NamedTuple):
@@ -171,37 +191,42 @@ def _count_classes(config: Config, source: Source, file: str, labels: Tensor) ->
 
 
 def _select(config: Config, source: Source, split: str, file: Images, classes: int) -> Images:
-    images = file.subset(split_range(config, split, len(file)))
+    images = file.subset(split_range(config, split, len(file), source.has_validation))
     return replace(
         images, classes=classes, binarize=config.binarize, class_names=source.class_names
     )
 
 
-def split_range(config: Config, split: str, count: int) -> slice:
+def split_range(config: Config, split: str, count: int, has_validation: bool = False) -> slice:
     """The positions of a split among the images of its file.
 
     The first `train_images` images of the training file are used; the last `validation` of these
-    are held out. The first `test_images` images of the test file are used.
+    are held out. If the data set itself has validation images, which end the file, then the last
+    of the file are held out, and the first `train_images` of the others are used. Of the test file
+    the first `test_images` are used.
 
     Args:
         config: Has the number of images to use and to hold out.
         split: train, validation or test.
         count: Number of images in the file.
+        has_validation: Whether the data set itself has validation images.
 
     Raises:
         ConfigError: The file has too few images.
     """
     if split == "test":
         return slice(_limited(count, "test_images", config.test_images))
-    used = _limited(count, "train_images", config.train_images)
     held_out = config.validation or 0
-    if held_out and held_out >= used:
+    limit = config.train_images
+    end = count if has_validation else _limited(count, "train_images", limit)
+    left = end - held_out
+    if held_out and left <= 0:
         raise ConfigError(
-            f"validation={held_out}: none of the {used:,} training images would be left."
+            f"validation={held_out}: none of the {end:,} training images would be left."
         )
     if split == "validation":
-        return slice(used - held_out, used)
-    return slice(used - held_out)
+        return slice(left, end)
+    return slice(_limited(left, "train_images", limit) if has_validation else left)
 
 
 def _limited(count: int, option: str, limit: int | None) -> int:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config import defaults
 from ..config.config import Config
 from ..data.images import Images
-from ..data.splits import load_split, split_range
+from ..data.splits import load_split, load_training
 from ..model import VAE
 from ..system.errors import ConfigError
 from ..system.seeds import stream_generator
@@ -118,17 +118,14 @@ def load_real_images(config: Config, count: int, seed: int) -> RealImages:
     Raises:
         ConfigError: There are fewer training images.
     """
-    whole = config.with_values(
-        train_images=None, test_images=None, validation=None, binarize="none"
-    )
-    train = load_split(whole, "train")
+    grey = config.with_values(test_images=None, binarize="none")
+    train, seen = load_training(grey)
     if count > len(train):
         raise ConfigError(
             f"count={count}: metrics=samples compares with as many training images, and there are "
             f"{len(train):,}."
         )
-    seen = train.subset(split_range(config, "train", len(train)))
-    return RealImages(train.random_part(count, seed), seen, load_split(whole, "test"))
+    return RealImages(train.random_part(count, seed), seen, load_split(grey, "test"))
 
 
 def _describe(images: Features, labels: Tensor | None, seed: int) -> dict[str, dict[str, Any]]:
