@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from safetensors.torch import save_file
 
 from tests.builders import build
@@ -115,6 +116,12 @@ def folder(digits, tmp_path, monkeypatch):
     monkeypatch.setenv("VAECLI_NETWORK", "mlp:width=16")
     monkeypatch.setenv("VAECLI_FITTED_PRIOR", "mixture:components=2")  # for few images
     write_idx(tmp_path / "my-digits")
+    for number in range(12):
+        for name in ("icons/round", "icons/square", "folder"):
+            (tmp_path / name).mkdir(parents=True, exist_ok=True)
+            colour = (20 * number, 9 * len(name), 100)
+            Image.new("RGB", (8, 8), colour).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "new.png").write_bytes((tmp_path / "folder/0.png").read_bytes())
     return tmp_path
 
 
