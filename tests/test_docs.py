@@ -35,6 +35,7 @@ GITHUB = TOP / ".github"
 CONTRIBUTING = GITHUB / "CONTRIBUTING.md"
 CHANGELOG = GITHUB / "CHANGELOG.md"
 RUNS = GITHUB / "docs" / "runs.md"
+IMAGES = GITHUB / "docs" / "images.md"
 RESULTS = Path(__file__).parent / "tools" / "preset_results.csv"
 PAGES = [README, *sorted(GITHUB.rglob("*.md"))]
 LINES = [
@@ -295,7 +296,7 @@ def test_the_speeds_of_the_readme_are_those_of_the_page_of_speed():
 
 
 def test_the_public_data_sets_are_those_of_the_code():
-    rows = table(RUNS, "name")
+    rows = table(IMAGES, "name")
     shown = {name: row for row in rows for name in row[0].split(", ")}
     assert shown.keys() == PUBLIC_SETS.keys()
     for name, row in shown.items():

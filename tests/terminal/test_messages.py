@@ -104,6 +104,7 @@ def test_a_dry_run_says_time_memory_and_disk():
         memory=1_234_000_000,
         disk=5_600_000,
         fits_prior=False,
+        caches=[],
         notices=[],
     )
     assert dry_run_report(result).splitlines() == [
@@ -112,6 +113,8 @@ def test_a_dry_run_says_time_memory_and_disk():
         "of disk.",
         "Nothing was written.",
     ]
+    cached = SimpleNamespace(**{**vars(result), "caches": ["somewhere"]})
+    assert dry_run_report(cached).endswith("Nothing was written, but for the cache.")
     one = SimpleNamespace(**{**vars(result), "epochs": 1})
     assert " for 1 epoch of " in dry_run_report(one)
     fitted = SimpleNamespace(**{**vars(result), "fits_prior": True})

@@ -36,6 +36,7 @@ class DryRun:
         memory: Peak memory of this process, in bytes; 0 if unknown.
         disk: Most disk space that the run can add, in bytes.
         fits_prior: Whether a prior is fitted after training, which takes further time.
+        caches: Folders of decoded images, which were written if they were not there.
         notices: Messages about the preparation.
     """
 
@@ -46,6 +47,7 @@ class DryRun:
     memory: int
     disk: int
     fits_prior: bool
+    caches: list[str]
     notices: list[Notice]
 
 
@@ -56,7 +58,7 @@ def estimate(
     allow_data_change: bool = False,
     on_progress: OnProgress = no_progress,
 ) -> DryRun:
-    """Do all checks of `train` and train on some batches; nothing is written.
+    """Do all checks of `train` and train on some batches; only the cache of images is written.
 
     Args:
         plan: The new run, or the run to resume.
@@ -86,6 +88,7 @@ def estimate(
         memory=machine.peak_memory() or 0,
         disk=disk,
         fits_prior=fits_prior(state.config),
+        caches=prepared.caches,
         notices=prepared.notices,
     )
 

@@ -63,12 +63,13 @@ def dry_run_report(result: DryRun) -> str:
     """The time, memory and disk that training needs."""
     left_out = "pictures and the fit of the prior" if result.fits_prior else "pictures"
     total = format_duration(result.epochs * result.epoch_seconds)
+    written = "Nothing was written, but for the cache." if result.caches else "Nothing was written."
     return (
         f"{result.parameters:,} parameters on {result.device}.\n"
         f"About {total} for {count(result.epochs, 'epoch')} of {result.epoch_seconds:.1f} s, "
         f"{left_out} not counted, {result.memory / 1e6:,.0f} MB of memory and "
         f"{result.disk / 1e6:,.0f} MB of disk.\n"
-        "Nothing was written."
+        f"{written}"
     )
 
 
