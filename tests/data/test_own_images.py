@@ -120,11 +120,32 @@ def test_a_bad_validation_image_is_not_replaced_by_a_training_image(in_splits):
     assert torch.equal(load_split(found, "validation").x, validation.x)
 
 
-def test_patience_may_rest_on_a_validation_folder(in_splits, photos):
+def test_patience_may_rest_on_a_validation_folder(in_splits):
     (*_, validation), found = load_all(configuration(in_splits, patience=2), LoadLog())
     assert (found.patience, found.validation, len(validation)) == (2, 4, 4)
     with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
         load(configuration(in_splits / "train", patience=2))
+    for path in (in_splits / "val").rglob("*.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    assert load(configuration(in_splits, skip_bad=True)).validation is None
+    with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
+        load(configuration(in_splits, skip_bad=True, patience=2))
+
+
+def test_without_a_validation_folder_patience_is_refused_before_images_are_read(photos):
+    calls = []
+    log = LoadLog(lambda what, *_: calls.append(what))
+    with pytest.raises(ConfigError, match="patience=2 needs a validation set"):
+        load_all(configuration(photos, patience=2), log)
+    assert "decoding" not in calls
+
+
+def test_a_path_in_python_is_relative_or_in_the_home_folder(photos, monkeypatch):
+    expected = load(configuration(photos)).train
+    monkeypatch.chdir(photos.parent)
+    monkeypatch.setenv("HOME", str(photos.parent))
+    for path in (f"./{photos.name}", f"~/{photos.name}/"):
+        assert torch.equal(load(Config(data=path)).train.x, expected.x)
 
 
 def test_numbers_in_names_of_classes_are_sorted_by_size():
