@@ -247,6 +247,15 @@ def test_an_image_alone_has_the_class_of_its_folder(cli, conditional, plain, pho
         assert [(row["label"], row["class"]) for row in rows] == [("1", "dog")]
 
 
+def test_an_image_of_the_current_folder_has_the_class_of_its_folder(
+    cli, conditional, photos, monkeypatch
+):
+    monkeypatch.chdir(photos / "dog")
+    for path in ("0.png", ".", "../dog/0.png"):
+        rows, _ = embedded(cli, conditional, "--input", path)
+        assert {row["class"] for row in rows} == {"dog"}
+
+
 def test_a_conditional_model_needs_classes_that_it_knows(cli, conditional, tmp_path):
     (image,) = write_images(tmp_path / "holiday", 1)
     for command in ("reconstruct", "embed", "evaluate"):

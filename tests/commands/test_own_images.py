@@ -60,6 +60,87 @@ def test_auto_resumes_a_run_whose_size_was_found(photos, cli):
     assert chosen.out == "runs/my-photos-vae-2\n"
 
 
+@pytest.mark.parametrize("first", ["12x012", "12"])
+def test_auto_finds_a_run_by_any_text_of_its_size(photos, cli, first):
+    options = ("--data", "my photos", "--epochs", 9, *MODEL)
+    assert cli("train", "-q", *options, "--image-size", first).status == 0
+    runs.set_record(photos.parent / "runs/my-photos-vae-1", status="interrupted")
+    for size in ("12x12", "12"):
+        found = cli("train", "-q", "--resume", "auto", *options, "--image-size", size)
+        assert found.out == "runs/my-photos-vae-1\n"
+        runs.set_record(photos.parent / "runs/my-photos-vae-1", status="interrupted")
+    found = cli("train", "-q", "--resume", "auto", *options)
+    assert found.out == "runs/my-photos-vae-2\n"  # 12 was chosen: it does not follow from them
+
+
+def test_runs_among_the_images_are_not_read_as_images(photos, cli, monkeypatch):
+    """The pictures of the first run would be training images of the second."""
+    monkeypatch.chdir(photos)
+    options = ("--epochs", 2, *MODEL)
+    assert cli("train", "-q", "--data", ".", *options).out == "runs/my-photos-vae-1\n"
+    assert list(photos.glob("runs/*/samples/*.png"))
+    assert cli("reconstruct").status == 0
+    assert cli("train", "-q", "--resume", "runs/my-photos-vae-1", "--epochs", 3).status == 0
+    assert cli("train", "-q", "--data", ".", *options).status == 0
+    first, second = (runs.record(photos / f"runs/my-photos-vae-{n}")["data"] for n in (1, 2))
+    assert first == second
+
+
+@pytest.mark.parametrize("path", ["my photos/", "./my photos", "./dogs/../my photos", "link"])
+def test_a_path_may_be_written_in_several_ways(photos, cli, path):
+    """A run of one of them is found by the others, but for a link: it may lead elsewhere later."""
+    os.symlink("my photos", "link")
+    os.mkdir("dogs")
+    options = ("--epochs", 9, *MODEL)
+    assert cli("train", "-q", "--data", path, *options).status == 0
+    name = "link" if path == "link" else "my-photos"
+    run = photos.parent / f"runs/{name}-vae-1"
+    runs.set_record(run, status="interrupted")
+    again = path if path == "link" else str(photos)
+    found = cli("train", "-q", "--resume", "auto", "--data", again, *options)
+    assert found.out == f"runs/{name}-vae-1\n"
+
+
+def test_the_environment_and_the_configuration_of_a_run_name_the_folder(photos, cli, monkeypatch):
+    monkeypatch.setenv("VAECLI_DATA", "my photos")
+    assert cli("train", "-q", "--epochs", 1, *MODEL).out == "runs/my-photos-vae-1\n"
+    monkeypatch.delenv("VAECLI_DATA")
+    monkeypatch.chdir(photos / "cat")
+    file = photos.parent / "runs/my-photos-vae-1/config.json"
+    assert cli("train", "-q", "--config", file).out == "runs/my-photos-vae-1\n"
+    again = photos / "cat/runs/my-photos-vae-1"
+    assert json.loads((again / "config.json").read_text()) == json.loads(file.read_text())
+    assert runs.record(again)["data"] == runs.record(file.parent)["data"]
+
+
+def test_a_folder_that_moved_is_named(photos, cli):
+    assert cli("train", "-q", "--data", "my photos", "--epochs", 1, *MODEL).status == 0
+    photos.rename(photos.parent / "moved")
+    for command in ("reconstruct", "train --resume runs/my-photos-vae-1 --epochs 2"):
+        found = cli(*command.split())
+        assert (found.status, f"{photos} does not exist" in found.err) == (3, True)
+    assert cli("sample").status == 0
+    (photos.parent / "my photos").symlink_to("moved")
+    assert cli("train", "-q", "--resume", "runs/my-photos-vae-1", "--epochs", 2).status == 0
+
+
+def test_a_validation_folder_ends_the_training(photos, cli):
+    for split in ("train", "valid", "test"):
+        for label in ("cat", "dog"):
+            os.makedirs(f"split/{split}/{label}")
+            for number in range(4):
+                source = photos / label / f"{number}.png"
+                (photos.parent / f"split/{split}/{label}/{number}.png").write_bytes(
+                    source.read_bytes()
+                )
+    found = cli("train", "-q", "--data", "split", "--epochs", 40, "--patience", 1, *MODEL)
+    assert found.status == 0
+    config = json.loads((photos.parent / "runs/split-vae-1/config.json").read_text())
+    assert (config["validation"], config["patience"]) == (8, 1)
+    done = cli("evaluate", "--split", "validation")
+    assert json.loads(done.out)["images"] == 8
+
+
 def test_a_folder_comes_before_the_data_set_of_its_name(photos, cli):
     photos.rename(photos.parent / "mnist")
     found = cli("train", "-q", "--data", "mnist", "--epochs", 1, *MODEL)
@@ -84,7 +165,10 @@ def test_images_that_were_left_out_are_recorded(photos, cli):
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (("--data", "no such"), 2, "Unknown data set"),
+        (("--data", "no such"), 2, "Unknown data set 'no such'. Choose from: mnist, "),
+        (("--data", "no such"), 2, "A file or folder is named with a slash, as in ./photos."),
+        (("--data", "/" + "a" * 300), 3, "File name too long"),
+        (("--data", "my photos", "--patience", 3), 2, "--patience 3 needs a validation set"),
         (("--data", "./no such"), 3, "no such does not exist"),
         (("--data", "my photos", "--image-size", "0"), 2, "--image-size 0: must be from 1"),
         (("--data", "my photos", "--image-size", "big"), 2, "--image-size big: write 64"),

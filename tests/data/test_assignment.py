@@ -57,6 +57,26 @@ def test_the_choice_follows_from_the_names_alone():
     assert [item.name for item in first.train] != sorted(item.name for item in first.train)
 
 
+def test_the_choice_is_the_same_on_every_machine_and_in_every_version():
+    """Else runs were tested on images that others were trained on; names need not be text."""
+    given_items = [
+        Item(name, read=None, label=name[0]) for name in ("a1", "b2", "\udcff", "a\u00e4")
+    ]
+    given_items += items({"a": 4, "b": 3})
+    train, _, test = assign(given_items, 0.3)
+    assert [item.name for item in train] == [
+        "None/a/0.png",
+        "None/b/1.png",
+        "b2",
+        "None/b/2.png",
+        "a1",
+        "a\xe4",
+        "None/a/3.png",
+        "None/a/2.png",
+    ]
+    assert [item.name for item in test] == ["None/b/0.png", "\udcff", "None/a/1.png"]
+
+
 def test_the_order_mixes_the_classes():
     train, _, _ = assign(items({"a": 500, "b": 500}), 0.1)
     assert 30 <= labels(train[:100])["a"] <= 70

@@ -57,6 +57,11 @@ def test_images_of_several_sizes_are_made_one_with_a_notice(photos):
     assert train.shape == (3, 64, 64)
     assert (found.image_size, found.channels) == ("64", "3")
     assert log.notices == ["The images have 2 sizes: resize='crop' makes them 64x64."]
+    log = LoadLog()
+    (train, *_), found = load_all(configuration(photos, image_size="16x8", resize="pad"), log)
+    assert train.shape == (3, 8, 16)
+    assert found.image_size == "16x8"
+    assert log.notices == ["The images have 2 sizes: resize='pad' makes them 16x8."]
 
 
 @pytest.fixture
@@ -115,19 +120,40 @@ def test_a_bad_validation_image_is_not_replaced_by_a_training_image(in_splits):
     assert torch.equal(load_split(found, "validation").x, validation.x)
 
 
-def test_patience_may_rest_on_a_validation_folder(in_splits, photos):
+def test_patience_may_rest_on_a_validation_folder(in_splits):
     (*_, validation), found = load_all(configuration(in_splits, patience=2), LoadLog())
     assert (found.patience, found.validation, len(validation)) == (2, 4, 4)
     with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
         load(configuration(in_splits / "train", patience=2))
+    for path in (in_splits / "val").rglob("*.png"):
+        path.write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    assert load(configuration(in_splits, skip_bad=True)).validation is None
+    with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
+        load(configuration(in_splits, skip_bad=True, patience=2))
+
+
+def test_without_a_validation_folder_patience_is_refused_before_images_are_read(photos):
+    calls = []
+    log = LoadLog(lambda what, *_: calls.append(what))
+    with pytest.raises(ConfigError, match="patience=2 needs a validation set"):
+        load_all(configuration(photos, patience=2), log)
+    assert "decoding" not in calls
+
+
+def test_a_path_in_python_is_relative_or_in_the_home_folder(photos, monkeypatch):
+    expected = load(configuration(photos)).train
+    monkeypatch.chdir(photos.parent)
+    monkeypatch.setenv("HOME", str(photos.parent))
+    for path in (f"./{photos.name}", f"~/{photos.name}/"):
+        assert torch.equal(load(Config(data=path)).train.x, expected.x)
 
 
 def test_numbers_in_names_of_classes_are_sorted_by_size():
     large = "9" * 5000  # int() refuses it
-    names = [large, "10", "9", "b2", "b10", "a", "B", "01", "1", "0", "00", "\u0663"]
+    names = [large, "10", "9", "b2", "b10", "a", "B", "01", "1", "0", "00", "001", "0001", "\u0663"]
     items = [Item(name, read=None, label=name) for name in names]
     assert class_names_of(items) == (
-        *("0", "00", "01", "1", "9", "10", large, "B", "a", "b2", "b10", "\u0663"),
+        *("0", "00", "0001", "001", "01", "1", "9", "10", large, "B", "a", "b2", "b10", "\u0663"),
     )
     assert class_names_of([*items, Item("x", read=None)]) == ()
 
@@ -135,7 +161,9 @@ def test_numbers_in_names_of_classes_are_sorted_by_size():
 def test_images_without_folders_have_no_labels(tmp_path):
     for number in range(10):
         Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
-    train, test, _ = load(configuration(tmp_path))
+    log = LoadLog()
+    train, test, _ = load_all(configuration(tmp_path), log).splits
+    assert log.notices == []
     assert (train.classes, train.class_names, len(train.labels)) == (0, (), 9)
     assert train.one_hot_labels(slice(None)).shape == (9, 0)
     assert len(train.labelled_indices) == 0
@@ -150,6 +178,8 @@ def test_a_bad_image_ends_the_loading_or_is_left_out_by_name(photos):
     log = LoadLog()
     (train, test, _), found = load_all(configuration(photos, skip_bad=True), log)
     assert len(train) + len(test) == 29
+    for images in (train, test):  # those after it keep their labels
+        assert torch.equal(images.labels == 1, images.x[:, 2, 0, 0] == 200)
     assert len(log.bad) == 1
     assert "dog/3.png" in log.bad[0]
     again = LoadLog()
@@ -163,6 +193,74 @@ def test_nothing_but_bad_images_is_an_error_with_all_options(tmp_path):
     for more in ({}, {"image_size": 8, "channels": 1}):
         with pytest.raises(DataError):
             load(configuration(tmp_path, skip_bad=True, **more))
+
+
+def test_what_is_skipped_and_noticed_is_said(photos):
+    (photos / "notes.txt").write_text("hello")
+    (photos / ".hidden.png").write_text("hello")
+    Image.new("RGB", (12, 10)).save(photos / "alone.png")
+    log = LoadLog()
+    load_all(configuration(photos), log)
+    beside, skipped = log.notices
+    assert beside.startswith("Some images lie beside the folders cat, dog: no image gets a label.")
+    assert skipped == "Skipped: 1 hidden, 1 not an image."
+
+
+def test_images_without_a_label_beside_others_take_it_from_all(tmp_path):
+    rows = ["path,label", *(f"{n}.png,{'' if n < 2 else 'ab'[n % 2]}" for n in range(9))]
+    for number in range(9):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    log = LoadLog()
+    train = load_all(configuration(tmp_path / "table.csv"), log).splits.train
+    assert (train.classes, train.class_names) == (0, ())
+    assert log.notices == ["2 of 9 images have no label: none is used."]
+
+
+def test_animations_are_counted(photos):
+    still, moved = (Image.new("RGB", (12, 10), (n, n, n)) for n in (0, 255))
+    for name in ("1", "2"):
+        still.save(photos / "cat" / f"{name}.gif", save_all=True, append_images=[moved])
+    log = LoadLog()
+    load_all(configuration(photos), log)
+    assert log.notices == ["Of 2 animations the first frame is taken."]
+    (photos / "cat" / "2.gif").unlink()
+    log = LoadLog()
+    load_all(configuration(photos), log)
+    assert log.notices == ["Of 1 animation the first frame is taken."]
+
+
+def test_a_bad_head_is_met_before_any_image_is_decoded(photos):
+    (photos / "dog" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    calls = []
+    with pytest.raises(DataError):
+        load_all(configuration(photos), LoadLog(lambda what, *_: calls.append(what)))
+    assert set(calls) <= {"reading sizes"}
+
+
+def test_classes_of_one_split_alone_count_in_all(tmp_path):
+    for place in ("train/ape", "train/cat", "test/bird", "test/cat"):
+        (tmp_path / place).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (8, 8), number).save(tmp_path / place / f"{number}.png")
+    train, test, _ = load(configuration(tmp_path))
+    for images, labels in ((train, {0, 2}), (test, {1, 2})):
+        assert images.class_names == ("ape", "bird", "cat")
+        assert images.classes == 3
+        assert set(images.labels.tolist()) == labels
+    with pytest.raises(ConfigError, match="bird has only 0 images"):
+        load(configuration(tmp_path, labels=3))
+
+
+def test_of_images_whose_size_is_chosen_no_size_is_read(photos):
+    calls = []
+    log = LoadLog(lambda *call: calls.append(call))
+    options = configuration(photos, image_size=8, channels=1)
+    load_all(options, log)
+    assert calls == [("decoding", 3, 3), ("decoding", 27, 27)]
+    calls.clear()
+    load_split(options, "test", log)
+    assert calls == [("decoding", 3, 3)]
 
 
 def test_progress_reaches_the_number_of_images(photos):
@@ -232,7 +330,7 @@ def test_images_from_the_cache_are_those_in_memory(photos, small_cache, monkeypa
         assert torch.equal(again.labels, plain.labels)
         assert mine.fingerprint() == again.fingerprint()
     assert first.bad == second.bad != []
-    assert first.caches == second.caches
+    assert first.caches == second.caches != []
     assert all(folder.startswith(str(small_cache)) for folder in first.caches)
     assert any("vaecli data cache" in notice for notice in second.notices)
 

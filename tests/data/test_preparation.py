@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from vaecli.config.config import Config
-from vaecli.data.preparation import Preparation, choose_preparation, prepare_pixels
+from vaecli.data.preparation import Preparation, choose_preparation, is_chosen, prepare_pixels
 from vaecli.data.readers.item import BadImageError, Outline
 from vaecli.system import machine
 from vaecli.system.errors import ResourceError
@@ -24,6 +24,22 @@ def test_an_image_of_the_right_shape_keeps_its_pixels():
     pixels = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     found = Preparation(4, 6, 3).apply(Image.fromarray(pixels), "a")
     assert torch.equal(found, torch.from_numpy(pixels).permute(2, 0, 1))
+
+
+def test_an_image_on_its_side_is_resized():
+    found = Preparation(4, 6, 3).apply(Image.new("RGB", (4, 6), (1, 2, 3)), "a")
+    assert found.shape == (3, 4, 6)
+    assert found[:, 0, 0].tolist() == [1, 2, 3]
+    assert (found == found[:, :1, :1]).all()
+
+
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+def test_fine_patterns_become_their_mean(resize):
+    """Picking single pixels would give black or white."""
+    pattern = np.indices((64, 64)).sum(0) % 2 * 255
+    image = Image.fromarray(pattern.astype(np.uint8))
+    found = Preparation(16, 16, 1, resize).apply(image, "a")
+    assert ((found > 110) & (found < 145)).all()
 
 
 def test_crop_takes_the_middle_and_stretch_takes_all():
@@ -89,6 +105,8 @@ def test_the_size_is_that_of_the_images_if_it_is_small_and_uniform(sizes, option
     [
         ([1, 1], "auto", 1),
         ([1, 3], "auto", 3),
+        ([3, 1], "auto", 3),
+        ([], "auto", 1),
         ([3, 3], "auto", 3),
         ([3, 3], 1, 1),
         ([1, 1], "3", 3),
@@ -97,6 +115,26 @@ def test_the_size_is_that_of_the_images_if_it_is_small_and_uniform(sizes, option
 def test_one_image_with_colour_makes_all_colour(channels, option, expected):
     outlines = [Outline(8, 8, number) for number in channels]
     assert choose_preparation(Config(channels=option), outlines).channels == expected
+
+
+def test_the_way_to_resize_is_that_of_the_options():
+    for resize in ("crop", "pad", "stretch"):
+        assert choose_preparation(Config(resize=resize)).resize == resize
+    wide = torch.zeros(1, 1, 10, 30, dtype=torch.uint8)
+    assert prepare_pixels(wide, Config(image_size=10, resize="pad"))[0, 0, 0, 0] == 255
+
+
+def test_the_options_alone_say_all_only_with_size_and_channels():
+    assert is_chosen(Config(image_size=8, channels=1))
+    assert not is_chosen(Config(image_size=8))
+    assert not is_chosen(Config(channels=1))
+
+
+def test_pixels_of_a_row_and_of_images_that_differ_are_prepared():
+    row = torch.arange(10, dtype=torch.uint8).view(2, 1, 1, 5)
+    assert torch.equal(prepare_pixels(row, Config(channels=3)), row.expand(2, 3, 1, 5))
+    colours = row.expand(2, 3, 1, 5)
+    assert torch.equal(prepare_pixels(colours, Config(channels=1)), row)
 
 
 def test_pixels_of_a_named_set_are_prepared_only_if_that_is_asked_for():

@@ -3,7 +3,9 @@
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import vaecli
 from tests import runs
@@ -33,6 +35,82 @@ def test_images_and_state_are_those_of_the_configuration(digits):
     assert prepared.state.config == config
     assert (prepared.state.batch, prepared.state.history) == (0, [])
     assert prepared.notices == []
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of 12 images of noise, so that no check finds fault with them."""
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(12):
+        pixels = random.integers(0, 256, (6, 6), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number}.png")
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (0, None),
+        (1, "1 image is left out; run.json names it. "),
+        (2, "2 images are left out; run.json names them. "),
+        (3, "3 images are left out; run.json names them. "),
+    ],
+)
+def test_images_that_are_left_out_are_counted_and_the_first_is_named(
+    photos, tmp_path, monkeypatch, bad, text
+):
+    monkeypatch.setattr(module, "MAX_RECORDED", 2)
+    for number in range(bad):
+        (photos / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    calls = []
+    chosen = options("unused", data=str(photos), data_dir=None, skip_bad=True)
+    plan = make_plan(chosen, run_dir=tmp_path / "run")
+    watch = {"on_progress": lambda *call: calls.append(call)}
+    with start_run(plan.config, None, tmp_path / "run", **watch) as started:
+        names_of_bad = started.bad_images
+    assert ("reading sizes", 12, 12) in calls
+    recorded = runs.record(tmp_path / "run")
+    assert len(names_of_bad) == bad
+    assert recorded["bad_images"] == names_of_bad[:2]
+    assert recorded["derived"] == ["image_size", "channels"]
+    found = [(notice.level, notice.text) for notice in started.notices]
+    assert found == ([("warning", text + names_of_bad[0])] if text else [])
+    size = started.state.config.image_size
+    assert (size, runs.config(tmp_path / "run")["image_size"]) == ("6", "6")
+
+
+def test_notices_about_the_images_and_faults_in_them_are_passed_on(photos):
+    (photos / "notes.txt").write_text("hello")
+    (photos / "copy.png").write_bytes((photos / "1.png").read_bytes())
+    chosen = options("unused", data=str(photos), data_dir=None, test_fraction=0.01)
+    notices = prepare(make_plan(chosen).config).notices
+    assert [notice.level for notice in notices] == ["info", "warning"]
+    assert notices[0].text == "Skipped: 1 not an image."
+    assert "are copies of others" in notices[1].text
+
+
+def test_named_sets_are_not_looked_at_for_faults(digits, monkeypatch):
+    """Their faults are known, and every user would be told of them."""
+    monkeypatch.setattr(module, "quick_check", lambda _: ["a fault"])
+    assert prepare(make_plan(options(digits)).config).notices == []
+
+
+def test_a_resume_keeps_what_followed_from_the_images(photos, tmp_path):
+    chosen = options("unused", data=str(photos), data_dir=None)
+    start(chosen, tmp_path / "run")
+    start({"epochs": 9}, existing=str(tmp_path / "run"))
+    assert runs.record(tmp_path / "run")["derived"] == ["image_size", "channels"]
+    assert runs.record(tmp_path / "run")["caches"] == []
+
+
+def test_caches_are_recorded(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("VAECLI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("vaecli.data.cache.MIN_SIZE", 0)
+    start(options("unused", data=str(photos), data_dir=None), tmp_path / "run")
+    found = runs.record(tmp_path / "run")["caches"]
+    assert sorted(found) == sorted(map(str, (tmp_path / "cache").iterdir()))
+    assert len(found) == 2
 
 
 def test_freed_memory_is_kept_once_the_images_are_loaded(digits, monkeypatch):

@@ -30,7 +30,7 @@ def assign(items: Sequence[Item], test_fraction: float) -> Assigned:
     Raises:
         DataError: There are too few images.
     """
-    ordered = sorted(items, key=lambda item: (_hash(item.name), item.name))
+    ordered = sorted(items, key=lambda item: _hash(item.name))
     validation = [item for item in ordered if item.split == "validation"]
     test = [item for item in ordered if item.split == "test"]
     train = [item for item in ordered if item.split in ("train", None)]

@@ -90,7 +90,7 @@ def _labelled(item: Item, training: Training) -> Item:
 
     Where there is only one folder, or an image alone, no class was found.
     """
-    folder = Path(item.name).parent.name
+    folder = Path(item.name).absolute().parent.name
     if item.label is None and folder in training.folder_names:
         return replace(item, label=folder)
     return item

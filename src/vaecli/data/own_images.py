@@ -118,7 +118,8 @@ class OwnImages:
                 f"{prepared.width}x{prepared.height}."
             )
         if animations:
-            self._log.notices.append(f"Of {animations:,} animations the first frame is taken.")
+            noun = "animation" if animations == 1 else "animations"
+            self._log.notices.append(f"Of {animations:,} {noun} the first frame is taken.")
         return prepared
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -117,7 +117,7 @@ def prepare_pixels(pixels: Tensor, config: Config) -> Tensor:
     own = Outline(width, height, 3 if channels == 3 else 1)
     chosen = choose_preparation(config, [own])
     if config.image_size is None:
-        chosen = Preparation(height, width, chosen.channels, chosen.resize)
+        chosen = replace(chosen, height=height, width=width)
     if chosen.shape == (channels, height, width):
         return pixels
     size = decoded_bytes(count, chosen)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ..config.config import Config
-from ..config.data_paths import is_path
+from ..config.data_paths import absolute, is_path
 from ..system.errors import DataError
 from .images import Images, count_classes
 from .load_log import LoadLog
@@ -71,7 +71,7 @@ def open_source(config: Config, log: LoadLog) -> Source:
     """The data set of a configuration.
 
     Args:
-        config: As `resolve` returns it: a path is absolute.
+        config: Its `data` is a name, or a path, in which `~` is the home folder.
         log: Gets notices, and hears of the progress.
 
     Raises:
@@ -83,4 +83,5 @@ def open_source(config: Config, log: LoadLog) -> Source:
         return NamedSet(config)
     if config.data_dir is not None:
         log.notices.append(f"data_dir={config.data_dir!r} is not used: data is a path.")
+    config = config.with_values(data=absolute(config.data))  # in Python it may be as it was typed
     return NamedSet(config) if idx.is_in(Path(config.data)) else OwnImages(config, log)

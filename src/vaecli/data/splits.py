@@ -62,6 +62,7 @@ def load_all(config: Config, log: LoadLog) -> Loaded:
             f"Training images have shape {train_file.shape}, test images {test_file.shape}."
         )
     config = config.with_values(**source.findings())
+    config.require_validation()  # none of the validation images may be readable
     # one of the two may lack images of the last classes
     classes = max(
         _count_classes(config, source, "train", train_file.labels),

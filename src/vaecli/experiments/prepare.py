@@ -201,4 +201,4 @@ def start_run(
             # saved now, so that a resume or a rollback before the first epoch ends has them too
             writer.update_record(initialized_from=prepared.taken.origin)
             writer.save(prepared.state)
-        yield StartedRun(prepared.state, prepared.images, prepared.notices, writer=writer)
+        yield StartedRun(**vars(prepared), writer=writer)

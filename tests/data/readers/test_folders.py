@@ -12,6 +12,7 @@ from tests.images import encode, picture
 from vaecli.data.readers import folders
 from vaecli.data.readers.folders import list_folder
 from vaecli.data.readers.item import BadImageError
+from vaecli.run import names
 from vaecli.system.errors import DataError
 
 PNG = encode(picture("L"), "PNG")
@@ -116,6 +117,18 @@ def test_everything_else_is_skipped_with_a_count(tmp_path):
         "archives inside": 2,
         folders.SPECIAL: 1,
     }
+
+
+def test_runs_in_the_folder_are_skipped(tmp_path):
+    assert {names.CONFIG, names.RECORD} == folders.RUN_FILES
+    fill(tmp_path, "1.png", "runs/a/samples.png", "runs/a/samples/1.png", "data/2.png")
+    for path in ("runs/a/config.json", "runs/a/run.json", "data/config.json"):
+        (tmp_path / path).write_text("{}")
+    listing = list_folder(tmp_path)
+    assert [item.name for item in listing.items] == ["1.png", "data/2.png"]
+    assert listing.skipped == {folders.RUN: 1, "not an image": 1}
+    found = list_folder(tmp_path / "runs" / "a").items
+    assert [item.name for item in found] == ["samples.png", "samples/1.png"]
 
 
 def test_a_zero_byte_image_is_bad_by_name(tmp_path):

@@ -16,6 +16,8 @@ SPECIAL = "devices, pipes or sockets"
 UNREADABLE = "unreadable"
 DANGLING = "links that lead nowhere"
 LINKED_FILE = "links to images that are listed already"
+RUN = "runs of vaecli"
+RUN_FILES = {"config.json", "run.json"}  # of every run directory
 LINKED_FOLDER = "links to folders that are read already"
 
 
@@ -111,7 +113,7 @@ class _Walk:
                     yield name, info
 
     def _scan(self, prefix: str) -> list[os.DirEntry[str]]:
-        """The entries of a folder; none if it was read before or is unreadable."""
+        """The entries of a folder; none if it was read before, is unreadable, or is a run."""
         path = f"{self.root}/{prefix}"
         try:
             identity = _identity(os.stat(path))
@@ -124,6 +126,10 @@ class _Walk:
             self.skipped[UNREADABLE] += 1
             return []
         self._folders.add(identity)
+        if prefix and {entry.name for entry in found} >= RUN_FILES:
+            # trained in the folder of the images, it would add its own pictures to them
+            self.skipped[RUN] += 1
+            return []
         return found
 
     def _image(self, name: str, entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ...config.spec import lookup
-from ...system.errors import DataError
+from ...system.errors import ConfigError, DataError
 from . import idx
 from .public_sets import PUBLIC_SETS, IdxFiles, PublicSet, default_folder
 
@@ -19,7 +19,12 @@ class Readers(dict[str, Reader]):
     """Readers by the name of their data set; an unknown name is refused with the nearest one."""
 
     def __missing__(self, name: str) -> Reader:
-        return lookup(self, name, "data set")
+        try:
+            return lookup(self, name, "data set")
+        except ConfigError as error:
+            raise ConfigError(
+                f"{error} A file or folder is named with a slash, as in ./photos."
+            ) from None
 
 
 DIGITS = 10  # classes of the data sets whose classes have no names
