@@ -73,6 +73,11 @@ def test_a_long_image_is_left_out_by_its_name():
     assert log.bad[0].startswith("long.png has 50x1 pixels")
 
 
+def test_the_error_of_a_bad_image_says_how_to_leave_it_out():
+    with pytest.raises(BadImageError, match=r"long\.png has 50x1 .* leave it out: skip_bad=True"):
+        found([Item("long.png", lambda: Image.new("L", (50, 1)))], LoadLog())
+
+
 def test_after_an_error_the_images_that_are_not_begun_are_left_alone(monkeypatch):
     monkeypatch.setattr(decoding, "WINDOW", 100)
     monkeypatch.setattr(decoding, "physical_cores", lambda: 1)

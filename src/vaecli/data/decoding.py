@@ -74,6 +74,8 @@ def _result(future: Future[T], log: LoadLog, skip_bad: bool) -> T | None:
         return future.result()
     except BadImageError as error:
         if not skip_bad:
-            raise
+            raise BadImageError(
+                f"{error} Mend or remove it, or leave it out: skip_bad=True."
+            ) from error
         log.bad.append(str(error))
         return None
