@@ -1,5 +1,6 @@
 """Many images are decoded in threads, and come in their order."""
 
+import signal
 import threading
 import time
 
@@ -12,7 +13,7 @@ from vaecli.data.decoding import decode, read_outlines
 from vaecli.data.load_log import LoadLog
 from vaecli.data.preparation import Preparation
 from vaecli.data.readers.item import BadImageError, Item, Outline
-from vaecli.system.errors import DataError
+from vaecli.system.errors import DataError, Interrupted
 
 PREPARATION = Preparation(2, 2, 1)
 
@@ -94,6 +95,19 @@ def test_after_an_error_the_images_that_are_not_begun_are_left_alone(monkeypatch
     with pytest.raises(BadImageError):
         found(items, LoadLog())
     assert len(begun) < 50
+
+
+def test_what_hears_of_the_progress_can_end_the_decoding(monkeypatch):
+    monkeypatch.setattr(decoding, "REPORTED", 2)
+    heard = []
+
+    def stop(what, done, total):
+        heard.append(done)
+        raise Interrupted(signal.SIGTERM, "stopped")
+
+    with pytest.raises(Interrupted):
+        found([item(number) for number in range(9)], LoadLog(stop))
+    assert heard == [1]
 
 
 def test_several_images_are_decoded_at_once(monkeypatch):
