@@ -93,7 +93,7 @@ def test_images_keep_the_split_of_the_data_set():
 def test_too_few_images_are_refused():
     with pytest.raises(DataError, match="There is only 1 image"):
         assign(items({"a": 1}), 0.1)
-    with pytest.raises(DataError, match="There are 2 test images, but none for training"):
+    with pytest.raises(DataError, match="There are 2 test and 0 validation images, but none for"):
         assign(items({"a": 2}, "test"), 0.1)
     train, _, test = assign(items({"a": 2}), 0.9)
     assert (len(train), len(test)) == (1, 1)

@@ -1,5 +1,6 @@
 """Many images are decoded in threads, and come in their order."""
 
+import signal
 import threading
 import time
 
@@ -12,7 +13,7 @@ from vaecli.data.decoding import decode, read_outlines
 from vaecli.data.load_log import LoadLog
 from vaecli.data.preparation import Preparation
 from vaecli.data.readers.item import BadImageError, Item, Outline
-from vaecli.system.errors import DataError
+from vaecli.system.errors import DataError, Interrupted
 
 PREPARATION = Preparation(2, 2, 1)
 
@@ -73,6 +74,11 @@ def test_a_long_image_is_left_out_by_its_name():
     assert log.bad[0].startswith("long.png has 50x1 pixels")
 
 
+def test_the_error_of_a_bad_image_says_how_to_leave_it_out():
+    with pytest.raises(BadImageError, match=r"long\.png has 50x1 .* leave it out: skip_bad=True"):
+        found([Item("long.png", lambda: Image.new("L", (50, 1)))], LoadLog())
+
+
 def test_after_an_error_the_images_that_are_not_begun_are_left_alone(monkeypatch):
     monkeypatch.setattr(decoding, "WINDOW", 100)
     monkeypatch.setattr(decoding, "physical_cores", lambda: 1)
@@ -89,6 +95,19 @@ def test_after_an_error_the_images_that_are_not_begun_are_left_alone(monkeypatch
     with pytest.raises(BadImageError):
         found(items, LoadLog())
     assert len(begun) < 50
+
+
+def test_what_hears_of_the_progress_can_end_the_decoding(monkeypatch):
+    monkeypatch.setattr(decoding, "REPORTED", 2)
+    heard = []
+
+    def stop(what, done, total):
+        heard.append(done)
+        raise Interrupted(signal.SIGTERM, "stopped")
+
+    with pytest.raises(Interrupted):
+        found([item(number) for number in range(9)], LoadLog(stop))
+    assert heard == [1]
 
 
 def test_several_images_are_decoded_at_once(monkeypatch):

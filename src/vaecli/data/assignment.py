@@ -35,7 +35,10 @@ def assign(items: Sequence[Item], test_fraction: float) -> Assigned:
     test = [item for item in ordered if item.split == "test"]
     train = [item for item in ordered if item.split in ("train", None)]
     if not train:
-        raise DataError(f"There are {len(test):,} test images, but none for training.")
+        raise DataError(
+            f"There are {len(test):,} test and {len(validation):,} validation images, but none for "
+            "training: name one of the folders train."
+        )
     if not test:
         train, test = _hold_out(train, test_fraction)
     return Assigned(train, validation, test)

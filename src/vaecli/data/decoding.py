@@ -14,6 +14,7 @@ from .readers.item import BadImageError, Item, Outline
 T = TypeVar("T")
 
 WINDOW = 256  # images in work at a time: an error or Ctrl-C ends after so many
+REPORTED = 16  # images after which progress is reported, which can stop the reading
 
 
 def decode(
@@ -63,6 +64,8 @@ def _read_all(
                     found = _result(future, log, skip_bad)
                     if found is not None:
                         yield position, found
+                    if position % REPORTED == REPORTED - 1:
+                        log.on_progress(what, position, len(items))
             finally:  # after an error, the images that are not begun are left alone
                 for future in futures:
                     future.cancel()
@@ -74,6 +77,8 @@ def _result(future: Future[T], log: LoadLog, skip_bad: bool) -> T | None:
         return future.result()
     except BadImageError as error:
         if not skip_bad:
-            raise
+            raise BadImageError(
+                f"{error} Mend or remove it, or leave it out: skip_bad=True."
+            ) from error
         log.bad.append(str(error))
         return None

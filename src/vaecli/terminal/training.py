@@ -3,6 +3,7 @@
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from ..data.load_log import OnProgress
 from ..experiments.prepare import start_run
 from ..experiments.resume import Plan
 from ..experiments.stopping import StopRequest
@@ -46,7 +47,7 @@ def train_plan(
                     overwrite,
                     allow_data_change,
                     plan.source,
-                    on_progress,
+                    _unless_stopped(stop, on_progress),
                     plan.start,
                 )
             )
@@ -59,3 +60,13 @@ def train_plan(
         if started.writer.record.status == "completed":
             progress.say(next_commands(run, config))
     print_finished_run(run.folder)
+
+
+def _unless_stopped(stop: StopRequest, on_progress: OnProgress) -> OnProgress:
+    """The same function, which raises `Interrupted` after a signal: decoding may take hours."""
+
+    def report(what: str, done: int, total: int) -> None:
+        stop.raise_signal("Training had not begun.")
+        on_progress(what, done, total)
+
+    return report

@@ -182,6 +182,12 @@ DAMAGED = {
 }
 
 
+def test_a_head_that_is_no_literal_is_refused_without_an_address(write):
+    path = write(with_shape("(9**9, 8, 8)"))
+    with pytest.raises(DataError, match=r"cannot be read: [^<]*$"):
+        list_npy(path)
+
+
 @pytest.mark.parametrize("case", DAMAGED)
 def test_damaged_arrays_are_refused(write, case):
     with pytest.raises(DataError, match=r"x\.npy") as caught:

@@ -128,7 +128,8 @@ def _reading(shown: str) -> Iterator[None]:
     except VaecliError:
         raise
     except Exception as error:  # of several kinds, by what is damaged
-        reason = escape_controls(" ".join(str(error).split()))[:100].rstrip(".")
+        text = str(error).partition(": <ast.")[0]  # where the head is no literal; then an address
+        reason = escape_controls(" ".join(text.split()))[:100].rstrip(".")
         raise DataError(f"{shown} cannot be read: {reason or type(error).__name__}.") from error
 
 
