@@ -215,7 +215,9 @@ def test_the_report_is_strict_json_with_stable_keys():
         Listing(listing({**good(4), "a/x.png": None}).items, Counter(hidden=2), ("a notice",))
     )
     result = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert result.pop("range")[0] < result.pop("modes")["RGB"] * 60
+    assert result.pop("modes") == {"RGB": 4}
+    low, high = result.pop("range")
+    assert 0 <= low < high <= 255
     finding = result.pop("findings")[0]
     assert result == {
         "images": 5,
@@ -236,6 +238,17 @@ def test_the_report_is_strict_json_with_stable_keys():
         "advice": "Replace or remove each, or train with --skip-bad, which leaves them out.",
         "details": {"a/x.png": "a/x.png is damaged."},
     }
+
+
+@pytest.mark.parametrize("size", [40, 400])
+def test_the_range_is_that_of_single_pixels(size):
+    """However few of them are bright or dark, and however large the image is."""
+    image = Image.new("RGB", (size, size), (100, 110, 120))
+    assert check(listing({"a/x.png": image})).range == (100, 120)
+    image.putpixel((3, 5), (100, 255, 120))
+    image.putpixel((7, 1), (7, 110, 120))
+    assert check(listing({"a/x.png": image})).range == (7, 255)
+    assert check(listing({"a/x.png": None})).range == (0, 0)
 
 
 def test_progress_counts_every_image():

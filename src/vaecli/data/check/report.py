@@ -26,7 +26,7 @@ class Report:
         classes: Number of readable images by the name of the class; empty without labels.
         sizes: Number of readable images by (width, height), the most frequent first.
         modes: Number of readable images by how a file stores a pixel, likewise.
-        range: Values of the darkest and of the brightest part of all images, from 0 to 255.
+        range: Smallest and largest value of a pixel in any channel, as decoded, from 0 to 255.
         skipped: Number of entries that are no images, by the reason.
         notices: What the reader of the data set says.
         findings: Faults, errors first, then warnings, then what is good to know.
@@ -38,7 +38,7 @@ class Report:
     classes: Mapping[str, int]
     sizes: Mapping[tuple[int, int], int]
     modes: Mapping[str, int]
-    range: tuple[float, float]
+    range: tuple[int, int]
     skipped: Mapping[str, int]
     notices: Sequence[str]
     findings: Sequence[Finding]
@@ -52,7 +52,7 @@ class Report:
             "classes": dict(self.classes),
             "sizes": {f"{width}x{height}": count for (width, height), count in self.sizes.items()},
             "modes": dict(self.modes),
-            "range": [round(value, 1) for value in self.range],
+            "range": list(self.range),
             "skipped": dict(self.skipped),
             "notices": list(self.notices),
             "findings": [finding.to_json() for finding in self.findings],
@@ -93,8 +93,8 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
         sizes=_count((image.width, image.height) for image in images),
         modes=_count(image.mode for image in images),
         range=(
-            min((image.low for image in images), default=0.0),
-            max((image.high for image in images), default=0.0),
+            min((image.least for image in images), default=0),
+            max((image.most for image in images), default=0),
         ),
         skipped=dict(listing.skipped),
         notices=notices,
