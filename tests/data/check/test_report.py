@@ -13,8 +13,9 @@ from tests.benchmarks.planted_faults import EACH, KINDS, false_alarms, found, pl
 from tests.data.check.drawings import drawing, good, item, listing
 from vaecli.data.check.measures import sharpness
 from vaecli.data.check.report import check, require_readable
+from vaecli.data.preparation import Preparation
 from vaecli.data.readers.formats import list_images
-from vaecli.data.readers.item import Listing, Outline
+from vaecli.data.readers.item import BadImageError, Listing, Outline
 from vaecli.system.errors import DataError
 
 
@@ -158,6 +159,19 @@ def test_without_a_readable_image_there_is_a_report_and_an_error():
     assert report.readable == 0
     with pytest.raises(DataError, match=r"^here: none of its 1 image can be read\.$"):
         require_readable(report, "here")
+
+
+def test_images_that_training_refuses_for_their_shape_are_an_error():
+    """Also where all are of that shape; small images of one size are not resized."""
+    wide, cut = Image.new("RGB", (84, 4)), Image.new("RGB", (84, 5))
+    (finding, *_) = check(listing({**good(9), "a/x.png": wide, "a/y.png": cut})).findings
+    assert (finding.kind, finding.severity) == ("too-narrow", "error")
+    assert finding.groups == (("a/x.png",),)
+    assert "too-narrow" in findings({"a/x.png": wide, "a/y.png": wide})
+    assert "too-narrow" not in findings({"a/x.png": Image.new("RGB", (64, 2))})
+    with pytest.raises(BadImageError):
+        Preparation(9, 9, 3).apply(wide, "a/x.png")
+    assert Preparation(9, 9, 3).apply(cut.crop((0, 0, 80, 4)), "a/z.png").shape == (3, 9, 9)
 
 
 def classes(**counts):

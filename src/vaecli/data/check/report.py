@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...system.errors import DataError
+from ..preparation import LARGEST_ASPECT, LARGEST_OWN_SIZE
 from ..readers.item import Listing
 from .classes import class_findings
 from .copies import copy_findings
@@ -75,6 +76,7 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
             images.append(result)
     findings = [  # errors, warnings, then what is good to know
         *_broken_findings(broken),
+        *_narrow_findings(images),
         *copy_findings(images),
         *unusual_findings(images),
         *class_findings(images),
@@ -118,6 +120,30 @@ def _broken_findings(broken: Sequence[Broken]) -> list[Finding]:
             f"{counted(len(broken), 'image')} cannot be read.",
             "Replace or remove each, or train with --skip-bad, which leaves them out.",
             details=tuple((image.name, image.reason) for image in broken),
+        )
+    ]
+
+
+def _narrow_findings(images: Sequence[Measures]) -> list[Finding]:
+    """Images that cannot be resized, unless they keep their size."""
+    sizes = {(image.width, image.height) for image in images}
+    if len(sizes) == 1 and max(max(size) for size in sizes) <= LARGEST_OWN_SIZE:
+        return []
+    narrow = [
+        image.name
+        for image in images
+        if max(image.width, image.height) > LARGEST_ASPECT * min(image.width, image.height)
+    ]
+    if not narrow:
+        return []
+    return [
+        Finding(
+            "too-narrow",
+            "error",
+            singles(narrow),
+            f"{counted(len(narrow), 'image has', 'images have')} sides that differ by more than "
+            f"{LARGEST_ASPECT} to 1.",
+            "Cut or remove each, or train with --skip-bad, which leaves them out.",
         )
     ]
 
