@@ -349,3 +349,18 @@ def test_a_file_that_changed_is_decoded_anew(photos, small_cache):
     after = load(configuration(photos)).train
     assert not torch.equal(before.x, after.x)
     assert len(list(small_cache.glob("*/pixels.bin"))) == 3  # the test images are the same
+
+
+@pytest.mark.parametrize(("split", "kind"), [("train", "training images"), ("test", "test images")])
+def test_if_no_image_of_a_split_can_be_read_the_error_says_which(tmp_path, split, kind):
+    """The reason is of that split, although an image of another was left out before."""
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            path = tmp_path / folder / f"{number}.png"
+            Image.new("L", (9, 9), number).save(path)
+            if folder == split or number == 0:
+                path.write_bytes(path.read_bytes()[:30])
+    config = configuration(tmp_path, skip_bad=True, image_size=8, channels="1")
+    with pytest.raises(DataError, match=rf"^None of 3 {kind} can be read\. {split}/\d\.png "):
+        load(config)

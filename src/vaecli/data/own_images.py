@@ -14,7 +14,7 @@ from .assignment import assign
 from .decoding import read_outlines
 from .images import Images
 from .load_log import LoadLog
-from .pixels import read_pixels
+from .pixels import NoneReadableError, read_pixels
 from .preparation import Preparation, choose_preparation, is_chosen
 from .readers.entries import describe
 from .readers.formats import list_images
@@ -68,14 +68,19 @@ class OwnImages:
             DataError: An image cannot be read.
             ResourceError: They fit neither in memory nor on the disk.
         """
-        images, kept = read_items(
-            self._items[file],
-            self.preparation,
-            self._config.data,
-            self.class_names,
-            self._log,
-            self._config.skip_bad,
-        )
+        items = self._items[file]
+        try:
+            images, kept = read_items(
+                items,
+                self.preparation,
+                self._config.data,
+                self.class_names,
+                self._log,
+                self._config.skip_bad,
+            )
+        except NoneReadableError as error:  # there may be others in the other file
+            kind = "test images" if file == "test" else "training images"
+            raise NoneReadableError(f"{len(items):,} {kind}", error.reason) from error
         if file == "train":
             self._held_out = sum(position >= self._for_training for position in kept)
         return images

@@ -17,6 +17,19 @@ from .preparation import Preparation, decoded_bytes
 from .readers.item import Item
 
 
+class NoneReadableError(DataError):
+    """None of several images can be read.
+
+    Args:
+        images: Their number and what they are, such as "12 images".
+        reason: Why the first of them cannot be read, in a sentence.
+    """
+
+    def __init__(self, images: str, reason: str) -> None:
+        super().__init__(f"None of {images} can be read. {reason}")
+        self.reason = reason
+
+
 class Pixels(NamedTuple):
     """Decoded images.
 
@@ -45,7 +58,8 @@ def read_pixels(
 
     Raises:
         ConfigError: The folder of the cache cannot be written to.
-        DataError: An image cannot be read, or none of them can.
+        DataError: An image cannot be read.
+        NoneReadableError: None of them can.
         ResourceError: They fit neither in memory nor on the disk.
     """
     if needs_cache(len(items), preparation.shape):
@@ -88,10 +102,11 @@ def _read_cached(
 def _decode(
     items: Sequence[Item], preparation: Preparation, log: LoadLog, skip_bad: bool
 ) -> Iterator[tuple[int, Tensor]]:
-    """As `decode`; raises a `DataError` at the end if no image could be read."""
+    """As `decode`; raises a `NoneReadableError` at the end if no image could be read."""
     is_empty = True
+    known = len(log.bad)  # of images that were read before
     for found in decode(items, preparation, log, skip_bad):
         is_empty = False
         yield found
     if is_empty:
-        raise DataError(f"None of {len(items):,} images can be read. {log.bad[0]}")
+        raise NoneReadableError(f"{len(items):,} images", log.bad[known])

@@ -1,7 +1,8 @@
 """The report of `vaecli data check` as text for a person."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from .output import print_result
 MOST_COUNTED = 6  # sizes, classes and the like in a line
 MOST_GROUPS = 5  # of names, in a finding
 MOST_NAMES = 4  # in a group
-MOST_BROKEN = 100  # images that cannot be read: each is named, with its reason
+MOST_BROKEN = 100  # reasons why images cannot be read
 STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold"}
 
 
@@ -55,7 +56,7 @@ def report_lines(name: str, report: Report) -> Iterator[Line]:
         "classes": _most_frequent(report.classes),
         "sizes": _most_frequent({f"{w}x{h}": count for (w, h), count in report.sizes.items()}),
         "modes": _most_frequent(report.modes),
-        "range": f"{low:.0f} to {high:.0f}, of 0 to 255" if report.readable else "",
+        "range": f"{low} to {high}, of 0 to 255" if report.readable else "",
         "skipped": _most_frequent(report.skipped),
     }
     for title, text in rows.items():
@@ -86,15 +87,33 @@ def _finding_lines(finding: Finding) -> Iterator[Line]:
     yield Line("", 2, finding.advice)
     if finding.severity == "info":
         return
-    details = dict(finding.details)
-    most = MOST_BROKEN if details else MOST_GROUPS
-    for group in finding.groups[:most]:
-        names = ", ".join(group[:MOST_NAMES])
-        if len(group) > MOST_NAMES:
-            names += f", and {len(group) - MOST_NAMES:,} more"
-        yield Line("dim", 4, details.get(group[0], names))
-    if len(finding.groups) > most:
-        yield Line("dim", 4, f"and {len(finding.groups) - most:,} more: --json lists all")
+    lines = [_few_names(group) for group in finding.groups]
+    most = MOST_GROUPS
+    if finding.details:
+        lines = _reasons(finding.details)
+        most = MOST_BROKEN
+    for line in lines[:most]:
+        yield Line("dim", 4, line)
+    if len(lines) > most:
+        yield Line("dim", 4, f"and {len(lines) - most:,} more: --json lists all")
+
+
+def _few_names(names: Sequence[str]) -> str:
+    text = ", ".join(names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        text += f", and {len(names) - MOST_NAMES:,} more"
+    return text
+
+
+def _reasons(details: Iterable[tuple[str, str]]) -> list[str]:
+    """Each reason once, with the images that it is of where it does not name them itself."""
+    images = defaultdict(list)
+    for name, reason in details:
+        images[reason].append(name)
+    return [
+        reason if len(names) == 1 and names[0] in reason else f"{_few_names(names)}: {reason}"
+        for reason, names in images.items()
+    ]
 
 
 def _summary(report: Report) -> str:

@@ -13,8 +13,9 @@ from tests.benchmarks.planted_faults import EACH, KINDS, false_alarms, found, pl
 from tests.data.check.drawings import drawing, good, item, listing
 from vaecli.data.check.measures import sharpness
 from vaecli.data.check.report import check, require_readable
+from vaecli.data.preparation import Preparation
 from vaecli.data.readers.formats import list_images
-from vaecli.data.readers.item import Listing, Outline
+from vaecli.data.readers.item import BadImageError, Listing, Outline
 from vaecli.system.errors import DataError
 
 
@@ -160,6 +161,19 @@ def test_without_a_readable_image_there_is_a_report_and_an_error():
         require_readable(report, "here")
 
 
+def test_images_that_training_refuses_for_their_shape_are_an_error():
+    """Also where all are of that shape; small images of one size are not resized."""
+    wide, cut = Image.new("RGB", (84, 4)), Image.new("RGB", (80, 4))
+    (finding, *_) = check(listing({**good(9), "a/x.png": wide, "a/y.png": cut})).findings
+    assert (finding.kind, finding.severity) == ("too-narrow", "error")
+    assert finding.groups == (("a/x.png",),)
+    assert "too-narrow" in findings({"a/x.png": wide, "a/y.png": wide})
+    assert "too-narrow" not in findings({"a/x.png": Image.new("RGB", (64, 2))})
+    with pytest.raises(BadImageError):
+        Preparation(9, 9, 3).apply(wide, "a/x.png")
+    assert Preparation(9, 9, 3).apply(cut, "a/z.png").shape == (3, 9, 9)
+
+
 def classes(**counts):
     """A data set with so many images of each class, of which none is like another."""
     seeds = iter(range(1000))
@@ -215,7 +229,9 @@ def test_the_report_is_strict_json_with_stable_keys():
         Listing(listing({**good(4), "a/x.png": None}).items, Counter(hidden=2), ("a notice",))
     )
     result = json.loads(json.dumps(report.to_json(), allow_nan=False))
-    assert result.pop("range")[0] < result.pop("modes")["RGB"] * 60
+    assert result.pop("modes") == {"RGB": 4}
+    low, high = result.pop("range")
+    assert 0 <= low < high <= 255
     finding = result.pop("findings")[0]
     assert result == {
         "images": 5,
@@ -236,6 +252,17 @@ def test_the_report_is_strict_json_with_stable_keys():
         "advice": "Replace or remove each, or train with --skip-bad, which leaves them out.",
         "details": {"a/x.png": "a/x.png is damaged."},
     }
+
+
+@pytest.mark.parametrize("size", [40, 400])
+def test_the_range_is_that_of_single_pixels(size):
+    """However few of them are bright or dark, and however large the image is."""
+    image = Image.new("RGB", (size, size), (100, 110, 120))
+    assert check(listing({"a/x.png": image})).range == (100, 120)
+    image.putpixel((3, 5), (100, 255, 120))
+    image.putpixel((7, 1), (7, 110, 120))
+    assert check(listing({"a/x.png": image})).range == (7, 255)
+    assert check(listing({"a/x.png": None})).range == (0, 0)
 
 
 def test_progress_counts_every_image():

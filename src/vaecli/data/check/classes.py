@@ -43,7 +43,7 @@ def _unlabelled(images: list[str]) -> Finding | None:
         "warning",
         singles(images),
         f"{counted(len(images), 'image has', 'images have')} no label, the others do.",
-        "Move each into the folder of its class, or remove it.",
+        "Give each a label, such as the folder of its class, or remove it.",
     )
 
 

@@ -84,7 +84,7 @@ def _conflict_finding(groups: Sequence[Group]) -> Finding | None:
         "warning",
         _names(groups),
         f"{counted(len(groups), 'image has', 'images have')} copies in another class.",
-        f"Keep each in one class: remove {counted(_surplus(groups), 'file')}.",
+        f"Keep each in one class: remove {counted(_surplus(groups), 'image')}.",
     )
 
 
@@ -99,7 +99,7 @@ def _leak_finding(groups: Sequence[Group]) -> Finding | None:
         _names(groups),
         f"{counted(len(groups), 'image is', 'images are')} in more than one split, so that the "
         "test loss looks better than it is.",
-        f"Remove the copies outside of train: {counted(held_out, 'file')}.",
+        f"Remove the copies outside of train: {counted(held_out, 'image')}.",
     )
 
 
@@ -112,7 +112,7 @@ def _exact_finding(groups: Sequence[Group]) -> Finding | None:
         "warning",
         _names(groups),
         f"{counted(surplus, 'image has', 'images have')} the same pixels as another image.",
-        f"Keep one image of each group: remove {counted(surplus, 'file')}.",
+        f"Keep one image of each group: remove {counted(surplus, 'image')}.",
     )
 
 
@@ -126,7 +126,7 @@ def _near_finding(groups: Sequence[Group]) -> Finding | None:
         _names(groups),
         f"{counted(surplus, 'image is', 'images are')} nearly the same as another image: saved "
         "again, resized or brighter.",
-        f"Look at each group, keep the best image, and remove up to {counted(surplus, 'file')}.",
+        f"Look at each group, keep the best image, and remove up to {counted(surplus, 'image')}.",
     )
 
 

@@ -37,6 +37,8 @@ class Measures:
         mode: How the file stores a pixel, such as "RGBA".
         frames: Number of images in the file.
         digest: Hash of size and pixels.
+        least: Smallest value of a pixel in any channel, from 0 to 255.
+        most: Largest value, likewise.
         low: Value of the darkest channel in the darkest part, from 0 to 255.
         high: Value of the brightest channel in the brightest part, likewise.
         sharpness: Mean second derivative over mean first derivative; it falls as 1 / the width of
@@ -54,6 +56,8 @@ class Measures:
     mode: str
     frames: int
     digest: bytes
+    least: int
+    most: int
     low: float
     high: float
     sharpness: float
@@ -130,6 +134,8 @@ def measure(image: Image.Image, item: Item, mode: str, frames: int) -> Measures:
         mode=mode,
         frames=frames,
         digest=hashlib.blake2b(size + rgb.tobytes(), digest_size=16).digest(),
+        least=int(extrema.min()),
+        most=int(extrema.max()),
         # the channels by themselves: the luminance of pure blue is as low as that of a dark grey
         low=float(np.percentile(small.min(2), TAIL)),
         high=float(np.percentile(small.max(2), 100 - TAIL)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...system.errors import DataError
+from ..preparation import LARGEST_ASPECT, LARGEST_OWN_SIZE
 from ..readers.item import Listing
 from .classes import class_findings
 from .copies import copy_findings
@@ -26,7 +27,7 @@ class Report:
         classes: Number of readable images by the name of the class; empty without labels.
         sizes: Number of readable images by (width, height), the most frequent first.
         modes: Number of readable images by how a file stores a pixel, likewise.
-        range: Values of the darkest and of the brightest part of all images, from 0 to 255.
+        range: Smallest and largest value of a pixel in any channel, as decoded, from 0 to 255.
         skipped: Number of entries that are no images, by the reason.
         notices: What the reader of the data set says.
         findings: Faults, errors first, then warnings, then what is good to know.
@@ -38,7 +39,7 @@ class Report:
     classes: Mapping[str, int]
     sizes: Mapping[tuple[int, int], int]
     modes: Mapping[str, int]
-    range: tuple[float, float]
+    range: tuple[int, int]
     skipped: Mapping[str, int]
     notices: Sequence[str]
     findings: Sequence[Finding]
@@ -52,7 +53,7 @@ class Report:
             "classes": dict(self.classes),
             "sizes": {f"{width}x{height}": count for (width, height), count in self.sizes.items()},
             "modes": dict(self.modes),
-            "range": [round(value, 1) for value in self.range],
+            "range": list(self.range),
             "skipped": dict(self.skipped),
             "notices": list(self.notices),
             "findings": [finding.to_json() for finding in self.findings],
@@ -75,6 +76,7 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
             images.append(result)
     findings = [  # errors, warnings, then what is good to know
         *_broken_findings(broken),
+        *_narrow_findings(images),
         *copy_findings(images),
         *unusual_findings(images),
         *class_findings(images),
@@ -93,8 +95,8 @@ def check(listing: Listing, on_progress: Callable[[int], object] = lambda images
         sizes=_count((image.width, image.height) for image in images),
         modes=_count(image.mode for image in images),
         range=(
-            min((image.low for image in images), default=0.0),
-            max((image.high for image in images), default=0.0),
+            min((image.least for image in images), default=0),
+            max((image.most for image in images), default=0),
         ),
         skipped=dict(listing.skipped),
         notices=notices,
@@ -118,6 +120,30 @@ def _broken_findings(broken: Sequence[Broken]) -> list[Finding]:
             f"{counted(len(broken), 'image')} cannot be read.",
             "Replace or remove each, or train with --skip-bad, which leaves them out.",
             details=tuple((image.name, image.reason) for image in broken),
+        )
+    ]
+
+
+def _narrow_findings(images: Sequence[Measures]) -> list[Finding]:
+    """Images that cannot be resized, unless they keep their size."""
+    sizes = {(image.width, image.height) for image in images}
+    if len(sizes) == 1 and max(max(size) for size in sizes) <= LARGEST_OWN_SIZE:
+        return []
+    narrow = [
+        image.name
+        for image in images
+        if max(image.width, image.height) > LARGEST_ASPECT * min(image.width, image.height)
+    ]
+    if not narrow:
+        return []
+    return [
+        Finding(
+            "too-narrow",
+            "error",
+            singles(narrow),
+            f"{counted(len(narrow), 'image has', 'images have')} sides that differ by more than "
+            f"{LARGEST_ASPECT} to 1.",
+            "Cut or remove each, or train with --skip-bad, which leaves them out.",
         )
     ]
 

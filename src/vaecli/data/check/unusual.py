@@ -65,9 +65,9 @@ def unusual_findings(images: Sequence[Measures]) -> list[Finding]:
 def _finding(kind: str, images: Sequence[Measures], what: str, advice: str) -> Finding | None:
     if not images:
         return None
-    them = f"the {len(images):,} files"
+    them = f"the {len(images):,} images"
     if len(images) == 1:
-        them = "the file"
+        them = "the image"
     return Finding(
         kind,
         "warning",
