@@ -1,5 +1,7 @@
 """Images from outside of a run's data set, without a run."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from PIL import Image
@@ -35,6 +37,14 @@ def test_without_class_names_a_folder_is_a_number(tmp_path):
     assert log.notices == [
         "The model does not know the class 3: these images have no label.",
     ]
+
+
+@pytest.mark.parametrize(("training", "name"), [(NAMED, "dog"), (NUMBERED, "1")])
+def test_an_image_alone_has_the_class_of_its_folder(tmp_path, monkeypatch, training, name):
+    path = write(tmp_path / name / "a.png", 10)
+    monkeypatch.chdir(tmp_path / name)
+    for written in (path, Path("a.png"), Path("."), Path("../") / name):
+        assert load([written], training).images.labels.tolist() == [1]
 
 
 def test_the_class_is_the_upper_folder(tmp_path):

@@ -123,6 +123,7 @@ def test_a_bad_validation_image_is_not_replaced_by_a_training_image(in_splits):
 def test_patience_may_rest_on_a_validation_folder(in_splits):
     (*_, validation), found = load_all(configuration(in_splits, patience=2), LoadLog())
     assert (found.patience, found.validation, len(validation)) == (2, 4, 4)
+    assert [len(part) for part in load_training(found)] == [13, 9]
     with pytest.raises(ConfigError, match="patience=2 needs a validation set: add validation=N"):
         load(configuration(in_splits / "train", patience=2))
     for path in (in_splits / "val").rglob("*.png"):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from vaecli.config.config import Config
 from vaecli.data.load_log import LoadLog
@@ -36,3 +37,17 @@ def test_a_named_set_says_nothing_that_follows_from_its_images(clothes):
     source.read("train")
     assert source.findings() == {}
     assert not source.has_validation
+
+
+def test_what_follows_from_the_images_does_not_depend_on_the_order_of_reading(tmp_path):
+    for split, count in (("train", 3), ("val", 2), ("test", 6)):
+        (tmp_path / split).mkdir()
+        for number in range(count):
+            Image.new("L", (5, 7), number).save(tmp_path / split / f"{number}.png")
+    for files in (("train", "test"), ("test", "train")):
+        source = open_source(Config(data=str(tmp_path)), LoadLog())
+        assert source.has_validation
+        assert [len(source.read(file)) for file in files] == [
+            {"train": 5, "test": 6}[file] for file in files
+        ]
+        assert source.findings() == {"image_size": "5x7", "channels": "1", "validation": 2}
