@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import signal
 
 import pytest
 from PIL import Image
 
 from tests import runs
+from vaecli.experiments.stopping import StopRequest
 
 MODEL = ("--network", "mlp:width=8,depth=1", "--latent-dim", "2", "--batch-size", "8")
 
@@ -49,6 +51,37 @@ def test_commands_prepare_images_as_training_did(photos, cli):
     found = cli("train", "--resume", "runs/my-photos-vae-1", "--epochs", 2)
     assert found.status == 2
     assert "The data differ from those" in found.err
+
+
+def test_a_command_says_that_the_images_of_its_split_have_changed(photos, cli):
+    assert cli("train", "-q", "--data", "my photos", "--epochs", 1, *MODEL).status == 0
+    assert "Warning" not in cli("evaluate").err
+    for split in ("train", "test"):
+        for image in (photos / "cat").iterdir():
+            Image.new("RGB", (12, 10), (1, 2, 3)).save(image)
+        found = cli("evaluate", "--split", split)
+        assert f"Warning: {photos} has changed since" in found.err
+        assert f"these {split} images are others" in found.err
+    assert "has changed" not in cli("evaluate", "--input", "my photos").err
+    assert (
+        cli("train", "-q", "--data", "my photos", "--test-images", 1, "--epochs", 1, *MODEL).status
+        == 0
+    )
+    said = cli("evaluate").err
+    assert "the first 1 of 3 test images" in said
+    assert "MNIST" not in said
+
+
+def test_a_signal_during_the_decoding_ends_it(photos, cli, monkeypatch):
+    def note_a_signal(self):
+        self.signal = signal.SIGTERM
+        return self
+
+    monkeypatch.setattr(StopRequest, "__enter__", note_a_signal)
+    found = cli("train", "--data", "my photos", "--epochs", 1, *MODEL)
+    assert found.status == 143
+    assert found.err == "Stopped by SIGTERM. Training had not begun.\n"
+    assert not (photos.parent / "runs").exists()
 
 
 def test_auto_resumes_a_run_whose_size_was_found(photos, cli):

@@ -106,7 +106,7 @@ def test_fewer_training_images_leave_the_validation_folder_as_it_is(in_splits):
     assert torch.equal(used.x, splits.train.x)
     assert len(every) == 13
     assert len(load(configuration(in_splits, train_images=9)).train) == 9
-    with pytest.raises(ConfigError, match="train_images=10: the file has only 9 images"):
+    with pytest.raises(ConfigError, match="train_images=10: there are only 9 images"):
         load(configuration(in_splits, train_images=10))
 
 
@@ -267,7 +267,8 @@ def test_of_images_whose_size_is_chosen_no_size_is_read(photos):
 def test_progress_reaches_the_number_of_images(photos):
     calls = []
     load_all(configuration(photos), LoadLog(lambda *call: calls.append(call)))
-    assert calls == [("reading sizes", 30, 30), ("decoding", 3, 3), ("decoding", 27, 27)]
+    ends = [call for call in calls if call[1] == call[2]]
+    assert ends == [("reading sizes", 30, 30), ("decoding", 3, 3), ("decoding", 27, 27)]
 
 
 def test_a_folder_of_mnist_files_is_read_as_those(digits):
@@ -301,7 +302,7 @@ def test_the_split_does_not_depend_on_the_seed(photos):
 def test_the_first_images_are_used(photos):
     every = load(configuration(photos)).train
     assert torch.equal(load(configuration(photos, train_images=5)).train.x, every.x[:5])
-    with pytest.raises(ConfigError, match="train_images=28: the file has only 27 images"):
+    with pytest.raises(ConfigError, match="train_images=28: there are only 27 images"):
         load(configuration(photos, train_images=28))
 
 

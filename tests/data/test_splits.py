@@ -27,7 +27,7 @@ def test_the_first_images_are_used(digits):
     assert torch.equal(train.x, bars(96).x[:5])
     assert (len(train), len(test)) == (5, 7)
     assert len(load(config(digits, train_images=96)).train) == 96
-    with pytest.raises(ConfigError, match="train_images=97: the file has only 96 images"):
+    with pytest.raises(ConfigError, match="train_images=97: there are only 96 images"):
         load(config(digits, train_images=97))
 
 

@@ -109,14 +109,16 @@ def _choose_images(
     """The images to evaluate; what there is to know about the choice is printed."""
     from ..data.splits import choose_part, load_part
     from ..terminal.failures import with_flags
-    from ..terminal.images import read_images
+    from ..terminal.images import read_images, warn_of_change
     from ..terminal.output import print_stderr
 
     if input:
         images, _, which = read_images(run, split, input, skip_bad)
         part = choose_part(images, which, count, seed)
     else:
-        part = load_part(run.config, split or "test", count, seed)
+        split = split or "test"
+        part = load_part(run.config, split, count, seed)
+        warn_of_change(run, split, part.whole)
     for text in part.warnings:
         print_stderr(f"Warning: {with_flags(text)}")
     return part
@@ -130,7 +132,7 @@ def _bound(run: "Run", part: "Part", samples: int | None, seed: int) -> dict[str
     from ..terminal.progress import image_progress
 
     model, objective = run.parts()
-    images, of, _ = part
+    images, of, _, _ = part
     result: dict[str, Any] = {"images": len(images), "of": of, "seed": seed}
     with image_progress("importance sampling", len(images)) as on_progress:
         score = partial(

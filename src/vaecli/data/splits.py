@@ -125,11 +125,13 @@ class Part(NamedTuple):
         images: The images, with pixels that no longer change.
         of: Number of images in the whole split.
         warnings: Why they may differ from the whole split.
+        whole: All that they were chosen from.
     """
 
     images: Images
     of: int
     warnings: list[str]
+    whole: Images
 
 
 def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
@@ -153,13 +155,14 @@ def load_part(config: Config, split: str, count: int | None, seed: int) -> Part:
         whole = config.with_values(train_images=None, test_images=None)
         of = len(load_split(whole, split))
     if len(used) < of:
+        is_mnist = config.data == "mnist"
+        easier = "The first images of MNIST are easier than the rest: do" if is_mnist else "Do"
         warnings.append(
             f"These are the first {len(used):,} of {of:,} {split} images, because the run has "
-            f"{split}_images={limit}. The first images of MNIST are easier than the rest: do not "
-            "compare their numbers with those of all."
+            f"{split}_images={limit}. {easier} not compare their numbers with those of all."
         )
     part = choose_part(used, split, count, seed)
-    return Part(part.images, of, warnings + part.warnings)
+    return Part(part.images, of, warnings + part.warnings, used)
 
 
 def choose_part(images: Images, kind: str, count: int | None, seed: int) -> Part:
@@ -176,12 +179,12 @@ def choose_part(images: Images, kind: str, count: int | None, seed: int) -> Part
     """
     whole = images.fix_pixels(seed)
     if count is None or count == len(whole):
-        return Part(whole, len(whole), [])
+        return Part(whole, len(whole), [], images)
     warning = (
         f"These are {count:,} of {len(whole):,} {kind} images, chosen at random by the seed: "
         "their numbers differ from those of all."
     )
-    return Part(whole.random_part(count, seed), len(whole), [warning])
+    return Part(whole.random_part(count, seed), len(whole), [warning], images)
 
 
 def _count_classes(config: Config, source: Source, file: str, labels: Tensor) -> int:
@@ -235,5 +238,5 @@ def _limited(count: int, option: str, limit: int | None) -> int:
     if limit is None:
         return count
     if limit > count:
-        raise ConfigError(f"{option}={limit}: the file has only {count:,} images.")
+        raise ConfigError(f"{option}={limit}: there are only {count:,} images.")
     return limit

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..config.data_paths import short_name
+from ..config.data_paths import is_path, short_name
 from ..data.images import Images
 from ..data.inputs import Training, load_input
 from ..data.load_log import LoadLog
@@ -60,6 +60,7 @@ def read_images(
             split = split or "test"
             images = load_split(run.config, split, log)
             _require_same_classes(run, images)
+            warn_of_change(run, split, images)
             return ChosenImages(images, [], f"{short_name(run.config.data)} {split}")
         header = run.contents[1]
         training = Training(
@@ -68,6 +69,24 @@ def read_images(
         images, names = load_input(paths, run.config, training, log, skip_bad)
     _report(log, images)
     return ChosenImages(images, names, "input")
+
+
+def warn_of_change(run: Run, split: str, images: Images) -> None:
+    """Say so if a user's own images are no longer those that the run was trained on.
+
+    Which of them are test images follows from all names, so that after a change some that the run
+    was trained on may be among them.
+    """
+    # What a run with hidden labels recorded of its training images is without these labels.
+    is_known = split == "test" or run.config.labels is None
+    if not is_path(run.config.data) or not is_known or not run.is_run_directory():
+        return
+    recorded = run.record.data.get(split)
+    if recorded and recorded != images.fingerprint():
+        print_stderr(
+            f"Warning: {run.config.data} has changed since {run.folder} was trained: these "
+            f"{split} images are others, and may be among those that were used otherwise."
+        )
 
 
 def check_choice(split: str | None, inputs: Sequence[str] | None, skip_bad: bool) -> None:
