@@ -127,6 +127,11 @@ def test_another_preset_keeps_network_and_latents(trained, run_dir):
     assert (other.latent_dim, other.network) == (9, kept.network)
 
 
+def test_what_another_preset_sets_does_not_come_from_the_run(trained):
+    assert not vaecli.open(trained).config.conditional
+    assert make_plan({"preset": "cvae"}, from_run=str(trained)).config.conditional
+
+
 def test_a_configuration_file_lies_above_the_run(trained, tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"latent_dim": 6, "epochs": 3}')
