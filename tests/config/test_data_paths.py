@@ -46,6 +46,7 @@ def test_on_the_command_line_what_exists_comes_before_a_name(tmp_path, monkeypat
     ("path", "name"),
     [
         ("mnist", "mnist"),
+        ("emnist-letters", "emnist-letters"),
         ("/photos/cats", "cats"),
         ("/photos/my  cats (2)", "my-cats-2"),
         ("/photos/a=b c", "a-b-c"),
@@ -53,7 +54,7 @@ def test_on_the_command_line_what_exists_comes_before_a_name(tmp_path, monkeypat
         ("/photos/.hidden", "hidden"),
         ("/photos/cats_v1.2.npz", "cats_v1.2"),
         ("/photos/" + "a" * 300, "a" * LONGEST_NAME),
-        ("/photos/" + "a" * (LONGEST_NAME - 1) + "...b", "a" * (LONGEST_NAME - 1)),
+        ("/photos/" + "a" * (LONGEST_NAME - 1) + "--b", "a" * (LONGEST_NAME - 1)),
         ("/photos/-_.cats._-", "cats"),
         ("/photos/\u65e5\u672c", "images"),
         ("/photos/...", "images"),

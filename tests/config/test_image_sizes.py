@@ -34,7 +34,22 @@ def test_a_size_out_of_bounds_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "5x", "x5", "5x5x5", "-5", "5 ", "5.0", "5X5", "5\n", "\u0665", "9" * 5000]
+    "text",
+    [
+        "",
+        "x",
+        "5x",
+        "x5",
+        "5x5x5",
+        "-5",
+        "5 ",
+        "5.0",
+        "5X5",
+        "5\n",
+        "\u0665",
+        "9" * 5000,
+        "5x" + "9" * 5000,
+    ],
 )
 def test_a_text_that_is_no_size_is_refused(text):
     with pytest.raises(ConfigError, match="write 64, or 48x32 for width and height"):

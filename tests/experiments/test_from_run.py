@@ -1,6 +1,7 @@
 """A new run that begins with the weights of another one."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_another_preset_keeps_network_and_latents(trained, run_dir):
     other = make_plan({"preset": "vae"}, from_run=str(run_dir)).config
     assert (other.preset, other.objective.name, other.posterior.name) == ("vae", "elbo", "gaussian")
     assert (other.latent_dim, other.network) == (9, kept.network)
+
+
+def test_what_another_preset_sets_does_not_come_from_the_run(trained):
+    assert not vaecli.open(trained).config.conditional
+    assert make_plan({"preset": "cvae"}, from_run=str(trained)).config.conditional
+    with pytest.raises(ConfigError, match="Unknown preset 'nope'"):
+        make_plan({"preset": "nope"}, from_run=str(trained))
+
+
+def test_a_link_to_the_old_run_is_not_overwritten(run_dir, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(run_dir)
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "link", Path("link"), Path(os.path.relpath(run_dir))):
+        with pytest.raises(ConfigError, match="--overwrite would delete"):
+            make_plan({}, run_dir=path, overwrite=True, from_run=str(run_dir))
 
 
 def test_a_configuration_file_lies_above_the_run(trained, tmp_path):

@@ -48,6 +48,20 @@ def test_notices_name_the_options_as_flags(capsys):
     assert capsys.readouterr().err.startswith("--resize crop makes them 64x64.\n")
 
 
+def test_a_split_is_read_with_its_progress_and_named_by_the_folder(monkeypatch):
+    read = []
+
+    def load_split(config, split, log=None):
+        read.append((split, isinstance(log, LoadLog)))
+        return Images(torch.zeros(1, 1, 2, 2), torch.zeros(1))
+
+    monkeypatch.setattr(module, "load_split", load_split)
+    run = SimpleNamespace(config=Config(data="/photos/my cats"), class_names=())
+    titles = [module.read_images(run, split, None, False).title for split in (None, "train")]
+    assert titles == ["my-cats test", "my-cats train"]
+    assert read == [("test", True), ("train", True)]
+
+
 def test_a_terminal_on_stdin_sends_no_list(monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
     with pytest.raises(ConfigError, match="nothing is sent to it: try find photos"):

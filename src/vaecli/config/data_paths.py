@@ -28,8 +28,6 @@ def existing_path(data: str) -> str:
 
 def short_name(data: str) -> str:
     """A name for titles and run directories: that of a data set, or of the file or folder."""
-    if not is_path(data):
-        return data
     path = Path(data)
     name = path.name if os.path.isdir(path) else path.stem  # Path.is_dir raises for long names
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:LONGEST_NAME].strip(".-_") or "images"
