@@ -84,6 +84,18 @@ def test_a_signal_during_the_decoding_ends_it(photos, cli, monkeypatch):
     assert not (photos.parent / "runs").exists()
 
 
+def test_a_run_goes_on_where_its_folder_moved(photos, cli):
+    assert cli("train", "-q", "--data", "my photos", "--epochs", 1, *MODEL).status == 0
+    run = "runs/my-photos-vae-1"
+    photos.rename(photos.parent / "moved")
+    assert cli("train", "-q", "--resume", run, "--epochs", 2).status == 3
+    assert cli("train", "-q", "--resume", run, "--epochs", 2, "--data", "moved").status == 0
+    assert cli("reconstruct").status == 0
+    (photos.parent / "moved" / "dog").rename(photos.parent / "moved" / "wolf")
+    changed = cli("train", "-q", "--resume", run, "--epochs", 3, "--data", "moved")
+    assert (changed.status, "The data differ" in changed.err) == (2, True)
+
+
 def test_auto_resumes_a_run_whose_size_was_found(photos, cli):
     options = ("--data", "my photos", "--epochs", 9, *MODEL)
     assert cli("train", "-q", *options).status == 0

@@ -8,7 +8,7 @@ from typing import Any
 from ..config import defaults, presets
 from ..config.build import check_specs, monitor_of, resolve
 from ..config.config import Config
-from ..config.data_paths import existing_path
+from ..config.data_paths import existing_path, is_path
 from ..config.option_files import read_options_file
 from ..run import directory, names, replace
 from ..run.find import open_run, runs_newest_first
@@ -252,7 +252,9 @@ def config_for_resume(run: Run, options: Mapping[str, Any]) -> Config:
     for name in given:
         before = getattr(old, name)
         after = getattr(new, name)
-        if name not in CHANGEABLE_ON_RESUME and before != after:
+        # a folder may have moved; whether it holds the images of the run is checked when it is read
+        has_moved = name == "data" and is_path(before) and is_path(after)
+        if name not in CHANGEABLE_ON_RESUME and before != after and not has_moved:
             changeable = ", ".join(_flag(key) for key in CHANGEABLE_ON_RESUME)
             raise ConfigError(
                 f"Cannot change {_flag(name)} from {before} to {after} when resuming "

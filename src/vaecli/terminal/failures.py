@@ -45,7 +45,9 @@ def report_failure(error: Exception) -> int:
     if isinstance(error, VaecliError):
         return _print_error(error_text(error), error.status)
     if isinstance(error, typer.TyperException):
-        return _print_error(error.format_message(), error.exit_code)
+        # typer shows what kind of error a choice is
+        message = error.format_message().replace(": Value error, ", ": ")
+        return _print_error(message, error.exit_code)
     if isinstance(error, BrokenPipeError):
         silence_stdout()
         return READER_LEFT
