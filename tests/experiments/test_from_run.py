@@ -417,9 +417,9 @@ def test_another_preset_keeps_whether_the_model_reads_labels(conditional_run):
     assert make_plan({"preset": "iwae"}, from_run=str(conditional_run)).config.conditional
 
 
-def test_a_new_run_beside_the_weights_needs_no_overwrite(trained):
+def test_only_overwriting_is_refused_when_the_run_is_planned(trained):
     """Whether its folder is empty is checked when it is made."""
-    plan = make_plan({}, run_dir=trained / "inside", from_run=str(trained))
+    plan = make_plan({}, run_dir=trained, from_run=str(trained))
     assert plan.start.run.folder == trained
 
 
