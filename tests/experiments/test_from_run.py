@@ -14,6 +14,7 @@ from tests.conftest import bars, write_idx
 from tests.experiments.trainings import Stop, Training, options, poison
 from vaecli.config.build import resolve
 from vaecli.data.images import Images
+from vaecli.experiments import from_run as module
 from vaecli.experiments.from_run import Start, model_options, start_path, take_weights
 from vaecli.experiments.prepare import prepare, start_run
 from vaecli.experiments.resume import make_plan
@@ -404,3 +405,57 @@ def test_the_latents_of_a_map_are_as_many_as_the_new_images_need(digits, tmp_pat
     chosen = tmp_path / "chosen"
     train_from(given(digits, epochs=1, network=network, latent_dim=8), None, chosen)
     assert make_plan({}, from_run=str(chosen)).config.latent_dim == 8
+
+
+def test_optimizer_and_training_do_not_come_from_the_run(run_dir):
+    values = runs.config(run_dir) | {"optimizer": "sgd"}
+    (run_dir / names.CONFIG).write_text(json.dumps(values))
+    assert make_plan({}, from_run=str(run_dir)).config.optimizer.name != "sgd"
+
+
+def test_another_preset_keeps_whether_the_model_reads_labels(conditional_run):
+    assert make_plan({"preset": "iwae"}, from_run=str(conditional_run)).config.conditional
+
+
+def test_only_overwriting_is_refused_when_the_run_is_planned(trained):
+    """Whether its folder is empty is checked when it is made."""
+    plan = make_plan({}, run_dir=trained, from_run=str(trained))
+    assert plan.start.run.folder == trained
+
+
+def test_the_origin_of_a_link_is_where_it_leads(trained, tmp_path):
+    (tmp_path / "link").symlink_to(trained)
+    assert start_path(tmp_path / "link") == trained.resolve()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1, "0"), (5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4 and 1 more")]
+)
+def test_of_many_tensors_five_are_named(count, text):
+    assert module._list([str(number) for number in range(count)]) == text
+
+
+def test_the_advice_about_the_size_names_the_width_first():
+    assert "--image-size 48x32 --channels 3 " in module._size_advice((3, 32, 48))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "conditional", "warned"),
+    [
+        (("a", "b"), ("b", "a"), True, True),
+        (("a", "b"), ("a", "b"), True, False),
+        ((), ("a", "b"), True, False),
+        (("a", "b"), ("b", "a"), False, False),
+    ],
+)
+def test_weights_that_took_the_classes_for_others_are_said(before, after, conditional, warned):
+    images = Images(bars(20).x, bars(20).labels, 2, class_names=after)
+    state = vaecli.start(resolve(vaecli.Config(conditional=conditional)), images)
+    assert bool(module._class_notices(before, state)) == warned
+
+
+def test_tensors_of_another_type_are_not_alike():
+    ones = torch.ones(2)
+    assert module._alike(ones, torch.zeros(2))
+    assert not module._alike(ones, ones.double())
+    assert not module._alike(ones, torch.ones(3))
