@@ -132,7 +132,7 @@ def test_if_no_image_can_be_read_one_of_them_is_named(photos, large):
     for path in photos.rglob("*.png"):
         path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     log = LoadLog()
-    with pytest.raises(DataError, match=r"None of \d+ images can be read\. .*\.png") as caught:
+    with pytest.raises(DataError, match=r"None of \d+ test images can be read\. .*\.png") as caught:
         load_all(Config(data=str(photos), skip_bad=True, image_size=8, channels="3"), log)
     first = assign(list_images(photos).items, 0.1).test[0]
     assert first.name in str(caught.value)

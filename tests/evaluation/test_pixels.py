@@ -91,8 +91,8 @@ def greys(tmp_path_factory) -> Path:
 
 def test_an_image_has_the_same_pixels_in_every_part(greys):
     config = Config(data_dir=str(greys), binarize="dynamic")
-    whole, of, _ = load_part(config, "test", None, seed=5)
-    part, part_of, _ = load_part(config, "test", 13, seed=5)
+    whole, of, *_ = load_part(config, "test", None, seed=5)
+    part, part_of, *_ = load_part(config, "test", 13, seed=5)
     assert (len(whole), of, len(part), part_of) == (40, 40, 13, 40)
     assert torch.equal(whole.x, load_split(config, "test").fix_pixels(5).x)
     everywhere = {x.numpy().tobytes() for x in whole.x}

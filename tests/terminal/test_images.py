@@ -56,7 +56,8 @@ def test_a_split_is_read_with_its_progress_and_named_by_the_folder(monkeypatch):
         return Images(torch.zeros(1, 1, 2, 2), torch.zeros(1))
 
     monkeypatch.setattr(module, "load_split", load_split)
-    run = SimpleNamespace(config=Config(data="/photos/my cats"), class_names=())
+    config = Config(data="/photos/my cats")
+    run = SimpleNamespace(config=config, class_names=(), is_run_directory=lambda: False)
     titles = [module.read_images(run, split, None, False).title for split in (None, "train")]
     assert titles == ["my-cats test", "my-cats train"]
     assert read == [("test", True), ("train", True)]
