@@ -107,7 +107,7 @@ def test_what_hears_of_the_progress_can_end_the_decoding(monkeypatch):
 
     with pytest.raises(Interrupted):
         found([item(number) for number in range(9)], LoadLog(stop))
-    assert heard == [1]
+    assert heard == [2]
 
 
 def test_several_images_are_decoded_at_once(monkeypatch):

@@ -13,7 +13,7 @@ from .readers.item import BadImageError, Item, Outline
 
 T = TypeVar("T")
 
-WINDOW = 256  # images in work at a time: an error or Ctrl-C ends after so many
+WINDOW = 256  # images in work at a time; after an error, those not begun are left alone
 REPORTED = 16  # images after which progress is reported, which can stop the reading
 
 
@@ -65,8 +65,8 @@ def _read_all(
                     if found is not None:
                         yield position, found
                     if position % REPORTED == REPORTED - 1:
-                        log.on_progress(what, position, len(items))
-            finally:  # after an error, the images that are not begun are left alone
+                        log.on_progress(what, position + 1, len(items))
+            finally:
                 for future in futures:
                     future.cancel()
             log.on_progress(what, start + len(window), len(items))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from ..config.config import Config
 from ..config.data_paths import is_path
@@ -43,6 +44,10 @@ class Prepared:
     bad_images: list[str] = field(default_factory=list)
     caches: list[str] = field(default_factory=list)
     taken: Taken | None = None
+
+    def record_fields(self) -> dict[str, Any]:
+        """What run.json says of the images."""
+        return {"bad_images": self.bad_images[:MAX_RECORDED], "caches": self.caches}
 
 
 @dataclass
@@ -187,11 +192,7 @@ def start_run(
         prepared, data = prepare_run(
             config, run, existing or source, record, allow_data_change, on_progress, start
         )
-        found = {
-            "data": data,
-            "bad_images": prepared.bad_images[:MAX_RECORDED],
-            "caches": prepared.caches,
-        }
+        found = {"data": data, **prepared.record_fields()}
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)

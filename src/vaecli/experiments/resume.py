@@ -109,8 +109,7 @@ def make_plan(
             raise ConfigError(NOT_WITH_RUN)
         return _resume_path(resume, options, run_dir)
     layers = [] if config_file is None else [_read_layer(config_file)]
-    named = None
-    start = None
+    named = start = None
     if from_run is not None:
         named = start_path(from_run)
         # the run to begin with may be gone by now
@@ -124,9 +123,7 @@ def make_plan(
     run = None
     if resume:
         run = _run_in(run_dir, named) if run_dir else find_unfinished(config, named)
-    if run is None:
-        return Plan(config, start=start)
-    return _resume(run, options)
+    return _resume(run, options) if run else Plan(config, start=start)
 
 
 def _read_layer(path: Path) -> dict[str, Any]:

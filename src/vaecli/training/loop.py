@@ -109,6 +109,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     """
     config = state.config
     model = state.model
+    device = model.device
     reads_labels = state.objective.reads_labels
     needs_labels = reads_labels or model.context > 0  # length of the context, 0 without labels
     labelled = train.labelled_indices if reads_labels else None
@@ -117,7 +118,7 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
     batches = order.to(train.x.device).split(config.batch_size)
     precision: Callable[[], AbstractContextManager[object]] = nullcontext
     if config.precision == "bf16":
-        precision = partial(torch.autocast, model.device.type, torch.bfloat16)
+        precision = partial(torch.autocast, device.type, torch.bfloat16)
     model.train()
     while state.batch < len(batches):
         index = batches[state.batch]
@@ -126,9 +127,9 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
         state.update_learning_rate(len(batches))
         if labelled is not None and 0 < len(labelled) < len(train):
             index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
-        seed_device(model.device, config.seed, "noise", number, state.batch)
-        x = train.pixels(index).to(model.device)
-        c = train.one_hot_labels(index).to(model.device) if needs_labels else None
+        seed_device(device, config.seed, "noise", number, state.batch)
+        x = train.pixels(index).to(device)
+        c = train.one_hot_labels(index).to(device) if needs_labels else None
         with precision():
             epochs_done = number - 1 + state.batch / len(batches)
             terms = state.training_objective(model, x, c, epochs_done)
