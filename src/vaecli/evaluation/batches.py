@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..data.images import Images
 from ..objectives.objective import EVALUATION_BATCH_SIZE
 from ..system.errors import NotFiniteError
+from ..system.processes import Share, share_batch
 
 
 def batches(
@@ -23,6 +24,20 @@ def batches(
     for start in range(0, len(images), size):
         index = slice(start, start + size)
         yield images.pixels(index).to(device), images.one_hot_labels(index).to(device)
+
+
+def shared_batches(
+    images: Images, device: torch.device, size: int = EVALUATION_BATCH_SIZE
+) -> Iterator[tuple[Tensor, Tensor, Share]]:
+    """As `batches`, of which every process has its rows.
+
+    Yields:
+        Pixels and labels of the rows of this process, and its share of the batch.
+    """
+    for start in range(0, len(images), size):
+        with share_batch(min(size, len(images) - start)) as share:
+            index = slice(start + share.start, start + share.stop)
+            yield images.pixels(index).to(device), images.one_hot_labels(index).to(device), share
 
 
 @contextmanager

@@ -15,12 +15,14 @@ from ..objectives.elbo import ELBO
 from ..objectives.importance import MAX_DECODED_LATENTS
 from ..system.errors import ConfigError, NotFiniteError
 from ..system.seeds import random_stream
-from .batches import batches, evaluation_mode
-from .means import RunningMeans
+from .batches import batches, evaluation_mode, shared_batches
+from .means import RunningMeans, terms_of_batch
 
 
 def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dict[str, float]:
     """The means over all images of the objective's metrics, in the units of `METRIC_UNITS`.
+
+    Several processes compute them together, each from its part of every batch.
 
     Args:
         model: The model to evaluate.
@@ -32,8 +34,9 @@ def evaluate(model: VAE, objective: Objective, images: Images, seed: int) -> dic
     images = images.fix_pixels(seed)
     means = RunningMeans()
     with random_stream(model.device, seed, "evaluation"), evaluation_mode(model, objective):
-        for x, c in batches(images, model.device, objective.evaluation_batch_size):
-            means.add(objective(model, x, c), len(x))
+        for x, c, share in shared_batches(images, model.device, objective.evaluation_batch_size):
+            terms = terms_of_batch(objective(model, x, c), share)
+            means.add(terms, share.total)
     return means.read()
 
 
