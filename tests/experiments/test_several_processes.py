@@ -125,7 +125,8 @@ def test_a_run_that_stops_within_an_epoch_is_resumed_by_other_processes(
     assert {done.status for done in stopped} == {128 + signal.SIGTERM}
     assert [done.err for done in stopped[1:]] == [""] * (counts[0] - 1)
     assert stopped[0].err.count("Resume with") == 1
-    assert runs.header(run)["position"]["batch"] == (5 if counts[0] == 1 else 8)
+    batch = runs.header(run)["position"]["batch"]
+    assert 5 <= batch <= 6 if counts[0] == 1 else batch == 8
     for done in run_several(counts[1], "train", "--resume", run):
         assert done.status == 0, done.err
     assert_like(run, whole)
