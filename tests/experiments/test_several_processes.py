@@ -22,10 +22,11 @@ from tests.processes import (
     wait_for,
 )
 from tests.runs import arguments
-from tests.several import OTHER_IMAGES, SIGNALLED, run_several
+from tests.several import FAILS, OTHER_IMAGES, SIGNALLED, run_several
 from vaecli.run import names
 from vaecli.run.lock import require_free
 
+LOST = "Error: Lost the connection to another process."
 SMALL_BATCHES = ("--batch-size", 8)  # 12 in an epoch
 
 
@@ -37,6 +38,10 @@ def assert_like(run: Path, reference: Path) -> None:
         for name, value in other.items():
             if not name.endswith("seconds"):
                 assert float(row[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-4), name
+
+
+def errors(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("Error: ")]
 
 
 def ranks_of(launcher: int) -> list[int]:
@@ -107,6 +112,28 @@ def test_a_process_with_other_images_is_named(digits, tmp_path):
     assert first.err.startswith("Error: Process 1: The images of mnist differ from those of")
     assert (second.status, second.out, second.err) == (3, "", "")
     assert not run.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "before", "status", "first", "second"),
+    [
+        ("MemoryError()", True, 6, "Error: Process 1: Out of memory.", ""),
+        ("ValueError('odd')", True, 1, "", "Error: Process 1: unexpected ValueError: odd"),
+        ("MemoryError()", False, 6, LOST, "Error: Process 1: Out of memory."),
+        ("ValueError('odd')", False, 6, LOST, "Error: Process 1: unexpected ValueError: odd"),
+    ],
+)
+def test_a_process_that_fails_is_named(digits, tmp_path, error, before, status, first, second):
+    run = tmp_path / "run"
+    fault = FAILS.format(error=error, before=before)
+    done, other = run_several(2, *arguments(digits, run, "--epochs", 2), faults={1: fault})
+    assert done.status == status
+    assert [line.partition(" Resume")[0] for line in errors(done.err)] == [first] * bool(first)
+    assert [line[: len(second)] for line in errors(other.err)] == [second] * bool(second)
+    assert run.exists() == (not before)
+    if not before:
+        assert runs.record(run)["status"] == "interrupted"
 
 
 @pytest.mark.slow
@@ -190,14 +217,14 @@ def test_a_process_that_is_killed_ends_all_and_the_run_is_resumed(digits, tmp_pa
     os.kill(process.pid if victim is None else pids[victim], signal.SIGKILL)
     done = end(process)
     wait_for_end(pids)
-    errors = [line for line in done.err.splitlines() if "Resume with" in line]
+    said = [line for line in done.err.splitlines() if "Resume with" in line]
     advice = f"Resume with: vaecli train --resume {run} --devices 2"
     if victim is None:
-        assert errors == [f"Stopped by SIGTERM. {advice}"]
+        assert said == [f"Stopped by SIGTERM. {advice}"]
     else:
         assert done.status == 128 + signal.SIGKILL
         what = f"Error: Process {victim} was ended by SIGKILL, as when memory runs out."
-        assert errors == [f"{what} {advice}"]
+        assert said == [f"{what} {advice}"]
     assert "Traceback" not in done.err
     require_free(run)
     epochs = len(runs.header(run)["history"]) + 2
