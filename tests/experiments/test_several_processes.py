@@ -239,7 +239,7 @@ def test_the_terminal_is_that_of_process_0(digits, tmp_path):
     run = tmp_path / "run"
     words = arguments(digits, run, "--epochs", 100_000, "--devices", 2)
     terminal = Terminal(*words)
-    wait_for(run / names.EPOCH_SAMPLES.format(3))
+    wait_for(run / names.EPOCH_SAMPLES.format(60))
     terminal.press(b"\x03")
     status, shown = terminal.end()
     assert status == 130

@@ -175,5 +175,7 @@ def advise(text: str) -> None:
     if launched():
         with suppress(RuntimeError):  # it has ended, and with it this process will
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-            store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
+            store = dist.TCPStore(  # type: ignore[attr-defined]
+                host, port, is_master=False, timeout=timedelta(seconds=5)
+            )
             store.set(ADVICE, text)
