@@ -97,7 +97,7 @@ def _estimate(model: VAE, x: Tensor, c: Tensor, sizes: list[int]) -> Tensor:
 def _skip_noise(model: VAE, x: Tensor, given: list[Tensor], sizes: list[int]) -> None:
     """Draw the latents of a batch that another process scores: the next one gets its own noise.
 
-    Drawing takes about a hundredth of the time of decoding.
+    Drawing takes a fiftieth of the time of decoding or less, and with flows a sixteenth.
     """
     for c in given:
         for size in sizes:

@@ -58,3 +58,11 @@ class Interrupted(VaecliError):
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
         self.status = 128 + number
+
+
+class EndedByAnother(VaecliError):
+    """Another of several processes has failed, and says why; this one ends without a word."""
+
+    def __init__(self, status: int = 1) -> None:
+        super().__init__("Another process has failed.")
+        self.status = status

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
+from ..system.errors import ConfigFileError, EndedByAnother, Interrupted, RunError, VaecliError
 from ..system.text import escape_controls
 from .output import print_stderr, silence_stdout
 
@@ -39,6 +39,8 @@ DISK_FULL = "No space left to write to."
 
 def report_failure(error: Exception) -> int:
     """Print what went wrong in one or two lines; the exit status."""
+    if isinstance(error, EndedByAnother):
+        return error.status
     if isinstance(error, Interrupted):
         print_stderr(str(error))
         return error.status
