@@ -20,6 +20,7 @@ from ..system import devices
 from ..training.runtime import keep_freed_memory
 from ..training.state import State, start_resolved
 from .events import Notice
+from .follow import call_followers
 from .from_run import Start, Taken, take_weights
 
 MAX_RECORDED = 1000  # bad images that run.json names
@@ -192,7 +193,8 @@ def start_run(
         prepared, data = prepare_run(
             config, run, existing or source, record, allow_data_change, on_progress, start
         )
-        found = {"data": data, **prepared.record_fields()}
+        devices = call_followers(prepared.state, data)
+        found = {"data": data, "devices": devices, **prepared.record_fields()}
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)

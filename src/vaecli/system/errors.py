@@ -66,3 +66,7 @@ class EndedByAnother(VaecliError):
     def __init__(self, status: int = 1) -> None:
         super().__init__("Another process has failed.")
         self.status = status
+
+
+class ProcessLost(ResourceError):
+    """Another of several processes has gone, or cannot be reached."""

@@ -216,11 +216,24 @@ def sum_tensors(tensors: Sequence[Tensor]) -> None:
 
 def agree(flag: bool) -> bool:
     """Whether any process says so. All of them have to ask at the same place."""
+    return bool(largest(int(flag)))
+
+
+def largest(number: int) -> int:
+    """The largest number that a process gives. All of them have to ask at the same place."""
     if count() == 1:
-        return flag
-    votes = torch.tensor(int(flag), device=_exchange_device())
-    dist.all_reduce(votes, dist.ReduceOp.MAX)
-    return bool(votes)
+        return number
+    numbers = torch.tensor(number, device=_exchange_device())
+    dist.all_reduce(numbers, dist.ReduceOp.MAX)
+    return int(numbers)
+
+
+def collect(value: Any) -> list[Any]:
+    """What each process gives, in their order, on all processes."""
+    values = [value] * count()
+    if count() > 1:
+        dist.all_gather_object(values, value)
+    return values
 
 
 def broadcast(value: Any = None) -> Any:

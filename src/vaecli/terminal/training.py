@@ -7,7 +7,8 @@ from ..data.load_log import OnProgress
 from ..experiments.prepare import start_run
 from ..experiments.resume import Plan
 from ..experiments.stopping import StopRequest
-from ..experiments.train import train_run
+from ..experiments.train import resume_advice, train_run
+from ..system.group import advise
 from .loading import load_progress
 from .messages import next_commands, training_summary
 from .output import print_finished_run
@@ -52,6 +53,7 @@ def train_plan(
                 )
             )
         run = started.writer.run
+        advise(resume_advice(run.folder))
         progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
         progress.show(started.notices)
         progress.say(training_summary(run, started.writer.record, started.state, started.images))
