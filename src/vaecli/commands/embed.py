@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
+from ..terminal.options import (
+    Checkpoint,
+    Dark,
+    Devices,
+    Input,
+    RunDir,
+    SkipBad,
+    Split,
+    output_option,
+)
 
 if TYPE_CHECKING:  # imports that --help must not wait for
     from ..data.images import Images
@@ -49,6 +58,7 @@ def embed(
         ),
     ] = "auto",
     dark: Dark = False,
+    devices: Devices = 1,
 ) -> None:
     """Encode images to latents, and save or plot them.
 

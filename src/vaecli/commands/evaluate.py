@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, Input, RunDir, Seed, SkipBad, Split
+from ..terminal.options import Checkpoint, Devices, Input, RunDir, Seed, SkipBad, Split
 
 if TYPE_CHECKING:
     from ..data.images import Images
@@ -62,6 +62,7 @@ def evaluate(
         typer.Option("--json", help="Print --metrics as JSON, not as a table, on a terminal too."),
     ] = False,
     seed: Seed = defaults.SEED,
+    devices: Devices = 1,
 ) -> None:
     """Print distortion, rate and bound, or metrics of samples.
 

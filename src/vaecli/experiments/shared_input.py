@@ -6,8 +6,9 @@ from typing import Any
 
 from ..data.images import Images
 from ..run.run import Run
-from ..system.agreement import from_first, on_all
+from ..system.agreement import from_first
 from ..system.errors import DataError
+from ..system.group import settling
 from ..system.processes import count, is_first
 
 
@@ -57,16 +58,14 @@ def share_input(
         return SharedInput(run.for_evaluation(), None, more, images.fingerprint())
 
     found = from_first(send)
-    if found.images is None:
-        return found.run, on_all(lambda: _read_same(found, chosen, read_again)), found.more
-    return found.run, found.images, found.more
+    if found.images is not None:
+        return found.run, found.images, found.more
+    with settling():
+        images = chosen[0] if is_first() else _read_same(found, read_again)
+    return found.run, images, found.more
 
 
-def _read_same(
-    found: SharedInput, chosen: list[Images], read_again: Callable[[Run], Images]
-) -> Images:
-    if is_first():
-        return chosen[0]
+def _read_same(found: SharedInput, read_again: Callable[[Run], Images]) -> Images:
     images = read_again(found.run)
     if images.fingerprint() != found.fingerprint:
         raise DataError(
