@@ -1,18 +1,28 @@
 """The page on scale: its tables are those of the model, and its commands and script can be run."""
 
 import math
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
+import time
 
 import pytest
 
 from tests.benchmarks import scale_model
 from tests.benchmarks.processes import PAGE
 from tests.benchmarks.scale_model import MODELS, PLATFORMS, Network, all_reduce_seconds
+from tests.benchmarks.two_nodes import free_port
+from tests.conftest import TINY
+from tests.processes import PATIENCE, wait_for
+from tests.runs import losses, record
 from tests.test_docs import blocks, options, read
+from vaecli.run import names
 
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 SCRIPTS = [block for block in blocks(PAGE, "sh") if block.startswith("#!")]
 COMMANDS = [
     line for block in blocks(PAGE, "sh") if block not in SCRIPTS for line in block.splitlines()
@@ -51,7 +61,7 @@ def test_every_option_of_torchrun_exists():
             assert found <= known, found
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@needs_bash
 def test_bash_can_parse_the_script():
     (script,) = SCRIPTS
     done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
@@ -91,3 +101,47 @@ def test_the_models_have_the_parameters_and_operations_of_the_table():
         name, found = scale_model.measure(model).rsplit(": ", 1)
         parameters, flops = f"{model.parameters:,}", f"{model.flops / 1e6:.6f}"
         assert found.startswith(f"{parameters} parameters, {flops} million"), name
+
+
+# Commands of SLURM, as if the job had one machine without GPUs: srun runs what it is given, and
+# what is queued again is a line in a file.
+STUBS = {
+    "srun": '#!/bin/bash\nexec "${@:2}"\n',
+    "scontrol": '#!/bin/bash\n[ "$1" = show ] && echo 127.0.0.1 || echo "$@" >> queue\n',
+    "torchrun": f'#!/bin/bash\nexec {sys.executable} -m torch.distributed.run "$@"\n',
+}
+
+
+@needs_bash
+@pytest.mark.slow
+def test_the_job_saves_when_its_time_is_over_and_goes_on_when_it_is_queued_again(digits, tmp_path):
+    for name, text in STUBS.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    small = f"--data-dir {digits} {' '.join(TINY)} --validation 8"
+    (script,) = SCRIPTS
+    script = re.sub("--data icons.*--epochs 200", f"{small} --epochs 2000", script, flags=re.S)
+    script = script.replace("29400", str(free_port()))
+    (tmp_path / "job.sh").write_text(script)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SLURM_GPUS_ON_NODE": "2",
+        "SLURM_JOB_ID": "17",
+        "SLURM_JOB_NODELIST": "all",
+        "SLURM_NNODES": "1",
+    }
+    run = tmp_path / "runs" / "icons"
+    done = 0
+    for _ in range(2):
+        job = subprocess.Popen(["bash", "job.sh"], cwd=tmp_path, env=environment)
+        wait_for(run / names.LOSSES)
+        while len(losses(run)) <= done:
+            time.sleep(0.1)
+            assert job.poll() is None
+        done = len(losses(run))
+        job.send_signal(signal.SIGUSR1)
+        job.wait(PATIENCE)
+        assert record(run)["status"] == "interrupted"
+    assert (tmp_path / "queue").read_text() == "requeue 17\n" * 2
+    assert record(run)["resumes"] == 1
