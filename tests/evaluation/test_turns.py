@@ -18,7 +18,7 @@ def as_process(monkeypatch):
     def stand_in(rank, count, kind):
         monkeypatch.setattr(processes, "rank", lambda: rank)
         monkeypatch.setattr(processes, "count", lambda: count)
-        monkeypatch.setattr(processes, "broadcast", lambda value: kind)
+        monkeypatch.setattr(processes, "broadcast", lambda value: [kind])
         monkeypatch.setattr(processes, "sum_tensors", lambda tensors: None)
 
     return stand_in

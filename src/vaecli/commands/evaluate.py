@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -78,6 +78,7 @@ def evaluate(
     from functools import partial
 
     from ..experiments.shared_input import share_input
+    from ..system.agreement import from_first
     from ..system.processes import is_first
     from ..terminal.output import print_result
 
@@ -86,12 +87,13 @@ def evaluate(
         read_again = partial(_read_again, split, count, seed)
         run, images, of = share_input(choose, read_again)
         result = _name_choice(split, input) | _bound(run, images, of, samples, seed)
-        if is_first():
-            print_result(json.dumps(result, allow_nan=False))
-    elif is_first():  # the others have nothing to do
-        _refuse_options_of_the_bound(split, samples, input, skip_bad)
-        result = _sample_metrics(run_dir, checkpoint, count, seed)
-        print_result(_format_metrics(result, as_json))
+        text = json.dumps(result, allow_nan=False)
+    else:
+        refuse = partial(_refuse_options_of_the_bound, split, samples, input, skip_bad)
+        measure = partial(_sample_metrics, run_dir, checkpoint, count, seed, refuse)
+        text = _format_metrics(from_first(measure), as_json)
+    if is_first():
+        print_result(text)
 
 
 def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
@@ -168,14 +170,19 @@ def _bound(run: "Run", images: "Images", of: int, samples: int | None, seed: int
 
 
 def _sample_metrics(
-    run_dir: Path | None, checkpoint: Literal["last", "best"] | None, count: int | None, seed: int
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
+    count: int | None,
+    seed: int,
+    refuse: Callable[[], None],
 ) -> dict[str, Any]:
-    """The metrics of samples of a run."""
+    """The metrics of samples of a run, after `refuse`."""
     from ..evaluation.samples import PROGRESS_STEPS, SAMPLES, evaluate_samples
     from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import print_stderr
     from ..terminal.progress import image_progress
 
+    refuse()
     run = read_run(run_dir, checkpoint)
     warn_without_fit(run)
     drawn = count or SAMPLES

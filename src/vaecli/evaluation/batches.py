@@ -64,9 +64,9 @@ def gather_turns(found: dict[int, Tensor], count: int, device: torch.device) -> 
     """
     if processes.count() == 1:
         return torch.cat([*found.values()])
-    first = found.get(0)
-    kind = processes.broadcast(None if first is None else (first.shape[1:], first.dtype))
-    whole = torch.zeros(count, *kind[0], dtype=kind[1], device=device)
+    kinds = [(rows.shape[1:], rows.dtype) for rows in found.values()]
+    shape, dtype = processes.broadcast(kinds[:1])[0]  # process 0 has the first turn
+    whole = torch.zeros(count, *shape, dtype=dtype, device=device)
     for start, rows in found.items():
         whole[start : start + len(rows)] = rows
     # as bytes, because the sum of 0.0 and -0.0 would lose its sign

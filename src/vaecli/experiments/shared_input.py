@@ -61,8 +61,9 @@ def share_input(
     if found.images is not None:
         return found.run, found.images, found.more
     with settling():
-        images = chosen[0] if is_first() else _read_same(found, read_again)
-    return found.run, images, found.more
+        if not is_first():
+            chosen.append(_read_same(found, read_again))
+    return found.run, chosen[0], found.more
 
 
 def _read_same(found: SharedInput, read_again: Callable[[Run], Images]) -> Images:

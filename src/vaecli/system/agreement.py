@@ -24,8 +24,8 @@ def from_first(make: Callable[[], T]) -> T:
     with settling():
         if is_first():
             values.append(make())
-    value: T = broadcast(values[0] if values else None)
-    return value
+    received: list[T] = broadcast(values)
+    return received[0]
 
 
 @contextmanager
