@@ -71,7 +71,7 @@ class TorchCommand(GroupedCommand):
         if not is_one_of_several():
             raise typer.Exit(launch(devices))
         if devices is None:
-            _let_first_refuse(f"vaecli {ctx.info_name} works in one process: start no others.")
+            _let_first_refuse(f"{ctx.command_path} works in one process: start no others.")
         if devices > 1 and not launched():
             _let_first_refuse("torchrun has started the processes: leave out --devices.")
         is_training = ctx.info_name == "train"

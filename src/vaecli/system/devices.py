@@ -17,7 +17,7 @@ def select_device(name: str) -> torch.device:
     Raises:
         ConfigError: This machine has no such device.
     """
-    if count() > 1:
+    if count() > 1 and not (name.startswith("cuda") and not torch.cuda.device_count()):
         return _select_own_device(name)
     available = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():

@@ -14,7 +14,6 @@ from datetime import timedelta
 
 import torch
 from torch import distributed as dist
-from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is documented as public
 
 from .errors import EndedByAnother, ProcessLost, VaecliError
 from .machine import is_out_of_memory
@@ -172,4 +171,5 @@ def advise(text: str) -> None:
     if launched():
         with suppress(RuntimeError):  # it has ended, and with it this process will
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-            TCPStore(host, port, is_master=False).set(ADVICE, text)
+            store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
+            store.set(ADVICE, text)

@@ -141,7 +141,8 @@ def _status(failures: dict[int, ProcessFailure], store: TCPStore) -> int:
     number, code = (killed or codes)[0]
     advice = store.get(ADVICE).decode() if store.check([ADVICE]) else ""
     if code < 0:
-        text = f"Process {number} was ended by {signal.Signals(-code).name}."
+        hint = ", as when memory runs out" * (code == -signal.SIGKILL)
+        text = f"Process {number} was ended by {signal.Signals(-code).name}{hint}."
     else:
         text = f"Process {number} has failed."
     error = VaecliError(f"{text} {advice}".strip())

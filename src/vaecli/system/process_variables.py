@@ -1,6 +1,7 @@
 """What the environment says of a process that torchrun, or `--devices N`, has started."""
 
 import os
+from contextlib import suppress
 
 from .errors import ConfigError
 
@@ -21,7 +22,9 @@ def is_one_of_several() -> bool:
 
 def started_rank() -> int:
     """The number of this process, from 0; 0 for one that is alone."""
-    return _number("RANK") if is_one_of_several() else 0
+    with suppress(ConfigError):
+        return _number("RANK") if is_one_of_several() else 0
+    return 0
 
 
 def local_rank() -> int:
