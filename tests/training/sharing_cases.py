@@ -16,6 +16,8 @@ CODES = {"posterior": "quantized", "prior": "codes", "latent_dim": 20}
 PRESET_CHANGES: dict[str, Case] = {
     "vq-vae": {"latent_dim": 20},
     "residual-vq": {"posterior": "quantized:levels=2,codes=8", "latent_dim": 20},
+    # about the rate of a latent here: it is above in some batches, or for some processes
+    "free-bits": {"objective": "elbo:free_bits=0.04,free_bits_groups=0"},
     "conv-map": {"network": f"{CONV},activation=silu,latent=map", "latent_dim": None},
     "m2": {"labels": 12, "network": WITH_BATCH_NORM},
     "vamp": {"prior": "vamp:components=10"},
@@ -39,14 +41,15 @@ OPTIONS: dict[str, Case] = {
     "batch norm in a penalty": {"network": WITH_BATCH_NORM, "preset": "rae-gp"},
     "batch norm in a discriminator": {"network": WITH_BATCH_NORM, "preset": "vae-gan"},
     "layer norm": {"network": "resnet:width=4,norm=layer"},
-    "free bits": {"objective": "elbo:free_bits=2"},
-    "free bits of groups": {"objective": "elbo:free_bits=0.3,free_bits_groups=2"},
+    "free bits": {"objective": "elbo:free_bits=0.15"},
+    "free bits of groups": {"objective": "elbo:free_bits=0.09,free_bits_groups=2"},
     "capacity": {"objective": "elbo:capacity=5,capacity_epochs=2"},
     "annealing": {"objective": "elbo:annealing_epochs=2"},
     "dip I": {"objective": "dip:variant=I"},
     "many images": {"objective": "beta-tc", "batch_size": 100},
     "conditional beta-tc": {"objective": "beta-tc", "conditional": True},
     "conditional vae-gan": {"preset": "vae-gan", "conditional": True, "prior": "conditional"},
+    "vae-gan of a mixture": {"preset": "vae-gan", "prior": "mixture:components=4"},
     "conditional wae": {"objective": "wae", "conditional": True, "prior": "flow"},
     # as many components as images of a process: they must not be taken for rows of the batch
     "wae of a mixture": {"objective": "wae", "prior": "mixture:components=5"},

@@ -16,7 +16,7 @@ from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import LossTerms, Objective
 from ..parts.optimizers import Optimizer
-from ..system import machine
+from ..system import machine, processes
 from ..system.devices import select_device
 from .epoch import Epoch
 from .schedules import lr_multiplier
@@ -32,7 +32,7 @@ class State:
         shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
         class_names: Names of the classes; empty if they have none but their numbers.
-        compile: Whether the objective is compiled.
+        compile: Whether the objective is compiled; several processes train without the compiler.
         history: The finished epochs.
         batch: Number of finished batches of the epoch in progress.
         means: Running means of the epoch in progress.
@@ -176,7 +176,7 @@ def start_resolved(config: Config, train: Images) -> State:
         model=model,
         objective=objective,
         optimizer=build.make_optimizer(config, model, objective),
-        compile=config.compile and objective.compiles,
+        compile=config.compile and objective.compiles and processes.count() == 1,
     )
 
 
