@@ -1,16 +1,27 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
+from ..terminal.options import (
+    Checkpoint,
+    Dark,
+    Devices,
+    Input,
+    RunDir,
+    SkipBad,
+    Split,
+    output_option,
+)
 
 if TYPE_CHECKING:  # imports that --help must not wait for
+    from ..data.images import Images
     from ..evaluation.embeddings import Embeddings
     from ..evaluation.projection import Method
     from ..model import VAE
+    from ..run.run import Run
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -47,6 +58,7 @@ def embed(
         ),
     ] = "auto",
     dark: Dark = False,
+    devices: Devices = 1,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
@@ -55,11 +67,53 @@ def embed(
     for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. Both
     have a column name for --input. The plot of two latents has contours of the prior.
     """
+    from functools import partial
+
+    from ..data.splits import load_split
+    from ..evaluation import embeddings
+    from ..experiments.shared_input import share_input
+    from ..system.agreement import same_on_all
+    from ..system.processes import is_first
+    from ..terminal.output import write_result
+
+    choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, output, plot, method)
+    run, images, choice = share_input(choose, lambda run: load_split(run.config, split or "test"))
+    with same_on_all():
+        model = run.model()
+        latents = embeddings.embed(model, images, choice.names)
+    if choice.table and is_first():
+        write_result(latents.to_bytes(choice.table[1]), choice.table[0])
+    if choice.picture and is_first():
+        title = f"Latents of the {choice.which} images, {run.name}"
+        ending = choice.picture[1]
+        write_result(_draw_map(model, latents, method, title, ending, dark), choice.picture[0])
+
+
+class _Choice(NamedTuple):
+    """What is written: the files with their formats, and what the images are called."""
+
+    table: tuple[Path, str] | None
+    picture: tuple[Path, str] | None
+    names: list[str]
+    which: str
+
+
+def _choose(
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
+    split: str | None,
+    input: list[str] | None,
+    skip_bad: bool,
+    output: Path | None,
+    plot: Path | None,
+    method: "Method",
+) -> "tuple[Run, Images, _Choice]":
+    """The run, the images to encode, and what is written."""
     from ..evaluation import embeddings
     from ..run import names
     from ..terminal.images import read_images
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path, write_result
+    from ..terminal.output import output_path
 
     _check_outputs(output, plot, method)
     run = read_run(run_dir, checkpoint)
@@ -70,14 +124,9 @@ def embed(
         from ..pictures import style  # matplotlib takes 0.7 s to import
 
         picture = output_path(plot, run, plot.name, style.ENDINGS)
-    model = run.model()
+    run.model()  # a checkpoint that cannot be read is found before the images are
     images, named, which = read_images(run, split, input, skip_bad)
-    latents = embeddings.embed(model, images, named)
-    if table:
-        write_result(latents.to_bytes(table[1]), table[0])
-    if picture:
-        title = f"Latents of the {which} images, {run.name}"
-        write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
+    return run, images, _Choice(table, picture, named, which)
 
 
 def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:

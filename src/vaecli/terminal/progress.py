@@ -247,9 +247,11 @@ def _describe(means: dict[str, float]) -> str:
 
 
 @contextmanager
-def image_progress(name: str, images: int) -> Iterator[Callable[[int], object]]:
+def image_progress(
+    name: str, images: int, hidden: bool = False
+) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal; gives a function to call after each batch with its number of images."""
-    hidden = choose_mode("auto") != "bar"
+    hidden = hidden or choose_mode("auto") != "bar"
     bar = ImageBar(console=Console(stderr=True), transient=True, disable=hidden)
     with bar:
         task = bar.add_task(name, total=images)
