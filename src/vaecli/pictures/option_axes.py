@@ -48,7 +48,7 @@ class OptionAxis:
         """Place and text of each tick; of many choices, every second or third and so on has one."""
         if self.choices:
             shown = self.choices[:: math.ceil(len(self.choices) / MOST_TICKS)]
-            return [(self.place(v), printable(str(v), TICK_CHARACTERS)) for v in shown]
+            return [(self.place(v), printable(_choice_text(v), TICK_CHARACTERS)) for v in shown]
         values = log_ticks(self.low, self.high) if self.is_log else even_ticks(self.low, self.high)
         return [(self.place(value), f"{value:.6g}") for value in values]
 
@@ -85,6 +85,11 @@ def log_ticks(low: float, high: float) -> list[float]:
 def _decades(low: float, high: float) -> tuple[int, int]:
     """Exponents of the powers of ten around a range: the first, and one after the last."""
     return math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1
+
+
+def _choice_text(value: Any) -> str:
+    """A value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _inside(values: Sequence[float], low: float, high: float) -> list[float]:

@@ -33,7 +33,7 @@ def draw_parallel(
         axes: Where it is drawn.
         trials: Of one study.
         options: The axes from left to right, before that of the loss.
-        metric: loss or distortion.
+        metric: loss, distortion or negative ELBO.
         theme: Colours of everything but the lines.
     """
     limits = loss_range(trials)

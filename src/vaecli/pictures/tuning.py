@@ -47,7 +47,7 @@ def plot_tuning(
         options: The options that were searched, in the order of their axes.
         importances: Fraction of each option, from 0 to 1, by its name; empty if there are too few
             completed trials to tell.
-        metric: What `value` of the trials is: the validation loss or distortion.
+        metric: What `value` of the trials is: loss, distortion or negative ELBO.
         ending: One of `style.ENDINGS`.
         theme: Colours of everything but the data.
     """
