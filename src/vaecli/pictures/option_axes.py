@@ -49,7 +49,10 @@ class OptionAxis:
         if self.choices:
             shown = self.choices[:: math.ceil(len(self.choices) / MOST_TICKS)]
             return [(self.place(v), printable(_choice_text(v), TICK_CHARACTERS)) for v in shown]
-        values = log_ticks(self.low, self.high) if self.is_log else even_ticks(self.low, self.high)
+        find_ticks = even_ticks
+        if self.is_log:
+            find_ticks = log_ticks
+        values = find_ticks(self.low, self.high)
         return [(self.place(value), f"{value:.6g}") for value in values]
 
     @property
@@ -79,7 +82,9 @@ def log_ticks(low: float, high: float) -> list[float]:
         values = _inside([step * power for power in powers for step in steps], low, high)
         if len(values) >= 3:
             return values
-    return values if len(values) == 2 else even_ticks(low, high)
+    if len(values) == 2:
+        return values
+    return even_ticks(low, high)
 
 
 def _decades(low: float, high: float) -> tuple[int, int]:
@@ -89,7 +94,10 @@ def _decades(low: float, high: float) -> tuple[int, int]:
 
 def _choice_text(value: Any) -> str:
     """A value as the command line takes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value)
+    if isinstance(value, bool):
+        return text.lower()
+    return text
 
 
 def _inside(values: Sequence[float], low: float, high: float) -> list[float]:
@@ -100,4 +108,6 @@ def _inside(values: Sequence[float], low: float, high: float) -> list[float]:
 
 def _fraction(value: float, low: float, high: float) -> float:
     """How far a value is between two ends; in the middle if the ends are equal."""
-    return 0.5 if low == high else (value - low) / (high - low)
+    if low == high:
+        return 0.5
+    return (value - low) / (high - low)

@@ -71,14 +71,18 @@ def _units_per_inch(axes: Axes, last: int) -> float:
 
 def loss_colors(theme: Theme) -> Colormap:
     """The colours from the best loss to the worst, the best in the strongest contrast."""
-    ends = (1.0, 1 - FAINTEST) if theme == DARK else (0.0, FAINTEST)
+    ends = (0.0, FAINTEST)
+    if theme == DARK:
+        ends = (1.0, 1 - FAINTEST)
     return ListedColormap(colormaps["viridis"](np.linspace(*ends, 256)))
 
 
 def _worst_first(trial: Trial) -> tuple[bool, float]:
     """The order in which lines are drawn: those without a loss first, the best on top."""
     loss = loss_of(trial)
-    return (not math.isnan(loss), 0.0 if math.isnan(loss) else -loss)
+    if math.isnan(loss):
+        return False, 0.0
+    return True, -loss
 
 
 def _places(
@@ -110,7 +114,9 @@ def _line_style(
 def _faint(trial: Trial, limits: tuple[float, float] | None) -> float:
     """Opacity of a line among many."""
     loss = loss_of(trial)
-    return 0.4 if limits is None or math.isnan(loss) else 0.7 - 0.5 * loss_place(loss, limits)
+    if limits is None or math.isnan(loss):
+        return 0.4
+    return 0.7 - 0.5 * loss_place(loss, limits)
 
 
 def loss_place(loss: float, limits: tuple[float, float]) -> float:

@@ -70,4 +70,6 @@ def loss_range(trials: Sequence[Trial]) -> tuple[float, float] | None:
         return None
     best = min(losses)
     limit = best + SPREAD * (statistics.median(losses) - best)
-    return best, min(limit, max(losses)) if limit > best else max(losses)
+    if limit == best:
+        return best, max(losses)
+    return best, min(limit, max(losses))

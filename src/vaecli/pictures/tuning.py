@@ -131,7 +131,9 @@ def _scatter(
 ) -> None:
     """The trials of a state."""
     ceiling = axes.get_ylim()[1]
-    limit = math.inf if limits is None else limits[1]
+    limit = math.inf
+    if limits is not None:
+        limit = limits[1]
     beyond = [trial for trial in trials if loss_of(trial) > limit]
     lost = [t for t in trials if math.isnan(loss_of(t)) and t.state != "running"]
     inside = [trial for trial in trials if loss_of(trial) <= limit]
@@ -185,5 +187,7 @@ def _draw_importance(
     axes.set(xlim=(0, 1), ylim=(-0.7, max(2, len(shown)) - 0.3))
     axes.grid(visible=False, axis="y")
     for height, value in enumerate(values):
-        text = f"{value:.0%}" if value >= 0.01 or value == 0 else "<1%"
+        text = f"{value:.0%}"
+        if 0 < value < 0.01:
+            text = "<1%"
         add_note(axes, text, (value, height), (4, -3), "left", theme)

@@ -32,7 +32,9 @@ def trial_table(rows: Sequence[TrialRow], metric: str = "loss", width: int = UNL
     ordered = sorted(rows, key=_rank)
     parents = {row.run.parent for row in rows}
     is_shared = len(parents) == 1
-    runs = [row.run.name if is_shared else str(row.run) for row in ordered]
+    runs = [str(row.run) for row in ordered]
+    if is_shared:
+        runs = [row.run.name for row in ordered]
     table = list(_one_line_each(ordered, runs))
     if max(map(cell_len, table), default=0) > width:
         table = list(_in_blocks(ordered, runs, width))
@@ -49,7 +51,9 @@ def trial_table(rows: Sequence[TrialRow], metric: str = "loss", width: int = UNL
 
 def _rank(row: TrialRow) -> tuple[int, float, int]:
     loss = loss_of(row)
-    return ORDER.index(row.state), math.inf if math.isnan(loss) else loss, row.number
+    if math.isnan(loss):
+        loss = math.inf
+    return ORDER.index(row.state), loss, row.number
 
 
 def _one_line_each(rows: Sequence[TrialRow], runs: Sequence[str]) -> Iterator[str]:
@@ -85,7 +89,9 @@ def _head_cells(row: TrialRow) -> list[str]:
 def _aligned(text: str, column: int, width: int) -> str:
     """Numbers on the right; the state and what follows it on the left."""
     blanks = " " * (width - cell_len(text))
-    return blanks + text if column < HEAD.index("state") else text + blanks
+    if column < HEAD.index("state"):
+        return blanks + text
+    return text + blanks
 
 
 def _wrapped(words: Sequence[str], indent: int, width: int) -> Iterator[str]:
@@ -110,8 +116,10 @@ def trial_line(row: TrialRow, rows: Sequence[TrialRow], metric: str = "loss") ->
     """
     options = " ".join(option_texts(row.options))
     if row.state == "failed":
-        reason = f": {shorten(row.reason, REASON_CHARACTERS)}" if row.reason else ""
-        return f"trial {row.number} failed with {options}{reason}"
+        text = f"trial {row.number} failed with {options}"
+        if row.reason:
+            text += f": {shorten(row.reason, REASON_CHARACTERS)}"
+        return text
     parts = [
         f"trial {row.number} {row.state}",
         f"{count(row.epochs, 'epoch')} in {format_duration(row.seconds)}",
@@ -127,7 +135,9 @@ def trial_line(row: TrialRow, rows: Sequence[TrialRow], metric: str = "loss") ->
 
 def format_loss(value: float | None) -> str:
     """A loss with two decimals, or a dash if there is none."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.2f}"
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.2f}"
 
 
 def option_texts(options: Mapping[str, Any]) -> list[str]:

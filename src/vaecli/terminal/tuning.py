@@ -154,7 +154,9 @@ class StudyView:
     def _bar(self, is_narrow: bool) -> Table:
         done = done_trials(self.rows, self.epochs)
         ended = sum(row.state in ENDED for row in self.rows)
-        times = [] if is_narrow else [f"{format_duration(self.elapsed)} elapsed"]
+        times = []
+        if not is_narrow:
+            times.append(f"{format_duration(self.elapsed)} elapsed")
         if done > self.first_done:
             left = self.elapsed * max(0.0, self.trials - done) / (done - self.first_done)
             times.append(f"{format_duration(left)} left")
@@ -181,7 +183,9 @@ class StudyView:
         """Lines with their styles: a header, and a line for each of these trials."""
         width = max(8, len(self.metric))
         head = f"trial  {self.metric:>{width}}  {'epoch':>7}  {'state':9}"
-        yield head if is_narrow else f"{head}  options", ""
+        if not is_narrow:
+            head += "  options"
+        yield head, ""
         for row in rows:
             epoch = f"{row.epochs}/{self.epochs}"
             line = f"{row.number:5}  {format_loss(row.value):>{width}}  {epoch:>7}  {row.state:9}"
