@@ -85,14 +85,14 @@ def _finished_model(writer: RunWriter, state: State) -> VAE:
 
 
 def _end_stopped(writer: RunWriter, stop: StopRequest) -> Notice:
-    """Record that the time limit stopped training, and say so.
+    """Record that the caller or the time limit stopped training, and say so.
 
     Raises:
         Interrupted: A signal stopped it.
     """
     advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
     stop.raise_signal(advice)
-    text = f"Stopped: --max-time is reached. {advice}"
+    text = f"Stopped: {stop.reason or '--max-time is reached'}. {advice}"
     writer.end("interrupted", text)
     return Notice(text)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
+from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError, is_out_of_memory
 from ..system.text import escape_controls
 from .output import print_stderr, silence_stdout
 
@@ -31,6 +31,7 @@ COMMAND_OPTIONS = (
     "metrics",
     "samples",
     "scale",
+    "search",
     "split",
     "style_of",
 )
@@ -51,7 +52,7 @@ def report_failure(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         silence_stdout()
         return READER_LEFT
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return _print_error(OUT_OF_MEMORY, RESOURCES)
     if _is_disk_full(error):
         return _print_error(DISK_FULL, RESOURCES)
@@ -67,28 +68,6 @@ def _is_disk_full(error: Exception) -> bool:
     # Some systems lack some of the names.
     full = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
     return isinstance(error, OSError) and error.errno in full
-
-
-# When a tensor, a thread or a library does not fit; the last is a tensor beyond 64-bit sizes.
-NO_MEMORY = (
-    "allocate memory",
-    "not enough memory",
-    "out of memory",
-    "bad_alloc",
-    "failed to map segment",
-    "Resource temporarily unavailable",
-    "size calculation overflowed",
-)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch raises a RuntimeError with one of several texts, an import an ImportError."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError | ImportError)
-        and any(text in str(error) for text in NO_MEMORY)
-    )
 
 
 def _describe_defect(error: Exception) -> str:
