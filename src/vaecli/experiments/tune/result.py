@@ -3,24 +3,38 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from ...config.config import to_json
 from ...data.splits import load_part
 from ...evaluation.bounds import evaluate
+from ...pictures.option_axes import OptionAxis
+from ...pictures.trial_losses import best_trial
+from ...pictures.tuning import plot_tuning
 from ...run.find import open_run
 from ...system import files
 from ...system.devices import select_device
 from ...system.errors import RunError
+from ...system.seeds import derive_seed
 from .locks import study_lock
+from .ranges import Numbers, Range
 from .record import StudyRecord, TestResult, write_study
 from .rows import TrialRow
 from .study import Study
 
 TABLE = "trials.csv"
 BEST = "best.json"
+PICTURE = "tuning.png"
+METRIC_NAMES = {
+    "loss": "loss",
+    "distortion": "distortion",
+    "negative_elbo": "negative ELBO",
+}
+FEW_TRIALS = 4  # completed ones, with fewer of which nothing is said of importance
 
 
 def value_of(metrics: Mapping[str, float], metric: str) -> float:
@@ -33,12 +47,6 @@ def value_of(metrics: Mapping[str, float], metric: str) -> float:
     if metric == "negative_elbo":
         return metrics["distortion"] + metrics.get("rate", 0.0)  # deterministic: no rate
     return metrics[metric]
-
-
-def best_row(rows: Sequence[TrialRow]) -> TrialRow | None:
-    """The completed trial with the lowest validation value, the first of equals; None without."""
-    completed = [row for row in rows if row.state == "completed" and row.value is not None]
-    return min(completed, key=lambda row: row.value or 0.0, default=None)
 
 
 def write_table(study: Study) -> None:
@@ -68,7 +76,7 @@ def finish(study: Study) -> bool:
         if len(rows) < record.trials or any(row.state == "running" for row in rows):
             return False
         write_table(study)
-        best = best_row(rows)
+        best = best_trial(rows)
         if best is None:
             reasons = (row.reason for row in rows if row.state == "failed")
             raise RunError(
@@ -102,17 +110,45 @@ def _evaluate(best: TrialRow) -> TestResult:
     return TestResult(trial=best.number, images=len(images), metrics=metrics)
 
 
+def draw(study: Study) -> list[str]:
+    """Save the picture of a study; a warning for one that could not be saved."""
+    metric = METRIC_NAMES[study.record.metric]
+    axes = [_axis(name, found) for name, found in study.search.items()]
+    try:
+        picture = plot_tuning(study.rows(), axes, _importances(study), metric)
+        files.write_atomic(study.folder / PICTURE, picture)
+    except Exception as error:  # of any kind: the result is there without it
+        return [f"Could not save {PICTURE}: {str(error).removesuffix('.')}."]
+    return []
+
+
+def _axis(name: str, found: Range) -> OptionAxis:
+    if isinstance(found, Numbers):
+        return OptionAxis(name, found.low, found.high, found.log)
+    return OptionAxis(name, choices=tuple(found.examples))
+
+
+def _importances(study: Study) -> dict[str, float]:
+    """Fraction of the variance of the completed trials that each option explains, by name."""
+    completed = [row for row in study.rows() if row.state == "completed"]
+    if len(completed) < FEW_TRIALS:
+        return {}
+    seed = derive_seed(study.base.seed, "importance")
+    return get_param_importances(study.storage, evaluator=FanovaImportanceEvaluator(seed=seed))
+
+
 def to_dict(study: Study) -> dict[str, Any]:
-    """The result of a finished study as values for JSON."""
+    """The result of a study as values for JSON; the result so far, if it is not finished."""
     rows = study.rows()
-    best = best_row(rows)
+    best = best_trial(rows)
     test = study.record.test
     return {
         "study": str(study.folder),
+        "finished": study.record.finished,
         "metric": study.record.metric,
         "search": study.record.search,
         "best": None if best is None else _as_values(best),
-        "config": str(study.folder / BEST),
+        "config": str(study.folder / BEST) if study.record.finished else None,
         "test": None if test is None else test.model_dump(),
         "trials": [_as_values(row) for row in rows],
     }
@@ -120,9 +156,3 @@ def to_dict(study: Study) -> dict[str, Any]:
 
 def _as_values(row: TrialRow) -> dict[str, Any]:
     return asdict(row) | {"run": str(row.run)}
-
-
-def test_value(study: Study) -> float | None:
-    """The metric of the study on the test set, in nats per image; None before its end."""
-    test = study.record.test
-    return None if test is None else value_of(test.metrics, study.record.metric)
