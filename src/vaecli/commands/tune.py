@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = [
     "vaecli tune --trials 20 --epochs 5",
-    "vaecli tune --search lr=1e-4..1e-2:log --search latent-dim=8,16,32 --epochs 10",
-    "vaecli tune --search network.width=200..800 --search beta=0.5..2 --study runs/widths",
+    "vaecli tune --search lr=1e-4..1e-2:log --search latent-dim=8,16,32",
+    "vaecli tune --search network.width=200..800:100 --study runs/widths",
     "vaecli tune --study runs/widths",
     "vaecli train --config runs/widths/best.json --epochs 50",
 ]
@@ -94,20 +94,18 @@ def tune(
     ] = None,
     as_json: Annotated[
         bool,
-        typer.Option(
-            "--json", help="Print the result as one JSON object.", rich_help_panel=RUN
-        ),
+        typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=RUN),
     ] = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
     **fields: Any,
 ) -> None:
-    """Search the best options by training many models, and print the folder of the study.
+    """Search for the options of the best model.
 
-    Each trial is an ordinary run in that folder. Trials are compared by the lowest loss on
-    validation images, and end early if they are worse than the median. Without --validation, a
-    tenth of the training images is held out, at most 5,000. The test images are evaluated once, for
-    the best trial, at the end.
+    Each trial is an ordinary run in the folder of the study, which is printed. Trials are compared
+    by the lowest loss on validation images, and end early if they are worse than the median.
+    Without --validation, a tenth of the training images is held out, at most 5,000. The test images
+    are evaluated once, for the best trial, at the end.
 
     The same command goes on with a study that was stopped or killed. Start it in several terminals,
     with the same --study, for several workers. The options of the best trial are in best.json;
@@ -138,10 +136,10 @@ def _require_optuna() -> None:
 def _print_result(study: "Study", as_json: bool, quiet: bool) -> None:
     from ..experiments.tune.result import to_dict
     from ..terminal.output import print_finished_run, print_result, print_stderr
-    from ..terminal.tune import result_table
+    from ..terminal.tune import result_text
 
     if not quiet:
-        print_stderr(result_table(study))
+        print_stderr(result_text(study))
     if as_json:
         print_result(json.dumps(to_dict(study), allow_nan=False))
     else:

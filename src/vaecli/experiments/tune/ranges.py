@@ -76,10 +76,10 @@ class Numbers(Range):
     log: bool = False
 
     def __str__(self) -> str:
-        ending = f":{format_value(self.step)}" if self.step is not None else ""
+        text = f"{self.low}..{self.high}"
         if self.log:
-            ending = ":log"
-        return f"{format_value(self.low)}..{format_value(self.high)}{ending}"
+            return f"{text}:log"
+        return text if self.step is None else f"{text}:{self.step}"
 
     @property
     def examples(self) -> list[Any]:
@@ -88,12 +88,14 @@ class Numbers(Range):
     def contains(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        steps = 0.0 if self.step is None else (value - self.low) / self.step
-        return self.low <= value <= self.high and math.isclose(steps, round(steps), abs_tol=1e-9)
+        if not self.low <= value <= self.high:
+            return False
+        steps = (value - self.low) / (self.step or self.high)
+        return self.step is None or math.isclose(steps, round(steps), abs_tol=1e-9)
 
     def suggest(self, trial: "Trial", name: str) -> Any:
         if isinstance(self.low, int) and isinstance(self.high, int):
-            step = 1 if self.step is None else int(self.step)
+            step = int(self.step or 1)
             return trial.suggest_int(name, self.low, self.high, step=step, log=self.log)
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 

@@ -70,7 +70,14 @@ class StudyRecord(BaseModel):
             ConfigError: A value is wrong.
         """
         config = Config.from_values(self.config)
-        return config.with_values(validation=self.validation) if self.validation else config
+        return with_validation(config, self.validation)
+
+
+def with_validation(config: Config, held_out: int | None) -> Config:
+    """The configuration with validation images that the user did not ask for; None for none."""
+    if held_out is None:
+        return config
+    return config.with_values(validation=held_out)
 
 
 def read_study(folder: Path) -> StudyRecord:

@@ -147,9 +147,9 @@ def to_dict(study: Study) -> dict[str, Any]:
         "finished": study.record.finished,
         "metric": study.record.metric,
         "search": study.record.search,
-        "best": None if best is None else _as_values(best),
-        "config": str(study.folder / BEST) if study.record.finished else None,
-        "test": None if test is None else test.model_dump(),
+        "best": best and _as_values(best),
+        "config": None if best is None else str(study.folder / BEST),
+        "test": test and test.model_dump(),
         "trials": [_as_values(row) for row in rows],
     }
 

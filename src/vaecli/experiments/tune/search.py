@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from ...config.build import TABLES, monitor_of, resolve
 from ...config.config import PART_KINDS, Config
-from ...config.spec import Spec, lookup, parse_spec, part_options
+from ...config.spec import Spec, lookup, part_options
 from ...system.errors import ConfigError
 from .ranges import Choices, Numbers, Range, parse_range
 
@@ -42,7 +42,8 @@ def parse_search(texts: Iterable[str], base: Config) -> dict[str, Range]:
     """
     items = [_split(text) for text in texts]
     kinds = {item.name: item.range for item in items if item.name in PART_KINDS}
-    known = _known_types(base, {kind: text.split(",") for kind, text in kinds.items()})
+    chosen = {kind: [name.strip() for name in text.split(",")] for kind, text in kinds.items()}
+    known = _known_types(base, chosen)
     found: dict[str, Range] = {}
     for item in items:
         text = f"{item.name}={item.range}"
@@ -87,13 +88,9 @@ def _known_types(base: Config, chosen: Mapping[str, Sequence[str]]) -> dict[str,
     types |= dict.fromkeys(KINDS_BY_NAME, str)
     for kind in KINDS:
         names = chosen.get(kind, [getattr(base, kind).name])
-        options = [
-            part_options(TABLES[kind][name])
-            for name in (parse_spec(kind, text.strip()).name for text in names)
-            if name in TABLES[kind]
-        ]
-        for option, parameter in options[0].items() if options else ():
-            if all(option in others for others in options):
+        parts = [TABLES[kind][name] for name in names if name in TABLES[kind]]
+        for option, parameter in part_options(parts[0]).items() if parts else ():
+            if all(option in part_options(part) for part in parts):
                 types[f"{kind}.{option}"] = plain_type(parameter.annotation)
     return types
 
@@ -104,7 +101,9 @@ def plain_type(annotation: Any) -> Any:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
-        return plain_type(kinds[0]) if len(kinds) == 1 else str
+        if len(kinds) > 1:
+            return str
+        annotation = plain_type(kinds[0])
     return annotation
 
 

@@ -18,7 +18,7 @@ from ..prepare import Prepared, prepare
 from ..resume import make_plan
 from .locks import study_lock
 from .ranges import Range
-from .record import STUDY, StudyRecord, read_study, write_study
+from .record import STUDY, StudyRecord, read_study, with_validation, write_study
 from .search import default_search, metric_of, parse_search, values_of, with_options
 from .study import (
     JOURNAL,
@@ -27,6 +27,7 @@ from .study import (
     file_options,
     is_study,
     new_name,
+    open_storage,
     open_study,
     refuse_changes,
     same_options,
@@ -85,7 +86,7 @@ def _go_on(request: Request, folder: Path) -> Study:
     if request.search:
         asked = parse_search(request.search, study.base)
         if asked != study.search:
-            ranges = " ".join(f"{name}={text}" for name, text in record.search.items())
+            ranges = ", ".join(f"{name} in {text}" for name, text in record.search.items())
             raise ConfigError(
                 f"The study {folder} searches {ranges}: leave out --search, or start a new study."
             )
@@ -113,7 +114,8 @@ def _find_unfinished(request: Request, config: Config, asked: Mapping[str, str])
             )
             if is_same:
                 found.append((path.stat().st_mtime, path.parent))
-    return max(found)[1] if found else None
+    newest = max(found, default=None)
+    return newest and newest[1]
 
 
 def _check_folder(folder: Path | None) -> None:
@@ -134,8 +136,10 @@ def _make(request: Request, config: Config, on_progress: OnProgress) -> Path:
     held_out = None
     if prepared.images.validation is None:
         held_out = max(1, min(MAX_VALIDATION, len(prepared.images.train) // 10))
-    base = config.with_values(validation=held_out) if held_out else config
+    base = with_validation(config, held_out)
     search = _checked_search(request.search, base, prepared)
+    if request.url is not None:
+        open_storage(Path(), request.url)  # a wrong URL makes no folder
     folder = _make_folder(request.folder, config)
     record = StudyRecord(
         name=new_name(folder),
@@ -168,7 +172,9 @@ def _make_folder(folder: Path | None, config: Config) -> Path:
 def _first_options(base: Config, search: Mapping[str, Range]) -> dict[str, Any] | None:
     """The base's own values, if each is in its range: trials are then compared with it."""
     values = values_of(base, search)
-    return values if all(search[name].contains(value) for name, value in values.items()) else None
+    if all(search[name].contains(value) for name, value in values.items()):
+        return values
+    return None
 
 
 def _checked_search(texts: Sequence[str], base: Config, prepared: Prepared) -> dict[str, Range]:

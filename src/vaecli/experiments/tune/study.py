@@ -69,9 +69,10 @@ class Study:
     def row_of(self, trial: optuna.trial.FrozenTrial) -> TrialRow:
         """The row of a trial."""
         state = STATES.get(trial.state.name, "running")
-        reason = trial.user_attrs.get(FAILED) if trial.state.is_finished() else None
-        if reason is not None:
+        reason = None
+        if trial.state.is_finished() and FAILED in trial.user_attrs:
             state = "failed"
+            reason = trial.user_attrs[FAILED]
         elif state == "pruned":
             reason = f"worse than the median after epoch {trial.last_step}"
         losses = trial.intermediate_values
@@ -123,8 +124,9 @@ def open_study(
     try:
         study = optuna.load_study(study_name=record.name, storage=storage, pruner=_pruner())
     except (KeyError, ValueError) as error:
-        place = "the database" if record.external else folder / JOURNAL
-        raise RunError(f"{place} does not hold the study {record.name}: {error}.") from error
+        raise RunError(
+            f"The storage of {folder} does not hold the study {record.name}: {error}."
+        ) from error
     return Study(folder, record, base.with_values(**chosen), search, study)
 
 
@@ -202,7 +204,9 @@ def refuse_changes(record: StudyRecord, folder: Path, options: Mapping[str, Any]
 
 def file_options(config_file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a file, overridden by those of the command line."""
-    values = {**(read_options_file(config_file) if config_file else {}), **options}
+    values = dict(options)
+    if config_file is not None:
+        values = {**read_options_file(config_file), **options}
     if isinstance(data := options.get("data"), str):
         values["data"] = existing_path(data)
     return values

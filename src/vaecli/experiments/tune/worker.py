@@ -189,7 +189,9 @@ class Worker:
     def _train(self, trial: Trial, is_new: bool) -> Iterator[Event]:
         folder = self.study.run_of(trial.number)
         plan = self._plan(trial, is_new)
-        history = [] if plan.run is None else plan.run.history()
+        history: list[Epoch] = []
+        if plan.run is not None:
+            history = plan.run.history()
         is_complete = plan.complete_reason() is not None
         if not is_complete and not self._is_to_prune(trial, history):
             with start_run(plan.config, plan.run, folder, on_progress=self._on_progress) as started:
@@ -212,7 +214,7 @@ class Worker:
         self.stop.raise_signal(self.advice())
 
     def _follow(self, trial: Trial, started: StartedRun, history: list[Epoch]) -> Iterator[Event]:
-        """Train; report each epoch, and stop if it is the worst half of the study."""
+        """Train; report each epoch, and stop if it is in the worse half of the study."""
         with closing(train_run(started.writer, started.state, started.images, self.stop)) as events:
             for event in events:
                 if isinstance(event, Epoch):
@@ -264,8 +266,8 @@ def _reason_to_fail(error: Exception, is_new: bool) -> str | None:
     """
     if isinstance(error, TrainingDiverged | NotFiniteError | ModelTooLarge):
         return str(error)
-    if isinstance(error, ConfigError):
-        return str(error) if is_new else None
+    if isinstance(error, ConfigError) and is_new:
+        return str(error)
     if is_out_of_memory(error):
         return "Out of memory."
     if isinstance(error, VaecliError | OSError):
