@@ -189,10 +189,11 @@ def _short(value: float) -> float:
 
 
 def _around(value: int, step: int) -> Numbers:
-    """From half of a number to its double, in steps."""
-    step = max(1, step)
+    """From about half of a number to about its double, in steps that meet it."""
     low = max(1, value // 2)
-    return Numbers(low, low + (2 * value - low) // step * step, step)
+    if step <= 1:
+        return Numbers(low, 2 * value)
+    return Numbers(value - (value - low) // step * step, value + value // step * step, step)
 
 
 def _accepts(base: Config, options: Mapping[str, Any], fits: Callable[[Config], bool]) -> bool:
