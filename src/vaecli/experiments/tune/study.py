@@ -190,7 +190,7 @@ def refuse_changes(record: StudyRecord, folder: Path, options: Mapping[str, Any]
         folder: Its folder.
         options: Values by name, as the user gave them, also `beta`.
     """
-    base = resolve(record.base())
+    base = resolve(Config.from_values(record.config))
     given = presets.with_beta(presets.typed_options(options), base.objective)
     new = resolve(base.with_values(**given))
     for name in given:
