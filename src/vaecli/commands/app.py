@@ -31,10 +31,11 @@ from . import (
     refit,
     sample,
     train,
+    tune,
 )
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
-COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
+COMMANDS = (train, tune, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
 DATA_COMMANDS = (data_check, data_download, data_cache)

@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 SPREAD = 3.0  # times the distance of the median from the best: losses beyond are at the edge
 
@@ -28,6 +28,9 @@ class Trial(Protocol):
         """Values of the options searched, by name."""
 
 
+AnyTrial = TypeVar("AnyTrial", bound=Trial)
+
+
 def loss_of(trial: Trial) -> float:
     """The loss of a trial; NaN if it failed or has none that is finite."""
     value = trial.value
@@ -36,7 +39,7 @@ def loss_of(trial: Trial) -> float:
     return value
 
 
-def best_trial(trials: Iterable[Trial]) -> Trial | None:
+def best_trial(trials: Iterable[AnyTrial]) -> AnyTrial | None:
     """The completed trial with the lowest loss, the first of equals; None if there is none."""
     done = [t for t in trials if t.state == "completed" and not math.isnan(loss_of(t))]
     return min(done, key=lambda trial: (loss_of(trial), trial.number), default=None)

@@ -12,8 +12,14 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import ConfigFileError, EndedByAnother, Interrupted, RunError, VaecliError
-from ..system.machine import is_out_of_memory
+from ..system.errors import (
+    ConfigFileError,
+    EndedByAnother,
+    Interrupted,
+    RunError,
+    VaecliError,
+    is_out_of_memory,
+)
 from ..system.process_variables import started_rank
 from ..system.text import escape_controls
 from .output import print_stderr, silence_stdout
@@ -34,6 +40,7 @@ COMMAND_OPTIONS = (
     "metrics",
     "samples",
     "scale",
+    "search",
     "split",
     "style_of",
 )

@@ -48,7 +48,7 @@ def train_plan(
                     overwrite,
                     allow_data_change,
                     plan.source,
-                    _unless_stopped(stop, on_progress),
+                    unless_stopped(stop, on_progress),
                     plan.start,
                 )
             )
@@ -64,11 +64,13 @@ def train_plan(
     print_finished_run(run.folder)
 
 
-def _unless_stopped(stop: StopRequest, on_progress: OnProgress) -> OnProgress:
+def unless_stopped(
+    stop: StopRequest, on_progress: OnProgress, advice: str = "Training had not begun."
+) -> OnProgress:
     """The same function, which raises `Interrupted` after a signal: decoding may take hours."""
 
     def report(what: str, done: int, total: int) -> None:
-        stop.raise_signal("Training had not begun.")
+        stop.raise_signal(advice)
         on_progress(what, done, total)
 
     return report
