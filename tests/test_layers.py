@@ -26,6 +26,7 @@ ROWS = [
     "evaluation",
     "training",
     "run",
+    "export",
     "pictures",
     "experiments",
     "terminal",
