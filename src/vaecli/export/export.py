@@ -13,7 +13,7 @@ from ..system.errors import ConfigError, RunError
 from .exported import Exported, ExportedFile, Format, NotExportable
 from .graphs import Graph, makers
 from .metadata import describe, describe_graph
-from .programs import run_pt2, to_pt2, trace
+from .programs import first_line, run_pt2, to_pt2, trace
 from .verify import Check
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -91,7 +91,10 @@ def _make(
     else:
         content = to_pt2(program, about)
         runner = run_pt2
-    difference = check.max_difference(graph, lambda values: runner(content, values))
+    try:
+        difference = check.max_difference(graph, lambda values: runner(content, values))
+    except Exception as error:
+        raise NotExportable(f"{path.name} does not run: {first_line(error)}") from error
     if not difference <= TOLERANCE:
         raise NotExportable(
             f"The outputs of {path.name} differ by {difference:.1e} from those of the model, more "

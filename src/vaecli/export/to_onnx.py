@@ -114,4 +114,6 @@ def _reason(error: Exception) -> str:
     """What the exporter says at the end of a chain of errors."""
     if found := re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", str(error)):
         return f"there is no translation of {found[1]}."
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
     return first_line(error)
