@@ -1,5 +1,6 @@
 """The export of a run: traces its graphs, checks the files against the model, writes them."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,7 @@ def export_run(run: Run, folder: Path, formats: Sequence[Format] = FORMATS) -> E
     """
     if "onnx" in formats:
         require_onnx()
+    require_folder(folder)
     model, objective = run.parts()
     metadata = describe(run, model)
     check = Check(model)
@@ -67,6 +69,18 @@ def require_onnx() -> None:
                 f'ONNX files need the package {package}: pip install "vaecli[onnx]", or write only '
                 "torch.export files by format='pt2'."
             )
+
+
+def require_folder(folder: Path) -> None:
+    """Raise a `ConfigError` if files cannot be written to a folder, which need not exist yet."""
+    try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise files.write_error(error, str(folder)) from error
+    if not existing.is_dir():
+        raise ConfigError(f"Cannot write to {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"Cannot write to {folder}: {existing} is not writable.")
 
 
 def _make(
