@@ -35,6 +35,7 @@ COMMAND_OPTIONS = (
     "count",
     "devices",
     "fit",
+    "format",
     "label",
     "method",
     "metrics",
