@@ -3,7 +3,7 @@
 from ...data.readers.public_sets import PUBLIC_SETS
 from ...run.record import Record
 from .facts import Facts
-from .markdown import code, escape, fence, table
+from .markdown import code, counted, escape, fence, table
 
 LISTED = 100  # classes
 MNIST = (
@@ -25,6 +25,8 @@ BINARIZED = {
     "threshold": "The pixels were made black or white, 1 where they are brighter than one half.",
 }
 
+THRESHOLDS = {"dynamic": "np.random.default_rng(0).random(pixels.shape)", "threshold": "0.5"}
+
 
 def data_section(facts: Facts) -> str:
     """The images that the model was trained on: name, number, classes, splits."""
@@ -33,9 +35,8 @@ def data_section(facts: Facts) -> str:
         text += ["", _splits(facts.record)]
     text += ["", _split_rule(facts)]
     if facts.record is not None and facts.record.bad_images:
-        count = len(facts.record.bad_images)
-        more = " or more" if count >= 1000 else ""  # run.json has no more
-        text.append(f"{count:,}{more} images were left out because they could not be read.")
+        bad = counted(len(facts.record.bad_images), "image")
+        text.append(f"Left out because they could not be read, up to 1,000 counted: {bad}.")
     if facts.header.classes:
         text += ["", _classes(facts)]
     return "\n".join(text)
@@ -57,7 +58,7 @@ def _kind(facts: Facts) -> str:
     channels, height, width = facts.header.shape
     colour = "in colour" if channels == 3 else "grey"
     size = f"{width} x {height} pixels, {colour}"
-    text = f"An image has {size}, in {channels} channel{'s' * (channels > 1)}."
+    text = f"An image has {size}, in {counted(channels, 'channel')}."
     if facts.config.binarize in BINARIZED:
         text += f" {BINARIZED[facts.config.binarize]}"
     if facts.config.labels is not None:
@@ -98,7 +99,7 @@ def _classes(facts: Facts) -> str:
     names, count = facts.header.class_names, facts.header.classes
     if not names:
         return f"Classes: {count:,}, without names, numbered from 0."
-    listed = ", ".join(f"{label} {escape(name)}" for label, name in enumerate(names[:LISTED]))
+    listed = "; ".join(f"{label}: {escape(name)}" for label, name in enumerate(names[:LISTED]))
     more = f" and {count - LISTED:,} more" if count > LISTED else ""
     return f"Classes: {count:,}. By number: {listed}{more}."
 
@@ -132,6 +133,7 @@ def _code(facts: Facts) -> list[str]:
         "pixels = np.asarray(image, np.float32) / 255",
         f"pixels = pixels.reshape(1, {height}, {width}, {channels}).transpose(0, 3, 1, 2)",
     ]
-    if facts.config.binarize != "none":
-        lines.append("pixels = (pixels > 0.5).astype(np.float32)")
+    if facts.config.binarize in THRESHOLDS:
+        threshold = THRESHOLDS[facts.config.binarize]
+        lines.append(f"pixels = (pixels > {threshold}).astype(np.float32)")
     return lines

@@ -5,7 +5,7 @@ from pathlib import Path
 from ...parts.posteriors import POSTERIORS
 from ...run import names
 from .facts import Facts
-from .markdown import bullets, code
+from .markdown import bullets, code, counted
 
 
 def limits_section(facts: Facts) -> str:
@@ -28,7 +28,7 @@ def _of_training(facts: Facts) -> list[str]:
     ]
     done, wanted = len(facts.header.history), facts.config.epochs
     if done < wanted:
-        items.append(f"The weights are those after {done:,} of {wanted:,} epochs.")
+        items.append(f"The weights are those after {done:,} of {counted(wanted, 'epoch')}.")
     if facts.header.position.batch:
         items.append("They were saved within the next epoch: the losses are those before it.")
     if fall := _last_fall(facts):

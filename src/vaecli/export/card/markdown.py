@@ -42,6 +42,11 @@ def prose(text: str) -> str:
     return "".join(pieces)
 
 
+def counted(number: int, what: str) -> str:
+    """Such as `1 epoch` and `2,000 epochs`."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -7,7 +7,7 @@ from ...config.train_command import changed_options, shortest_spec, train_comman
 from ...objectives import METRIC_UNITS
 from ...run import names
 from .facts import Facts, shell_name
-from .markdown import code, fence, table
+from .markdown import code, counted, fence, table
 
 
 def recipe_section(facts: Facts) -> str:
@@ -16,6 +16,7 @@ def recipe_section(facts: Facts) -> str:
     rows = [
         [f"`{name}`", code(_text(name, value)), code(_text(name, getattr(DEFAULTS, name)))]
         for name, value in changed_options(facts.config).items()
+        if name not in derived
     ]
     text = ["## Training", f"Preset: {code(facts.config.preset)}."]
     if rows:
@@ -48,7 +49,8 @@ def _course(facts: Facts) -> str:
     """How long it took, where, and with which versions."""
     history = facts.header.history
     seconds = sum(epoch.train_seconds for epoch in history)
-    text = f"The weights are those after {len(history):,} epochs, {seconds:,.0f} s of training"
+    done = counted(len(history), "epoch")
+    text = f"The weights are those after {done}, {seconds:,.0f} s of training"
     record = facts.record
     if record is None:
         return f"{text}. vaecli {facts.header.vaecli} wrote them."
