@@ -8,7 +8,7 @@ from markdown_it.token import Token
 
 from vaecli.export.card.page import write_card
 from vaecli.export.exported import Exported, ExportedFile, Port
-from vaecli.export.weights import WEIGHTS, save_weights
+from vaecli.export.weights import save_weights
 from vaecli.run.find import open_run
 
 IMAGE = Port("image", "float32", ("batch", 3, 7, 9), "Pixels.")
@@ -31,8 +31,8 @@ def card(run: Path, folder: Path, checkpoint: str | None = None, **options: str)
     """The card of a run, written to a folder beside the weights."""
     folder.mkdir(exist_ok=True)
     opened = open_run(run, checkpoint)
-    save_weights(opened, folder / WEIGHTS)
-    written = write_card(opened, graphs(folder), folder, True, **options)
+    save_weights(opened, folder)
+    written = write_card(opened, graphs(folder), folder, **options)
     assert written[-1] == folder / "README.md"
     return written[-1].read_text(encoding="utf-8")
 

@@ -20,9 +20,7 @@ from vaecli.system.errors import RunError
 
 @pytest.fixture
 def exported(trained, tmp_path):
-    path = tmp_path / "model.safetensors"
-    save_weights(open_run(trained), path)
-    return path
+    return save_weights(open_run(trained), tmp_path)
 
 
 def test_the_file_has_the_tensors_of_the_model_and_nothing_of_the_optimizer(trained, exported):
@@ -49,7 +47,7 @@ def test_one_key_of_metadata_says_what_the_model_is_and_names_no_folder(trained,
 
 
 def test_class_names_and_own_images_are_named_without_their_folder(pets, tmp_path):
-    save_weights(open_run(pets), tmp_path / "model.safetensors")
+    save_weights(open_run(pets), tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="np") as file:
         about = json.loads(file.metadata()["vaecli"])
     assert about["class_names"] == ["cat", "dog", "newt"]
@@ -64,8 +62,9 @@ def test_bytes_are_the_same_in_another_process(trained, exported, tmp_path):
         "save_weights(open_run(sys.argv[1]), Path(sys.argv[2]))"
     )
     other = tmp_path / "other"
+    other.mkdir()
     subprocess.run([sys.executable, "-c", code, str(trained), str(other)], check=True)
-    assert other.read_bytes() == exported.read_bytes()
+    assert (other / exported.name).read_bytes() == exported.read_bytes()
 
 
 def test_commands_read_it_as_the_run(trained, exported, cli, monkeypatch):
@@ -94,8 +93,7 @@ def test_a_fitted_prior_goes_with_it(digits, tmp_path, cli):
     run = tmp_path / "run"
     options = ("--epochs", 1, "--fitted-prior", "mixture:components=2", "--run-dir", run)
     assert cli("train", "-q", "--data-dir", digits, *TINY, *options).status == 0
-    path = tmp_path / "model.safetensors"
-    save_weights(open_run(run), path)
+    path = save_weights(open_run(run), tmp_path)
     assert any(name.startswith(names.FITTED_PRIOR) for name in load_file(path))
     assert cli("sample", "-r", path, "-o", tmp_path / "a.png").status == 0
     assert cli("sample", "-r", run, "-o", tmp_path / "b.png").status == 0
@@ -116,5 +114,5 @@ def test_a_damaged_checkpoint_is_refused(run_dir, tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(RunError, match="damaged"):
-        save_weights(open_run(run_dir), tmp_path / "model.safetensors")
+        save_weights(open_run(run_dir), tmp_path)
     assert not (tmp_path / "model.safetensors").exists()

@@ -10,7 +10,7 @@ from ..run.run import Run
 WEIGHTS = "model.safetensors"  # name of the file
 
 
-def save_weights(run: Run, path: Path) -> None:
+def save_weights(run: Run, folder: Path) -> Path:
     """Write the weights of a run, with its fitted prior if it has one, without the optimizer.
 
     The file is a checkpoint as that of the best epoch: every command that reads a run takes it, and
@@ -19,7 +19,10 @@ def save_weights(run: Run, path: Path) -> None:
 
     Args:
         run: Its checkpoint is read.
-        path: File to write.
+        folder: Where the file goes.
+
+    Returns:
+        The file, called `WEIGHTS`.
 
     Raises:
         RunError: There is no checkpoint, or it cannot be read.
@@ -30,7 +33,9 @@ def save_weights(run: Run, path: Path) -> None:
     tensors, header = checkpoint.load(run.checkpoint)
     wanted = (*names.WEIGHTS, names.FITTED_PRIOR)
     kept = {name: tensor for name, tensor in tensors.items() if name.startswith(wanted)}
+    path = folder / WEIGHTS
     checkpoint.save(path, kept, {**header, "config": to_json(config)})
+    return path
 
 
 def without_folders(config: Config) -> Config:

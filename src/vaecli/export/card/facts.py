@@ -26,7 +26,6 @@ class Facts:
         record: The contents of run.json; None for a checkpoint outside of a run directory.
         weights: Numbers in the tensors of the model.
         exported: The graphs, and what could not be exported.
-        has_weights: Whether the weights alone were exported too.
         pictures: Names of the pictures beside the card.
     """
 
@@ -36,7 +35,6 @@ class Facts:
     record: Record | None
     weights: int
     exported: Exported
-    has_weights: bool
     pictures: tuple[str, ...]
 
     @property
@@ -60,9 +58,7 @@ class Facts:
         return OBJECTIVES[self.config.objective.name].monitor != "loss"
 
 
-def collect_facts(
-    run: Run, exported: Exported, has_weights: bool, pictures: tuple[str, ...]
-) -> Facts:
+def collect_facts(run: Run, exported: Exported, pictures: tuple[str, ...]) -> Facts:
     """The facts of a run and its export, as `Facts` describes them.
 
     Raises:
@@ -75,7 +71,7 @@ def collect_facts(
     record = None
     if run.is_run_directory():
         record = run.record
-    return Facts(run, config, header, record, weights, exported, has_weights, pictures)
+    return Facts(run, config, header, record, weights, exported, pictures)
 
 
 def shell_name(path: str) -> str:

@@ -27,6 +27,11 @@ READ_WEIGHTS = (
     '    about = json.loads(file.metadata()["vaecli"])',
     "    weights = {name: file.get_tensor(name) for name in file.keys()}",
 )
+OF_WEIGHTS = (
+    "The weights by name, and the configuration, shape and classes of the images. vaecli reads "
+    f"this file as a run: `vaecli sample -r {WEIGHTS}`, or "
+    f'`vaecli.open("{WEIGHTS}").model()` in Python.'
+)
 
 
 def files_section(facts: Facts) -> str:
@@ -51,17 +56,8 @@ def files_section(facts: Facts) -> str:
     for file in facts.exported.files:
         code = _onnx(file) if file.format == "onnx" else _pt2(file)
         text += [f"### `{file.path.name}`", fence("python", code)]
-    if facts.has_weights:
-        text += [f"### `{WEIGHTS}`", fence("python", READ_WEIGHTS), _of_weights(facts)]
+    text += [f"### `{WEIGHTS}`", fence("python", READ_WEIGHTS), OF_WEIGHTS]
     return "\n\n".join(text)
-
-
-def _of_weights(facts: Facts) -> str:
-    return (
-        "The weights by name, and the configuration, shape and classes of the images. vaecli reads "
-        f"this file as a run: `vaecli sample -r {WEIGHTS}`, or "
-        f'`vaecli.open("{WEIGHTS}").model()` in Python.'
-    )
 
 
 def _rows(same: Sequence[ExportedFile]) -> list[list[str]]:

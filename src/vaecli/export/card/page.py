@@ -25,16 +25,13 @@ MAX_PICTURE_BYTES = 100_000_000
 UNKNOWN = "unknown"
 
 
-def write_card(
-    run: Run, exported: Exported, folder: Path, has_weights: bool, license: str = UNKNOWN
-) -> list[Path]:
+def write_card(run: Run, exported: Exported, folder: Path, license: str = UNKNOWN) -> list[Path]:
     """Write README.md beside exported files, and copies of the run's pictures that it shows.
 
     Args:
         run: Its checkpoint is the one that was exported.
-        exported: The files; `folder` holds them.
+        exported: The files; `folder` holds them, and the weights as `save_weights` writes them.
         folder: Where the card goes.
-        has_weights: Whether `folder` holds the weights alone as well.
         license: Of the model, as the Hugging Face Hub calls it, such as `mit`.
 
     Returns:
@@ -48,7 +45,7 @@ def write_card(
     check_license(license)
     pictures = _copy_pictures(run, folder)
     shown = tuple(path.name for path in pictures)
-    facts = collect_facts(run, exported, has_weights, shown)
+    facts = collect_facts(run, exported, shown)
     path = folder / CARD
     files.write_atomic(path, card_text(facts, license).encode())
     return [*pictures, path]
@@ -102,10 +99,8 @@ def card_text(facts: Facts, license: str) -> str:
 
 def _head(facts: Facts, license: str) -> str:
     """The metadata for the Hub, in YAML; nothing in it is text of a user but the licence."""
-    tags = ["variational-autoencoder", "vae", "image-generation", "pytorch"]
+    tags = ["variational-autoencoder", "vae", "image-generation", "pytorch", "safetensors"]
     tags += sorted({file.format for file in facts.exported.files} - {"pt2"})
-    if facts.has_weights:
-        tags.append("safetensors")
     lines = [f"license: {json.dumps(license)}", "library_name: vaecli"]
     if not facts.config.conditional:
         lines.append("pipeline_tag: unconditional-image-generation")
