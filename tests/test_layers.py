@@ -42,6 +42,7 @@ LATE_IMPORTS = {
     "config/validation.py": (2, "pydantic, likewise"),
     "data/readers/named.py": (2, "torchvision takes a second, and MNIST needs none"),
     "evaluation/projection.py": (2, "scikit-learn takes a second, and two latents need none"),
+    "export/export.py": (1, "onnx: --format pt2 needs no extra"),
     "parts/optimizers.py": (2, "torch.optim imports its compiler"),
     "run/run.py": (3, "torch: plot-loss reads a run without it"),
     "terminal/completion.py": (1, "pydantic: --help waits for no run"),

@@ -24,6 +24,7 @@ from . import (
     data_download,
     embed,
     evaluate,
+    export,
     parts,
     plot_loss,
     reconstruct,
@@ -33,7 +34,7 @@ from . import (
 )
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
-COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
+COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, export, plot_loss, parts)
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
 DATA_COMMANDS = (data_check, data_download, data_cache)

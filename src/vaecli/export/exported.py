@@ -7,6 +7,10 @@ from typing import Literal
 Format = Literal["onnx", "pt2"]
 
 
+class NotExportable(Exception):
+    """A graph that cannot be exported; the message says why, in one sentence."""
+
+
 @dataclass(frozen=True)
 class Port:
     """An input or an output of a graph.

@@ -167,7 +167,9 @@ class AutoregressiveCodes(UnvalidatedDistribution):
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size([*sample_shape, *self.batch_shape])
-        rows = torch.arange(shape.numel(), device=self.codebooks.device).split(DRAWN_AT_ONCE)
+        rows = (torch.arange(shape.numel(), device=self.codebooks.device),)
+        if not torch.compiler.is_exporting():  # the number of rows is not known in a trace
+            rows = rows[0].split(DRAWN_AT_ONCE)
         if self.c is None:
             parts = [self.network.sample(len(part), None, self.temperature) for part in rows]
         else:

@@ -26,6 +26,7 @@ COMMAND_OPTIONS = (
     "columns",
     "count",
     "fit",
+    "format",
     "label",
     "method",
     "metrics",
