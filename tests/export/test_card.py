@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import TINY
 from tests.export.cards import blocks, card, head, sections, tables, tokens
 from tests.runs import losses, record, set_record
+from vaecli.export.card.page import check_license
 from vaecli.run.find import open_run
 from vaecli.system.errors import ConfigError, RunError
 
@@ -61,9 +62,9 @@ def test_the_head_is_what_the_hub_reads(trained, pets, tmp_path):
 
 
 @pytest.mark.parametrize("license", ["", "MIT License", "mit\nx: y", "-", "a" * 51])
-def test_a_licence_is_an_identifier(trained, tmp_path, license):
+def test_a_licence_is_an_identifier(license):
     with pytest.raises(ConfigError, match="identifier of a licence"):
-        card(trained, tmp_path / "out", license=license)
+        check_license(license, card=True)
 
 
 @pytest.mark.parametrize(("checkpoint", "row"), [("best", None), ("last", 3)])

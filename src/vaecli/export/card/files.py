@@ -47,7 +47,7 @@ def files_section(facts: Facts) -> str:
             "model in vaecli before the files were written.",
             table(["files", "", "name", "type", "shape", "meaning"], rows),
             "The largest differences from vaecli, for values above 1 relative:",
-            bullets(f"`{f.path.name}`: {f.max_difference:.1e}" for f in facts.exported.files),
+            bullets(f"`{f.path.name}`: {f.max_difference:.2g}" for f in facts.exported.files),
         ]
     if facts.exported.refused:
         text += ["Not exported:"]
@@ -94,7 +94,8 @@ def _pt2(file: ExportedFile) -> list[str]:
         "",
         *_examples(file.inputs, TORCH),
         f'program = torch.export.load("{file.path.name}").module()',
-        f"{_results(file)} = program({given})",
+        "with torch.no_grad():",
+        f"    {_results(file)} = program({given})",
     ]
 
 

@@ -25,35 +25,43 @@ MAX_PICTURE_BYTES = 100_000_000
 UNKNOWN = "unknown"
 
 
-def write_card(run: Run, exported: Exported, folder: Path, license: str = UNKNOWN) -> list[Path]:
+def write_card(
+    run: Run, exported: Exported, folder: Path, license: str | None = None
+) -> list[Path]:
     """Write README.md beside exported files, and copies of the run's pictures that it shows.
 
     Args:
         run: Its checkpoint is the one that was exported.
         exported: The files; `folder` holds them, and the weights as `save_weights` writes them.
         folder: Where the card goes.
-        license: Of the model, as the Hugging Face Hub calls it, such as `mit`.
+        license: Of the model, as `check_license` wants it; None if it is not known.
 
     Returns:
         The pictures and the card.
 
     Raises:
-        ConfigError: The licence has other signs than those of the Hub, or a file cannot be written.
+        ConfigError: A file cannot be written.
         RunError: The checkpoint, run.json or a picture cannot be read.
         ResourceError: The disk is full.
     """
-    check_license(license)
     pictures = _copy_pictures(run, folder)
     shown = tuple(path.name for path in pictures)
     facts = collect_facts(run, exported, shown)
     path = folder / CARD
-    files.write_atomic(path, card_text(facts, license).encode())
+    files.write_atomic(path, card_text(facts, license or UNKNOWN).encode())
     return [*pictures, path]
 
 
-def check_license(license: str) -> None:
-    """Raise a `ConfigError` unless a licence is written as the Hugging Face Hub names them."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,49}", license):
+def check_license(license: str | None, card: bool) -> None:
+    """Raise a `ConfigError` unless a licence is written as the Hugging Face Hub names them.
+
+    Args:
+        license: The licence, or None if none is given.
+        card: Whether there is a card that names it.
+    """
+    if license is not None and not card:
+        raise ConfigError(f"license={license!r} is for the model card: add card=True.")
+    if license is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,49}", license):
         raise ConfigError(
             f"license={license!r}: use the identifier of a licence, such as mit or cc-by-4.0."
         )
