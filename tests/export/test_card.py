@@ -2,12 +2,16 @@
 
 import platform
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
 from tests.conftest import TINY
 from tests.export.cards import blocks, card, head, sections, tables, tokens
 from tests.runs import losses, record, set_record
+from vaecli.config.build import resolve
+from vaecli.config.presets import config_from_layers
+from vaecli.export.card.model import papers
 from vaecli.export.card.page import check_license
 from vaecli.run.find import open_run
 from vaecli.system.errors import ConfigError, RunError
@@ -172,6 +176,25 @@ def test_the_model_is_described_by_its_parts_and_papers(pets, tmp_path):
     assert f"{encoder + decoder:,} weights" in said
 
 
+@pytest.mark.parametrize(
+    ("options", "cited", "others"),
+    [
+        ({"objective": "elbo:capacity=3"}, "Understanding disentangling", "Cyclical Annealing"),
+        ({"network": "conv:latent=map"}, "Latent Diffusion", "Sub-Pixel"),
+        ({"network": "conv"}, "All Convolutional", "Latent Diffusion"),
+        ({"objective": "iwae:bounds=2"}, "Tighter Variational", "Rényi"),
+        ({"objective": "iwae"}, "Importance Weighted", "Tighter Variational"),
+        ({"objective": "adversarial"}, "Which Training Methods for GANs", "Auto-Encoding Trans"),
+    ],
+)
+def test_papers_of_options_are_cited_where_these_do_something(options, cited, others):
+    config = resolve(config_from_layers(options))
+    facts = SimpleNamespace(config=config, run=SimpleNamespace(has_fitted_prior=lambda: False))
+    found = "\n".join(papers(facts))
+    assert cited in found
+    assert others not in found
+
+
 def test_files_are_listed_once_for_each_graph(pets, tmp_path):
     text = card(pets, tmp_path / "out")
     (files,) = (t for t in tables(text) if t[0][0] == "files")
@@ -185,3 +208,36 @@ def test_files_are_listed_once_for_each_graph(pets, tmp_path):
 
 def test_cards_of_one_export_are_the_same(pets, tmp_path):
     assert card(pets, tmp_path / "a") == card(pets, tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"status": "interrupted"}, "its status is interrupted"),
+        ({"rollbacks": 1}, "diverged once and went on with half"),
+        ({"rollbacks": 3}, "diverged 3 times"),
+        (
+            {"initialized_from": {"run": "/home/me/secret", "checkpoint": "last.safetensors"}},
+            "began with the weights of another run",
+        ),
+    ],
+)
+def test_limits_follow_from_the_record(run_dir, tmp_path, changes, said):
+    before = card(run_dir, tmp_path / "before")
+    assert said not in sections(before)["Limits"]
+    set_record(run_dir, **changes)
+    after = card(run_dir, tmp_path / "after")
+    assert said in sections(after)["Limits"]
+    assert "secret" not in after
+
+
+def test_limits_follow_from_the_model(trained, pets, tmp_path):
+    grey, conditional = card(trained, tmp_path / "a"), card(pets, tmp_path / "b")
+    needs = "It needs the class of an image"
+    assert needs not in sections(grey)["Limits"]
+    assert needs in sections(conditional)["Limits"]
+    rows = losses(trained)
+    fall = float(rows[0]["test_loss"]) - float(rows[1]["test_loss"])
+    assert fall > 0
+    assert f"the test loss fell by {fall:.4g}: more" in sections(grey)["Limits"]
+    assert "loss fell" not in sections(conditional)["Limits"]  # of one epoch

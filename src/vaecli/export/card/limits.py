@@ -5,7 +5,7 @@ from pathlib import Path
 from ...parts.posteriors import POSTERIORS
 from ...run import names
 from .facts import Facts
-from .markdown import bullets, code, counted
+from .markdown import bullets, code, counted, rounded
 
 
 def limits_section(facts: Facts) -> str:
@@ -53,7 +53,7 @@ def _last_fall(facts: Facts) -> str:
     fall = (before.valid or before.test)["loss"] - (last.valid or last.test)["loss"]
     if fall <= 0:
         return ""
-    return f"In the last epoch the {split} loss still fell, by {fall:.2g}: more may lower it."
+    return f"In the last epoch the {split} loss fell by {rounded(fall)}: more epochs may lower it."
 
 
 def _of_losses(facts: Facts) -> list[str]:

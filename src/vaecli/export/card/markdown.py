@@ -47,6 +47,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
+def rounded(value: float) -> str:
+    """A figure with two decimals, or with four digits if it is small."""
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4g}"
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are Markdown."""
     lines = [head, ["---"] * len(head), *rows]

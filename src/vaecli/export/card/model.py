@@ -1,11 +1,12 @@
 """The section of a model card on what the model is."""
 
 import re
+from typing import get_args
 
 from ...config.build import TABLES
 from ...config.catalogue import references, summary
 from ...config.preset_table import PRESETS
-from ...config.spec import Spec
+from ...config.spec import Spec, part_options
 from ...config.train_command import shortest_spec
 from .facts import Facts
 from .markdown import bullets, code, prose, table
@@ -19,8 +20,8 @@ SYMBOLS = {  # in a table, where a bar needs a backslash
     "network": "network of encoder and decoder",
 }
 
-# Values with which an option does nothing; 0 for all others.
-OFF = {"beta": 1, "bounds": 1, "levels": 1}
+# Of the options for which a paper is cited, that which does something by default.
+ON_BY_DEFAULT = "gradient_penalty"
 
 
 def model_section(facts: Facts) -> str:
@@ -66,7 +67,25 @@ def papers(facts: Facts) -> list[str]:
     for kind, spec in _specs(facts).items():
         for paper in references(TABLES[kind][spec.name]):
             citation, _, purpose = paper.partition(", for ")
-            named = spec.options.keys() & re.findall(r"\w+", purpose)
-            if not named or any(spec.options[name] != OFF.get(name, 0) for name in named):
+            if _is_used(kind, spec, purpose):
                 found.setdefault(citation, paper)
     return list(found.values())
+
+
+def _is_used(kind: str, spec: Spec, purpose: str) -> bool:
+    """Whether a part does what a paper is cited for.
+
+    Args:
+        kind: Kind of the part.
+        spec: The part with all its options.
+        purpose: Names an option or a choice of one, such as `capacity` and `latents as a map`;
+            otherwise the paper is about the whole part.
+    """
+    words = set(re.findall(r"\w+", purpose))
+    parameters = part_options(TABLES[kind][spec.name])
+    for option, parameter in parameters.items():
+        if any(choice in words for choice in get_args(parameter.annotation)):
+            return spec.options[option] in words
+    named = parameters.keys() & words
+    changed = {name for name in named if spec.options[name] != parameters[name].default}
+    return not named or ON_BY_DEFAULT in named or bool(changed)

@@ -7,7 +7,15 @@ from ...config.train_command import changed_options, shortest_spec, train_comman
 from ...objectives import METRIC_UNITS
 from ...run import names
 from .facts import Facts, shell_name
-from .markdown import code, counted, fence, table
+from .markdown import code, counted, fence, rounded, table
+
+DEFAULTS = resolve(Config())
+MEANINGS = {
+    "loss": "The loss is what training minimizes.",
+    "distortion": "The distortion is the mean of -log p(x\\|z), the error of reconstruction.",
+    "rate": "The rate is KL(q\\|\\|p), an upper bound of what the latents say of an image.",
+    "prior_nll": "prior\\_nll is the mean of -log p(z); a deterministic posterior has no rate.",
+}
 
 
 def recipe_section(facts: Facts) -> str:
@@ -34,9 +42,6 @@ def _command(facts: Facts, derived: list[str]) -> str:
     data = shell_name(config.data) if facts.has_folder else config.data
     data_dir = None if config.data_dir is None else shell_name(config.data_dir)
     return train_command(config, data, data_dir, derived)
-
-
-DEFAULTS = resolve(Config())
 
 
 def _text(name: str, value: object) -> str:
@@ -72,7 +77,7 @@ def evaluation_section(facts: Facts) -> str:
     splits = {split: means for split, means in splits.items() if means}
     rows = [
         [f"`{name}`", METRIC_UNITS.get(name, "") or "-"]
-        + [_figure(means[name]) if name in means else "-" for means in splits.values()]
+        + [rounded(means[name]) if name in means else "-" for means in splits.values()]
         for name in epoch.train
     ]
     text = [
@@ -81,13 +86,8 @@ def evaluation_section(facts: Facts) -> str:
         "split, in nats per image where the unit says so. Those of training images were taken "
         "during the epoch, while the weights changed; the others after it.",
         table(["metric", "unit", *splits], rows),
-        "The loss is what training minimizes. The distortion is the mean of -log p(x\\|z), the "
-        "error of reconstruction; the rate is KL(q\\|\\|p), what the latents say of the image.",
+        " ".join(text for name, text in MEANINGS.items() if name in epoch.train),
     ]
     shown = {names.SAMPLES: "Samples of the model", names.LOSS_PLOT: "Losses by epoch"}
     text += [f"![{alt}]({name})" for name, alt in shown.items() if name in facts.pictures]
     return "\n\n".join(text)
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4g}"
