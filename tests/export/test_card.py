@@ -100,6 +100,14 @@ def test_figures_are_those_of_the_epoch_of_the_checkpoint(digits, tmp_path, cli,
     assert early == (checkpoint == "best")
 
 
+def test_without_validation_there_are_two_columns_of_figures(trained, tmp_path):
+    text = card(trained, tmp_path / "out")
+    (figures,) = (t for t in tables(text) if t[0][0] == "metric")
+    assert figures[0] == ["metric", "unit", "test", "training"]
+    # of the checkpoint with the state of the optimizer, only the model is counted
+    assert f"and {record(trained)['parameters']:,} weights" in sections(text)["Model"]
+
+
 def test_data_are_counted_and_identified(pets, tmp_path):
     found = record(pets)
     text = card(pets, tmp_path / "out")
