@@ -1,5 +1,6 @@
 """The export of a run: traces its graphs, checks the files against the model, writes them."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..system.errors import ConfigError, RunError
 from .exported import Exported, ExportedFile, Format, NotExportable
 from .graphs import Graph, makers
 from .metadata import describe, describe_graph
-from .programs import run_pt2, to_pt2, trace
+from .programs import first_line, run_pt2, to_pt2, trace
 from .verify import Check
 
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -38,6 +39,7 @@ def export_run(run: Run, folder: Path, formats: Sequence[Format] = FORMATS) -> E
     """
     if "onnx" in formats:
         require_onnx()
+    require_folder(folder)
     model, objective = run.parts()
     metadata = describe(run, model)
     check = Check(model)
@@ -69,6 +71,18 @@ def require_onnx() -> None:
             )
 
 
+def require_folder(folder: Path) -> None:
+    """Raise a `ConfigError` if files cannot be written to a folder, which need not exist yet."""
+    try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise files.write_error(error, str(folder)) from error
+    if not existing.is_dir():
+        raise ConfigError(f"Cannot write to {folder}: {existing} is not a folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"Cannot write to {folder}: {existing} is not writable.")
+
+
 def _make(
     graph: Graph,
     program: ExportedProgram,
@@ -91,7 +105,10 @@ def _make(
     else:
         content = to_pt2(program, about)
         runner = run_pt2
-    difference = check.max_difference(graph, lambda values: runner(content, values))
+    try:
+        difference = check.max_difference(graph, lambda values: runner(content, values))
+    except Exception as error:
+        raise NotExportable(f"{path.name} does not run: {first_line(error)}") from error
     if not difference <= TOLERANCE:
         raise NotExportable(
             f"The outputs of {path.name} differ by {difference:.1e} from those of the model, more "

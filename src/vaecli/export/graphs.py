@@ -50,6 +50,8 @@ class Graph(nn.Module, abc.ABC):
         """The outputs, given the inputs by name and the one-hot labels of a conditional model."""
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        for value in values[1:]:  # else a trace takes every input for a batch of its own
+            torch._check(value.shape[0] == values[0].shape[0])
         named = {port.name: value for port, value in zip(self.inputs, values, strict=True)}
         return self.compute(named, self.context(named.get("label")))
 

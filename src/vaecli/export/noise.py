@@ -75,12 +75,16 @@ class NoiseInput(TorchFunctionMode):
         """Numbers from 0 to 1 of this shape, each from a column of its own."""
         each = shape[self.batch_dim + 1 :]
         columns = self._columns(math.prod(each))
-        rows = columns.view(columns.shape[0], *each)
-        return (0.5 * (1 + torch.erf(rows / math.sqrt(2)))).expand(shape)
+        return _to_uniform(columns.view(columns.shape[0], *each)).expand(shape)
 
     def _choice(self, weights: Tensor, count: int) -> Tensor:
         """One choice for each image, in the shape that `torch.multinomial` returns."""
         cumulative = weights.cumsum(-1)
-        u = self._uniform((1,) * self.batch_dim + (weights.shape[0] * count,)).unsqueeze(-1)
+        u = _to_uniform(self._columns(1))
         chosen = (cumulative < u * cumulative[..., -1:]).sum(-1)
         return chosen.clamp(max=weights.shape[-1] - 1).reshape(weights.shape[0], count)
+
+
+def _to_uniform(normal: Tensor) -> Tensor:
+    """The cumulative distribution function of N(0, 1)."""
+    return 0.5 * (1 + torch.erf(normal / math.sqrt(2)))

@@ -4,7 +4,7 @@ Importing this module needs the extra `onnx`.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from .exported import NotExportable
 from .graphs import BATCH, Graph
 from .programs import first_line, silence
 
+LOWEST = -3.4e38  # about the lowest float32: -inf minus -inf would be NaN
 LARGEST_FILE = 2**31 - 1  # bytes, of protobuf
 Array = NDArray[Any]
 
@@ -39,12 +40,21 @@ def _searchsorted(sorted_sequence: Any, values: Any, **_: Any) -> Any:
     return op.ReduceSum(counted, last, keepdims=0)
 
 
-# torch's own translations: the logarithm of a sigmoid that is 0, a difference of nearly equal
-# numbers, and none.
+def _logsumexp(x: Any, dim: Sequence[int], keepdim: bool = False) -> Any:
+    axes: Any = op.Constant(value_ints=list(dim))
+    largest = op.Max(op.ReduceMax(x, axes), LOWEST)
+    total: Any = op.Log(op.ReduceSum(op.Exp(op.Sub(x, largest)), axes))
+    found = op.Add(total, largest)
+    return found if keepdim else op.Squeeze(found, axes)
+
+
+# In place of torch's own translations: the logarithm of a sigmoid that rounds to 0, a difference of
+# nearly equal numbers, an operator that gives NaN for some rows with -inf (onnxruntime 1.32), none.
 TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.log_sigmoid.default: _log_sigmoid,
     torch.ops.aten.expm1.default: _expm1,
     torch.ops.aten.special_expm1.default: _expm1,
+    torch.ops.aten.logsumexp.default: _logsumexp,
     torch.ops.aten.searchsorted.Tensor: _searchsorted,
 }
 
@@ -114,4 +124,6 @@ def _reason(error: Exception) -> str:
     """What the exporter says at the end of a chain of errors."""
     if found := re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", str(error)):
         return f"there is no translation of {found[1]}."
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
     return first_line(error)

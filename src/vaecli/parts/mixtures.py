@@ -57,7 +57,7 @@ class NormalMixture(UnvalidatedDistribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size((*sample_shape, *self.batch_shape))
         weights = self.logits.exp().reshape(-1, len(self.loc))
-        draws = shape.numel() // max(weights.shape[0], 1)
+        draws = math.prod(shape) // max(weights.shape[0], 1)
         # row i of the result has the weights of row i modulo B, as in `log_prob`
         chosen = torch.multinomial(weights, max(draws, 1), replacement=True).T[:draws].flatten()
         noise = self.loc.new_empty(chosen.shape[0], *self.event_shape).normal_()
@@ -78,12 +78,13 @@ class NormalMixture(UnvalidatedDistribution):
         )
         stacked = inverse.reshape(components * dim, dim).T
         latents = z.expand(*shape, dim).reshape(-1, dim)
-        rows = torch.arange(latents.shape[0], device=z.device) % log_weights.shape[0]
+        images = log_weights.shape[0]
+        rows = torch.arange(images, device=z.device).repeat(latents.shape[0] // max(images, 1))
         log_probs = []
         for part, row in self._chunks(components * dim, latents, rows):
             whitened = torch.addmm(-whitened_loc.flatten(), part, stacked)
             squared = whitened.unflatten(-1, (components, dim)).square().sum(-1)
-            weights = log_weights if log_weights.shape[0] == 1 else log_weights[row]
+            weights = log_weights if images == 1 else log_weights[row]
             log_probs.append((weights - squared / 2).logsumexp(-1))
         return torch.cat(log_probs).reshape(shape)
 
