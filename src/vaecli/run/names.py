@@ -47,6 +47,7 @@ BEFORE_TRAINING = (LOG, LOSSES, DATA_PICTURE, CONFIG, RECORD)
 PATTERN = (
     r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]{8}"
     r"|export(/(encoder|decoder|scorer|sampler|classifier)\.(onnx|pt2))?"
+    r"|export/(model\.safetensors|README\.md|samples\.png|loss\.png)"
 )
 
 # Prefixes of the tensors that evaluation reads; the best checkpoint holds no others.

@@ -31,12 +31,14 @@ OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or
 # Options of commands that the library names in its messages, beside the fields of Config.
 COMMAND_OPTIONS = (
     "beta",
+    "card",
     "columns",
     "count",
     "devices",
     "fit",
     "format",
     "label",
+    "license",
     "method",
     "metrics",
     "samples",
