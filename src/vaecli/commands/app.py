@@ -29,11 +29,23 @@ from . import (
     reconstruct,
     refit,
     sample,
+    schema,
     train,
 )
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
-COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
+COMMANDS = (
+    train,
+    sample,
+    reconstruct,
+    embed,
+    evaluate,
+    classify,
+    refit,
+    plot_loss,
+    parts,
+    schema,
+)
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
 DATA_COMMANDS = (data_check, data_download, data_cache)

@@ -1,16 +1,26 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
+from ..terminal.options import (
+    AsJson,
+    Checkpoint,
+    Dark,
+    Input,
+    RunDir,
+    SkipBad,
+    Split,
+    output_option,
+)
 
 if TYPE_CHECKING:  # imports that --help must not wait for
     from ..evaluation.embeddings import Embeddings
     from ..evaluation.projection import Method
     from ..model import VAE
+    from ..run.run import Run
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -47,6 +57,7 @@ def embed(
         ),
     ] = "auto",
     dark: Dark = False,
+    as_json: AsJson = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
@@ -56,28 +67,26 @@ def embed(
     have a column name for --input. The plot of two latents has contours of the prior.
     """
     from ..evaluation import embeddings
-    from ..run import names
-    from ..terminal.images import read_images
+    from ..terminal.images import name_choice, read_images
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path, write_result
+    from ..terminal.output import print_json, write_result
+    from ..terminal.result_objects import latents_result
 
     _check_outputs(output, plot, method)
     run = read_run(run_dir, checkpoint)
-    table = picture = None
-    if output is not None or plot is None:
-        table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
-    if plot is not None:
-        from ..pictures import style  # matplotlib takes 0.7 s to import
-
-        picture = output_path(plot, run, plot.name, style.ENDINGS)
+    table, picture = _choose_outputs(run, output, plot, as_json)
     model = run.model()
     images, named, which = read_images(run, split, input, skip_bad)
     latents = embeddings.embed(model, images, named)
     if table:
-        write_result(latents.to_bytes(table[1]), table[0])
+        write_result(latents.to_bytes(table.ending), table.path, as_json)
     if picture:
         title = f"Latents of the {which} images, {run.name}"
-        write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
+        content = _draw_map(model, latents, method, title, picture.ending, dark)
+        write_result(content, picture.path, as_json)
+    if as_json:
+        files = (table and table.path, picture and picture.path)
+        print_json(latents_result(run, *files, latents, name_choice(split, input)))
 
 
 def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:
@@ -87,6 +96,31 @@ def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> 
     refuse_same_output(output, plot)
     if method != "auto" and plot is None:
         raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+
+
+class Output(NamedTuple):
+    """A file to write, and its ending, which chooses the format."""
+
+    path: Path
+    ending: str
+
+
+def _choose_outputs(
+    run: "Run", output: Path | None, plot: Path | None, as_json: bool
+) -> tuple[Output | None, Output | None]:
+    """The table and the picture; None for one that is not wanted."""
+    from ..evaluation import embeddings
+    from ..run import names
+    from ..terminal.output import output_path
+
+    table = picture = None
+    if output is not None or plot is None:
+        table = Output(*output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS, as_json))
+    if plot is not None:
+        from ..pictures import style  # matplotlib takes 0.7 s to import
+
+        picture = Output(*output_path(plot, run, plot.name, style.ENDINGS, as_json))
+    return table, picture
 
 
 def _draw_map(

@@ -1,14 +1,12 @@
 """`vaecli evaluate`."""
 
-import json
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, Input, RunDir, Seed, SkipBad, Split
+from ..terminal.options import AsJson, Checkpoint, Input, RunDir, Seed, SkipBad, Split
 
 if TYPE_CHECKING:
     from ..data.splits import Part
@@ -56,10 +54,7 @@ def evaluate(
             "digits, Frechet distance, precision, recall, nearest training image and more."
         ),
     ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print --metrics as JSON, not as a table, on a terminal too."),
-    ] = False,
+    as_json: AsJson = False,
     seed: Seed = defaults.SEED,
 ) -> None:
     """Print distortion, rate and bound, or metrics of samples.
@@ -75,7 +70,7 @@ def evaluate(
     """
     from ..terminal.images import check_choice
     from ..terminal.inputs import read_run, warn_without_fit
-    from ..terminal.output import print_result
+    from ..terminal.output import print_json
 
     check_choice(split, input, skip_bad)
     if metrics is not None:
@@ -85,10 +80,9 @@ def evaluate(
     if metrics is None:
         part = _choose_images(run, split, input, skip_bad, count, seed)
         result = _name_choice(split, input) | _bound(run, part, samples, seed)
-        print_result(json.dumps(result, allow_nan=False))
+        print_json(result)
         return
-    result = _sample_metrics(run, count, seed)
-    print_result(_format_metrics(result, as_json))
+    _print_metrics(_sample_metrics(run, count, seed), as_json)
 
 
 def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
@@ -187,10 +181,12 @@ def _refuse_options_of_the_bound(
         )
 
 
-def _format_metrics(result: Mapping[str, Any], as_json: bool) -> str:
-    """A table if a person reads it, else one line of JSON."""
+def _print_metrics(result: dict[str, Any], as_json: bool) -> None:
+    """Print a table if a person reads it, else one line of JSON."""
+    from ..terminal.output import print_json, print_result
     from ..terminal.sample_table import sample_table
 
     if as_json or sys.stdout is None or not sys.stdout.isatty():
-        return json.dumps(result, allow_nan=False)
-    return sample_table(result)
+        print_json(result)
+    else:
+        print_result(sample_table(result))
