@@ -41,6 +41,21 @@ FIELD_UNITS = {
     "save_every": "epochs",
     "sample_every": "epochs",
 }
+# Of fields whose default is that they are not set, or whose values are text.
+FIELD_EXAMPLES: dict[str, list[Any]] = {
+    "labels": [100],
+    "latent_dim": [20],
+    "data": ["mnist", "fashion-mnist", "photos/", "photos.zip"],
+    "image_size": ["64", "48x32"],
+    "train_images": [10_000],
+    "test_images": [1000],
+    "validation": [5000],
+    "patience": [10],
+    "max_time": ["2h", "1h30m", "45s"],
+    "device": ["auto", "cpu", "cuda", "cuda:1", "mps"],
+    "threads": [2],
+    "save_every": [10],
+}
 
 
 def value_schema(annotation: Any) -> Value:
@@ -66,6 +81,8 @@ def describe_field(name: str) -> Value:
     if name == "preset":
         schema["enum"] = list(PRESETS)
     schema |= {"default": default, **_with_unit(FIELD_UNITS.get(name, ""))}
+    if name in FIELD_EXAMPLES:
+        schema["examples"] = FIELD_EXAMPLES[name]
     for note in get_args(annotation):
         if isinstance(note, OptionHelp):
             schema["description"] = note.text

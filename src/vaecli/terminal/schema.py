@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from ..config import rules
 from ..config.description import describe_fields, describe_parts, describe_presets
 from ..config.glossary import GLOSSARY
+from ..config.rules import RULES
 from ..objectives import METRICS
 from ..run import history, names
 from ..system.version import __version__
@@ -46,7 +46,7 @@ def schema_document(app: Any) -> "Schema":
         "config": describe_fields(),
         "presets": describe_presets(),
         "parts": describe_parts(),
-        "rules": rules.RULES,
+        "rules": [{**rule} for rule in RULES],
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
         "columns": dict(_columns()),
         "files": {name: file._asdict() for name, file in names.FILES.items()},
