@@ -32,6 +32,22 @@ class Rule(TypedDict):
     text: str
 
 
+IN_A_PLANE: list[Rule] = [
+    {
+        "when": f"prior.{name}",
+        "requires": {"latent_dim": 2},
+        "text": "This prior lies in a plane.",
+    }
+    for name in ("ring", "swiss-roll")
+]
+OF_INDEPENDENT_LATENTS: list[Rule] = [
+    {
+        "when": f"objective.{name}",
+        "requires": {"posterior.gaussian": None},
+        "text": "The objective needs a posterior with independent dimensions.",
+    }
+    for name in ("dreg", "beta-tc", "factor", "dip")
+]
 RULES: list[Rule] = [
     {
         "equal": ["posterior.space", "prior.space"],
@@ -73,27 +89,13 @@ RULES: list[Rule] = [
         "requires": {"conditional": True},
         "text": "This prior reads labels.",
     },
-    *(
-        {
-            "when": f"prior.{name}",
-            "requires": {"latent_dim": 2},
-            "text": "This prior lies in a plane.",
-        }
-        for name in ("ring", "swiss-roll")
-    ),
+    *IN_A_PLANE,
     {
         "when": "prior.vamp",
         "requires": {"posterior.gaussian": None},
         "text": "This prior mixes Gaussian posteriors.",
     },
-    *(
-        {
-            "when": f"objective.{name}",
-            "requires": {"posterior.gaussian": None},
-            "text": "The objective needs a posterior with independent dimensions.",
-        }
-        for name in ("beta-tc", "factor", "dip", "dreg")
-    ),
+    *OF_INDEPENDENT_LATENTS,
     {
         "when": "objective.rae",
         "requires": {"posterior.dirac": None},

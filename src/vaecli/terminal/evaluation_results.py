@@ -7,6 +7,32 @@ from typing_extensions import TypedDict
 from .result_keys import ImageCount, key
 
 
+class Distortion(TypedDict):
+    """What was evaluated, and what no prior changes."""
+
+    split: Annotated[NotRequired[str], key("Split that was read; not there with --input.")]
+    input: Annotated[NotRequired[list[str]], key("Values of --input, in place of split.")]
+    images: ImageCount
+    of: Annotated[int, key("Number of images of the whole split.", "images")]
+    seed: Annotated[
+        int,
+        key(
+            "Seed of the latents, of pixels that --binarize dynamic draws, and of the choice of -n."
+        ),
+    ]
+    protocol: Annotated[
+        str, key("How pixels are scored; compare only numbers of the same protocol.")
+    ]
+    quantity: Annotated[
+        Literal["p(x)", "p(x|y)"],
+        key(
+            "What the numbers are about; p(x|y) for a conditional model, which reads the true "
+            "label. m2 sums over the labels and gives p(x)."
+        ),
+    ]
+    distortion: Annotated[float, key("The term of reconstruction of the ELBO.", "nats")]
+
+
 class Terms(TypedDict):
     """The numbers that can depend on the prior."""
 
@@ -45,30 +71,9 @@ class Terms(TypedDict):
     ]
 
 
-class Bound(Terms):
+class Bound(Distortion, Terms):
     """The bound of a model, with one latent per image."""
 
-    split: Annotated[NotRequired[str], key("Split that was read; not there with --input.")]
-    input: Annotated[NotRequired[list[str]], key("Values of --input, in place of split.")]
-    images: ImageCount
-    of: Annotated[int, key("Number of images of the whole split.", "images")]
-    seed: Annotated[
-        int,
-        key(
-            "Seed of the latents, of pixels that --binarize dynamic draws, and of the choice of -n."
-        ),
-    ]
-    protocol: Annotated[
-        str, key("How pixels are scored; compare only numbers of the same protocol.")
-    ]
-    quantity: Annotated[
-        Literal["p(x)", "p(x|y)"],
-        key(
-            "What the numbers are about; p(x|y) for a conditional model, which reads the true "
-            "label. m2 sums over the labels and gives p(x)."
-        ),
-    ]
-    distortion: Annotated[float, key("The term of reconstruction of the ELBO.", "nats")]
     vq_loss: Annotated[
         NotRequired[float], key("Loss of the codebook, which is no part of the bound.", "nats")
     ]

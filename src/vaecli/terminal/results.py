@@ -52,7 +52,9 @@ class Training(TypedDict):
     losses: Annotated[str, key("Path of losses.csv.")]
     parameters: Annotated[int | None, key("Number of trained parameters.")]
     device: Annotated[str | None, key("Name of the device.")]
-    seconds: Annotated[float, key("Time of this command's training, images loaded.", "seconds")]
+    seconds: Annotated[
+        float, key("Time that this command took, from loading images on.", "seconds")
+    ]
 
 
 class TrainingEstimate(TypedDict):
