@@ -31,6 +31,7 @@ from . import (
     reconstruct,
     refit,
     sample,
+    schema,
     train,
     tune,
 )
@@ -38,7 +39,7 @@ from . import (
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
 COMMANDS = (
     *(train, tune, sample, reconstruct, embed, evaluate, classify, refit, export),
-    *(plot_loss, parts),
+    *(plot_loss, parts, schema),
 )
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
