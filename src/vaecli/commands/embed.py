@@ -1,16 +1,28 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ..terminal.options import Checkpoint, Dark, Input, RunDir, SkipBad, Split, output_option
+from ..terminal.options import (
+    AsJson,
+    Checkpoint,
+    Dark,
+    Devices,
+    Input,
+    RunDir,
+    SkipBad,
+    Split,
+    output_option,
+)
 
 if TYPE_CHECKING:  # imports that --help must not wait for
+    from ..data.images import Images
     from ..evaluation.embeddings import Embeddings
     from ..evaluation.projection import Method
     from ..model import VAE
+    from ..run.run import Run
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -47,6 +59,8 @@ def embed(
         ),
     ] = "auto",
     dark: Dark = False,
+    devices: Devices = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
@@ -55,38 +69,105 @@ def embed(
     for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. Both
     have a column name for --input. The plot of two latents has contours of the prior.
     """
+    from functools import partial
+
+    from ..data.splits import load_split
     from ..evaluation import embeddings
-    from ..run import names
+    from ..experiments.shared_input import share_input
+    from ..system.agreement import same_on_all
+    from ..system.processes import is_first
+    from ..terminal.images import name_choice
+    from ..terminal.output import print_json, write_result
+    from ..terminal.result_objects import latents_result
+
+    wanted = _Wanted(output, plot, method, as_json)
+    choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, wanted)
+    run, images, choice = share_input(choose, lambda run: load_split(run.config, split or "test"))
+    with same_on_all():
+        model = run.model()
+        latents = embeddings.embed(model, images, choice.names)
+    if not is_first():
+        return
+    if table := choice.table:
+        write_result(latents.to_bytes(table.ending), table.path, as_json)
+    if picture := choice.picture:
+        title = f"Latents of the {choice.which} images, {run.name}"
+        content = _draw_map(model, latents, method, title, picture.ending, dark)
+        write_result(content, picture.path, as_json)
+    if as_json:
+        files = (table and table.path, picture and picture.path)
+        print_json(latents_result(run, *files, latents, name_choice(split, input)))
+
+
+class _Wanted(NamedTuple):
+    """The options that say what is written."""
+
+    output: Path | None
+    plot: Path | None
+    method: "Method"
+    as_json: bool
+
+
+class Output(NamedTuple):
+    """A file to write, and its ending, which chooses the format."""
+
+    path: Path
+    ending: str
+
+
+class _Choice(NamedTuple):
+    """What is written: the files with their formats, and what the images are called."""
+
+    table: Output | None
+    picture: Output | None
+    names: list[str]
+    which: str
+
+
+def _choose(
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
+    split: str | None,
+    input: list[str] | None,
+    skip_bad: bool,
+    wanted: "_Wanted",
+) -> "tuple[Run, Images, _Choice]":
+    """The run, the images to encode, and what is written."""
     from ..terminal.images import read_images
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path, write_result
 
-    _check_outputs(output, plot, method)
+    _check_outputs(wanted)
     run = read_run(run_dir, checkpoint)
-    table = picture = None
-    if output is not None or plot is None:
-        table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
-    if plot is not None:
-        from ..pictures import style  # matplotlib takes 0.7 s to import
-
-        picture = output_path(plot, run, plot.name, style.ENDINGS)
-    model = run.model()
+    table, picture = _choose_outputs(run, wanted)
+    run.model()  # a checkpoint that cannot be read is found before the images are
     images, named, which = read_images(run, split, input, skip_bad)
-    latents = embeddings.embed(model, images, named)
-    if table:
-        write_result(latents.to_bytes(table[1]), table[0])
-    if picture:
-        title = f"Latents of the {which} images, {run.name}"
-        write_result(_draw_map(model, latents, method, title, picture[1], dark), picture[0])
+    return run, images, _Choice(table, picture, named, which)
 
 
-def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:
+def _check_outputs(wanted: _Wanted) -> None:
     from ..system.errors import ConfigError
     from ..terminal.output import refuse_same_output
 
-    refuse_same_output(output, plot)
-    if method != "auto" and plot is None:
-        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+    refuse_same_output(wanted.output, wanted.plot)
+    if wanted.method != "auto" and wanted.plot is None:
+        raise ConfigError(f"method={wanted.method!r} is about the picture: add --plot FILE.")
+
+
+def _choose_outputs(run: "Run", wanted: _Wanted) -> tuple[Output | None, Output | None]:
+    """The table and the picture; None for one that is not wanted."""
+    from ..evaluation import embeddings
+    from ..run import names
+    from ..terminal.output import output_path
+
+    output, plot, _, as_json = wanted
+    table = picture = None
+    if output is not None or plot is None:
+        table = Output(*output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS, as_json))
+    if plot is not None:
+        from ..pictures import style  # matplotlib takes 0.7 s to import
+
+        picture = Output(*output_path(plot, run, plot.name, style.ENDINGS, as_json))
+    return table, picture
 
 
 def _draw_map(

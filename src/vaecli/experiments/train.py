@@ -96,13 +96,13 @@ def resume_advice(folder: Path) -> str:
 
 
 def _end_stopped(writer: RunWriter, stop: StopRequest, advice: str) -> Notice:
-    """Record that the time limit stopped training, and say so.
+    """Record that the caller or the time limit stopped training, and say so.
 
     Raises:
         Interrupted: A signal stopped it.
     """
     stop.raise_signal(advice)
-    text = f"Stopped: --max-time is reached. {advice}"
+    text = f"Stopped: {stop.reason or '--max-time is reached'}. {advice}"
     writer.end("interrupted", text)
     return Notice(text)
 

@@ -15,8 +15,7 @@ from datetime import timedelta
 import torch
 from torch import distributed as dist
 
-from .errors import EndedByAnother, ProcessLost, VaecliError
-from .machine import is_out_of_memory
+from .errors import EndedByAnother, ProcessLost, VaecliError, is_out_of_memory
 from .process_variables import ADVICE, is_one_of_several, launched, parent
 from .processes import collect, count, is_first, rank
 

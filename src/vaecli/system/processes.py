@@ -7,7 +7,7 @@ alone has all rows: then every function here returns what it was given.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,11 +76,11 @@ def _cut(rows: Sequence[int]) -> Share:
 
 
 @contextmanager
-def _use(share: Share) -> Iterator[Share]:
+def _use(share: Share | None) -> Iterator[None]:
     global _share
     before, _share = _share, share
     try:
-        yield share
+        yield
     finally:
         _share = before
 
@@ -96,7 +96,8 @@ def share_batch(total: int) -> Iterator[Share]:
         total: Rows of the batch.
     """
     small, more = divmod(total, count())
-    with _use(_cut([small + (n < more) for n in range(count())])) as share:
+    share = _cut([small + (n < more) for n in range(count())])
+    with _use(share):
         yield share
 
 
@@ -122,9 +123,23 @@ def other_rows(local: int) -> Iterator[None]:
         yield
 
 
+def compute_alike() -> AbstractContextManager[None]:
+    """Inside the `with` block all processes compute the same: nothing is cut, gathered or summed.
+
+    For what does not belong to the images of a batch, such as the density of a learned prior.
+    """
+    return nullcontext() if count() == 1 else _use(None)
+
+
 def batch_rows(local: int) -> int:
-    """Rows of the whole batch; `local`, those of this process, if no batch is shared."""
-    return local if _share is None else _share.total
+    """Rows of the whole batch; `local` if this process has them all.
+
+    Args:
+        local: Rows of this process, or a multiple of them, such as its rows times its pixels: then
+            the result is the same multiple of the whole batch.
+    """
+    share = _shared()
+    return local if share is None else share.total * (local // (share.stop - share.start))
 
 
 def draw(sample: Callable[[list[int]], Tensor], shape: Sequence[int], dim: int) -> Tensor:
@@ -140,15 +155,17 @@ def draw(sample: Callable[[list[int]], Tensor], shape: Sequence[int], dim: int) 
         dim: Dimension of the rows.
     """
     shape = [*shape]
-    if _share is None or count() == 1 or shape[dim] != _share.stop - _share.start:
+    share = _shared()
+    if share is None or shape[dim] != share.stop - share.start:
         return sample(shape)
-    shape[dim] = _share.total
-    return sample(shape).narrow(dim, _share.start, _share.stop - _share.start)
+    shape[dim] = share.total
+    return sample(shape).narrow(dim, share.start, share.stop - share.start)
 
 
 def own_rows(x: Tensor) -> Tensor:
     """The rows of this process, of a tensor with all rows of the batch."""
-    return x if _share is None or count() == 1 else x[_share.rows]
+    share = _shared()
+    return x if share is None else x[share.rows]
 
 
 def gather(x: Tensor) -> Tensor:
@@ -157,11 +174,31 @@ def gather(x: Tensor) -> Tensor:
     Args:
         x: The rows of this process, shape `(rows, ...)`.
     """
-    if _share is None or count() == 1:
+    share = _shared()
+    if share is None:
         return x
-    before = x.new_zeros(_share.start, *x.shape[1:])
-    after = x.new_zeros(_share.total - _share.stop, *x.shape[1:])
-    return _sum_over_processes(torch.cat([before, x, after]))
+    before = x.new_zeros(share.start, *x.shape[1:])
+    after = x.new_zeros(share.total - share.stop, *x.shape[1:])
+    return _sum_over_processes(torch.cat([before, x, after]), share)
+
+
+@torch.no_grad()
+def rows_at(x: Tensor, index: Tensor) -> Tensor:
+    """Some rows of the whole batch, without gradient: less to exchange than by `gather`.
+
+    Args:
+        x: The rows of this process, shape `(rows, ...)`, or a multiple of them, as in `batch_rows`.
+        index: Positions in the whole batch, the same on all processes, shape `(N,)`.
+    """
+    share = _shared()
+    if share is None:
+        return x[index]
+    first = share.start * (len(x) // (share.stop - share.start))
+    local = index - first
+    is_own = (local >= 0) & (local < len(x))
+    rows = x[local.clamp(0, len(x) - 1)]
+    rows = torch.where(is_own.view(-1, *[1] * (x.dim() - 1)), rows, 0)
+    return _sum_over_processes(rows, share)
 
 
 def sum_rows(x: Tensor) -> Tensor:
@@ -170,13 +207,18 @@ def sum_rows(x: Tensor) -> Tensor:
     Args:
         x: The rows of this process, shape `(rows, ...)`.
     """
-    if _share is None or count() == 1:
-        return x.sum(0)
-    return _sum_over_processes(x.sum(0))
+    share = _shared()
+    total = x.sum(0)
+    return total if share is None else _sum_over_processes(total, share)
 
 
-def _sum_over_processes(x: Tensor) -> Tensor:
-    total: Tensor = _Sum.apply(x, _share is not None and _share.is_spare)
+def _shared() -> Share | None:
+    """The share of the batch in progress; None if this process computes alone."""
+    return None if count() == 1 else _share
+
+
+def _sum_over_processes(x: Tensor, share: Share) -> Tensor:
+    total: Tensor = _Sum.apply(x, share.is_spare)
     return total
 
 
@@ -197,7 +239,9 @@ class _Sum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (gradient,) = gradients
-        return _Sum.apply(gradient, ctx.is_spare), None
+        total = _Sum.apply(gradient, ctx.is_spare)
+        # Not zeros of its own: a second backward pass would then not take part in the sums.
+        return total * 0 if ctx.is_spare else total, None
 
 
 @torch.no_grad()

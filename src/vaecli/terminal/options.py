@@ -97,6 +97,7 @@ Scale = Annotated[
         show_default=False,
     ),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Dark = Annotated[
     bool, typer.Option("--dark", help="Light text on a dark background, and dark gaps.")
 ]
