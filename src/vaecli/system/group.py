@@ -176,6 +176,6 @@ def advise(text: str) -> None:
         with suppress(RuntimeError):  # it has ended, and with it this process will
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             store = dist.TCPStore(  # type: ignore[attr-defined]
-                host, port, is_master=False, timeout=timedelta(seconds=5)
+                host, port, is_master=False, timeout=timedelta(seconds=2)
             )
             store.set(ADVICE, text)
