@@ -26,6 +26,20 @@ from vaecli.data.splits import Splits
 Splits.fingerprints = lambda splits: {}
 """
 
+# Memory runs out, or our code is wrong, on this process: before the first batch, or in the third.
+FAILS = """
+from vaecli.experiments import follow
+def failing(state, *images, fit=follow.fit):
+    for event in fit(state, *images):
+        yield event
+        if event.batch == 2:
+            raise {error}
+if {before}:
+    def failing(*arguments):
+        raise {error}
+setattr(follow, "load_all" if {before} else "fit", failing)
+"""
+
 
 def begin_several(
     count: int, *arguments: object, faults: dict[int, str] | None = None, **options: Any

@@ -2,7 +2,6 @@
 
 import csv
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -16,16 +15,13 @@ import typer
 from PIL import Image
 from safetensors.torch import save_file
 
-from tests.builders import build
 from tests.conftest import bars, write_idx
 from tests.test_layers import ROWS
 from vaecli.commands.app import COMMANDS, DATA_COMMANDS, app
 from vaecli.config import aliases
 from vaecli.config.build import TABLES, resolve
-from vaecli.config.config import Config
 from vaecli.config.presets import PRESETS, config_from_layers
 from vaecli.data.readers.public_sets import PUBLIC_SETS
-from vaecli.evaluation.bounds import compare_priors, evaluate_bound
 from vaecli.run import migrate, names
 from vaecli.system.errors import Interrupted, VaecliError
 
@@ -36,6 +32,7 @@ CONTRIBUTING = GITHUB / "CONTRIBUTING.md"
 CHANGELOG = GITHUB / "CHANGELOG.md"
 RUNS = GITHUB / "docs" / "runs.md"
 IMAGES = GITHUB / "docs" / "images.md"
+MACHINE_READABLE = GITHUB / "docs" / "machine-readable.md"
 RESULTS = Path(__file__).parent / "tools" / "preset_results.csv"
 PAGES = [README, *sorted(GITHUB.rglob("*.md"))]
 LINES = [
@@ -134,7 +131,7 @@ def test_the_commands_of_a_page_work_in_the_order_given(cli, folder, page):
     if page != README:  # the other pages go on from the first run of the README
         cli("train", "--epochs", 1)
     for command in vaecli_commands(page):
-        short = re.sub(r"--epochs \d+", "--epochs 1", command)
+        short = re.sub(r"--(epochs|trials) \d+", r"--\1 1", command)
         assert cli(*shlex.split(short)[1:]).status == 0, command
         for name in re.findall(r"[\w.-]+\.png", command):
             assert (folder / name).exists(), command
@@ -255,26 +252,13 @@ def test_the_exit_statuses_are_those_of_the_code():
     assert shown == {kind.status for kind in kinds} | {0, 1, 129, 130, 141, 143}
 
 
-def test_the_keys_of_evaluate_are_those_of_its_page(cli, trained):
-    found = set(json.loads(cli("evaluate", "-r", trained).out))
-    m2 = {"objective": "m2", "conditional": True, "labels": 2}
-    for changes in ({}, m2, {"posterior": "quantized", "prior": "codes"}):
-        parts = build(Config(latent_dim=4, network="mlp:width=4", **changes), (1, 8, 8), 2)
-        samples = None if "prior" in changes else 2
-        for binarize in ("none", "threshold"):
-            found |= evaluate_bound(*parts, bars(4), samples, 0, binarize).keys()
-    found |= compare_priors({"rate": 1.0}, {"rate": 2.0}, Config()).keys()
-    shown = [key for row in table(RUNS, "key") for key in re.findall(r"`(\w+)`", row[0])]
-    assert len(shown) == len(set(shown))
-    assert set(shown) == found
-
-
 def test_only_pages_that_say_which_pixels_have_a_likelihood_use_the_word():
     """Most numbers are of grey pixels under a Bernoulli, which have a loss only."""
     named = {
         page.name for page in PAGES if re.search(r"(?i)log-likelihood|\bnll\b", page.read_text())
     }
-    assert named <= {"CHANGELOG.md", "glossary.md", "results.md", "runs.md"}
+    pages = ("CHANGELOG", "glossary", "machine-readable", "results", "runs")
+    assert named <= {f"{page}.md" for page in pages}
 
 
 def test_the_table_of_results_adds_up():
@@ -348,7 +332,39 @@ def test_every_link_and_picture_is_there(page):
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
-# Python
+# Other languages
+
+
+def install_command(folder, monkeypatch):
+    """Put `vaecli` on the path, as an installation does."""
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "vaecli"
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m vaecli "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    source = os.pathsep.join([str(TOP / "src"), str(TOP)])
+    monkeypatch.setenv("PYTHONPATH", source)
+
+
+@pytest.mark.slow
+def test_every_block_of_the_page_on_json_runs(folder, monkeypatch):
+    """Those of a shell need jq."""
+    install_command(folder, monkeypatch)
+    shell, python = blocks(MACHINE_READABLE, "sh"), blocks(MACHINE_READABLE, "python")
+    assert shell
+    assert python
+    for block in python:
+        assert run_block([sys.executable, "-c", block])
+    if shutil.which("jq"):
+        for line in shell:
+            assert run_block(["bash", "-euo", "pipefail", "-c", line])
+
+
+def run_block(command):
+    """What a command prints; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout
 
 
 @pytest.mark.parametrize("page", [README, RUNS], ids=lambda page: page.name)
@@ -409,7 +425,7 @@ def extended(tmp_path_factory):
     shutil.copytree(TOP / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(TOP / "pyproject.toml", root)
     edits = list(steps(CONTRIBUTING))
-    assert len(edits) == 9
+    assert len(edits) == 10
     for edit in edits:
         apply(root, *edit)
     return root
@@ -457,7 +473,10 @@ def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
     for number, (line, block) in enumerate(zip(imports, shown, strict=True)):
         text = f"import torch\n{line}\n\n\n{block}"
         (root / "tests" / f"test_page_{number}.py").write_text(text, encoding="utf-8")
-    chosen = "energy or laplace or sparse or test_layers or test_catalogue or test_app or test_page"
+    chosen = (
+        "energy or laplace or sparse or test_layers or test_catalogue or test_app or test_page or "
+        "test_schema"
+    )
     command = [sys.executable, "-m", "pytest", "-q", "-k", chosen, "tests"]
     environment = dict(os.environ, PYTHONPATH=str(root / "src"))
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)

@@ -1,14 +1,22 @@
-"""A conditional run, trained once for the commands that read it, and figures as objects."""
+"""A conditional run, figures as objects, the schema, and whether options are accepted."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from matplotlib.figure import Figure
+from typer.main import get_command
 
 from tests.conftest import vaecli
 from tests.runs import arguments
+from vaecli.commands.app import app
+from vaecli.config.build import build, build_fitted_prior, resolve
+from vaecli.experiments.dry_run import DryRun
 from vaecli.pictures import latent_map, loss_curves
+from vaecli.terminal.schema import schema_document
 
 
 @pytest.fixture(scope="session")
@@ -44,5 +52,35 @@ def result_of(capfdbinary) -> Callable[..., bytes]:
         out, err = capfdbinary.readouterr()
         assert err == b""
         return out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    """The document of `vaecli schema`, as JSON has it."""
+    return json.loads(json.dumps(schema_document(get_command(app)), allow_nan=False))
+
+
+@pytest.fixture
+def accepts(cli, monkeypatch):
+    """Whether `vaecli train` accepts words; their model is built, without weights."""
+
+    def estimate(plan, *_):
+        config = resolve(plan.config)
+        with torch.device("meta"):
+            model, _ = build(config, (1, 28, 28), 10, images=60_000)
+            build_fitted_prior(config, model, (1, 28, 28), 10)
+        return DryRun(1, "cpu", 1, 1.0, 1, 1, False, [], [])
+
+    monkeypatch.setattr("vaecli.experiments.dry_run.estimate", estimate)
+
+    def run(words):
+        done = cli(*words, "--dry-run", "--json")
+        assert done.status in (0, 2), (words, done.err)
+        if done.status:
+            assert done.err.startswith("Error: ")
+            assert done.out == ""
+        return done.status == 0
 
     return run

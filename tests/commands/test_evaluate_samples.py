@@ -8,8 +8,11 @@ import pytest
 import vaecli
 from tests.conftest import TINY
 from tests.conftest import vaecli as vaecli_command
+from tests.json_schema import problems
 from vaecli.evaluation import intervals
 from vaecli.evaluation.samples import evaluate_samples
+from vaecli.terminal.results import RESULTS
+from vaecli.terminal.schema import result_schema
 
 WARNING = (
     "Warning: the Frechet distance grows with fewer samples: compare that of 1,000 only with "
@@ -36,6 +39,9 @@ def test_a_pipe_gets_json_and_a_terminal_a_table(cli, mnist, monkeypatch):
     found = json.loads(done.out, parse_constant=pytest.fail)
     run = vaecli.open(mnist)
     assert found == evaluate_samples(run.model(), run.config, 1000, 3)
+    schema = result_schema(RESULTS["evaluate --metrics samples"])
+    assert problems(found, schema) == []
+    assert found.keys() == schema["properties"].keys()
 
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True, raising=False)
     table = cli(*COMMAND, "-r", mnist, "--seed", 3).out.splitlines()

@@ -22,10 +22,11 @@ from tests.processes import (
     wait_for,
 )
 from tests.runs import arguments
-from tests.several import OTHER_IMAGES, SIGNALLED, run_several
+from tests.several import FAILS, OTHER_IMAGES, SIGNALLED, run_several
 from vaecli.run import names
 from vaecli.run.lock import require_free
 
+LOST = "Error: Lost the connection to another process."
 SMALL_BATCHES = ("--batch-size", 8)  # 12 in an epoch
 
 
@@ -37,6 +38,10 @@ def assert_like(run: Path, reference: Path) -> None:
         for name, value in other.items():
             if not name.endswith("seconds"):
                 assert float(row[name]) == pytest.approx(float(value), rel=1e-4, abs=1e-4), name
+
+
+def errors(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("Error: ")]
 
 
 def ranks_of(launcher: int) -> list[int]:
@@ -107,6 +112,28 @@ def test_a_process_with_other_images_is_named(digits, tmp_path):
     assert first.err.startswith("Error: Process 1: The images of mnist differ from those of")
     assert (second.status, second.out, second.err) == (3, "", "")
     assert not run.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "before", "status", "first", "second"),
+    [
+        ("MemoryError()", True, 6, "Error: Process 1: Out of memory.", ""),
+        ("ValueError('odd')", True, 1, "", "Error: Process 1: unexpected ValueError: odd"),
+        ("MemoryError()", False, 6, LOST, "Error: Process 1: Out of memory."),
+        ("ValueError('odd')", False, 6, LOST, "Error: Process 1: unexpected ValueError: odd"),
+    ],
+)
+def test_a_process_that_fails_is_named(digits, tmp_path, error, before, status, first, second):
+    run = tmp_path / "run"
+    fault = FAILS.format(error=error, before=before)
+    done, other = run_several(2, *arguments(digits, run, "--epochs", 2), faults={1: fault})
+    assert done.status == status
+    assert [line.partition(" Resume")[0] for line in errors(done.err)] == [first] * bool(first)
+    assert [line[: len(second)] for line in errors(other.err)] == [second] * bool(second)
+    assert run.exists() == (not before)
+    if not before:
+        assert runs.record(run)["status"] == "interrupted"
 
 
 @pytest.mark.slow
@@ -190,14 +217,14 @@ def test_a_process_that_is_killed_ends_all_and_the_run_is_resumed(digits, tmp_pa
     os.kill(process.pid if victim is None else pids[victim], signal.SIGKILL)
     done = end(process)
     wait_for_end(pids)
-    errors = [line for line in done.err.splitlines() if "Resume with" in line]
+    said = [line for line in done.err.splitlines() if "Resume with" in line]
     advice = f"Resume with: vaecli train --resume {run} --devices 2"
     if victim is None:
-        assert errors == [f"Stopped by SIGTERM. {advice}"]
+        assert said == [f"Stopped by SIGTERM. {advice}"]
     else:
         assert done.status == 128 + signal.SIGKILL
         what = f"Error: Process {victim} was ended by SIGKILL, as when memory runs out."
-        assert errors == [f"{what} {advice}"]
+        assert said == [f"{what} {advice}"]
     assert "Traceback" not in done.err
     require_free(run)
     epochs = len(runs.header(run)["history"]) + 2
@@ -209,15 +236,17 @@ def test_a_process_that_is_killed_ends_all_and_the_run_is_resumed(digits, tmp_pa
 @pytest.mark.slow
 @posix
 def test_the_terminal_is_that_of_process_0(digits, tmp_path):
+    words = arguments(digits, tmp_path / "whole", "--epochs", 80, "--devices", 2)
+    status, shown = Terminal(*words).end()
+    assert status == 0
+    assert_cursor_is_back(shown)
+    assert re.search(r"epoch \d+/80 .* elapsed, .* left", plain(shown))
     run = tmp_path / "run"
-    words = arguments(digits, run, "--epochs", 100_000, "--devices", 2)
-    terminal = Terminal(*words)
+    terminal = Terminal(*arguments(digits, run, "--epochs", 100_000, "--devices", 2))
     wait_for(run / names.EPOCH_SAMPLES.format(3))
     terminal.press(b"\x03")
     status, shown = terminal.end()
     assert status == 130
     assert_cursor_is_back(shown)
-    text = plain(shown)
-    assert re.search(r"epoch \d+/100000 .* elapsed, .* left", text)
-    assert text.count("Stopped by SIGINT.") == 1
-    assert "Error" not in text
+    assert plain(shown).count("Stopped by SIGINT.") == 1
+    assert "Error" not in shown

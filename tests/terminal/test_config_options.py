@@ -61,7 +61,7 @@ def test_beta_stands_with_the_model_and_the_display_last(cli):
     found = groups_in_help(cli("train", "--help").out)
     assert found["Model"][-1] == "--beta"
     assert list(found)[-2:] == ["Display", "Options"]
-    assert found["Options"] == ["--help"]
+    assert found["Options"] == ["--json", "--help"]
 
 
 def test_an_option_has_the_default_the_type_and_the_help_of_its_field():

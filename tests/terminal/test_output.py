@@ -1,6 +1,8 @@
 """Results on stdout or in a file, messages on stderr."""
 
 import io
+import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from vaecli.terminal import output
 from vaecli.terminal.output import (
     output_path,
     print_finished_run,
+    print_json,
     print_path,
     print_result,
     print_stderr,
@@ -158,3 +161,25 @@ def test_control_characters_in_a_message_or_on_a_terminal_are_escaped(capsys, mo
         monkeypatch.setattr(sys, "stdout", stream)
         print_path(Path("a\x1b[31m"))
         assert stream.bytes.getvalue() == shown + os.linesep.encode()
+
+
+def test_json_is_one_strict_line_and_what_is_not_finite_is_null(capfd):
+    figures = {"a": [1.5, math.nan, (math.inf, True)], "ä": {"b": -math.inf}, "n": None}
+    print_json(figures)
+    out = capfd.readouterr().out
+    assert out.count("\n") == 1
+    assert out.isascii()
+    assert json.loads(out, parse_constant=pytest.fail) == {
+        "a": [1.5, None, [None, True]],
+        "ä": {"b": None},
+        "n": None,
+    }
+
+
+def test_a_result_as_json_prints_its_description_in_place_of_its_path(capfd, tmp_path):
+    path = tmp_path / "grid.png"
+    write_result(b"x", path, True, {"output": "grid"})
+    assert capfd.readouterr().out == '{"output": "grid"}\n'
+    write_result(b"y", path, True)
+    assert capfd.readouterr().out == ""
+    assert path.read_bytes() == b"y"

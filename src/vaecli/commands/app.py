@@ -25,16 +25,22 @@ from . import (
     data_download,
     embed,
     evaluate,
+    export,
     parts,
     plot_loss,
     reconstruct,
     refit,
     sample,
+    schema,
     train,
+    tune,
 )
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
-COMMANDS = (train, sample, reconstruct, embed, evaluate, classify, refit, plot_loss, parts)
+COMMANDS = (
+    *(train, tune, sample, reconstruct, embed, evaluate, classify, refit, export),
+    *(plot_loss, parts, schema),
+)
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
 DATA_COMMANDS = (data_check, data_download, data_cache)

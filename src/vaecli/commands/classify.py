@@ -1,12 +1,14 @@
 """`vaecli classify`."""
 
-import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, RunDir, Seed
+from ..terminal.options import AsJson, Checkpoint, RunDir, Seed
+
+if TYPE_CHECKING:
+    from ..terminal.evaluation_results import Classification
 
 EXAMPLES = [
     "vaecli classify --labels 100",
@@ -24,6 +26,7 @@ def classify(
         ),
     ] = 100,
     seed: Seed = defaults.SEED,
+    as_json: AsJson = False,
 ) -> None:
     """Classify images by their latents, from few labels (M1).
 
@@ -34,13 +37,13 @@ def classify(
     from ..data.splits import load_split
     from ..evaluation.classification import latent_test_errors
     from ..terminal.inputs import read_run
-    from ..terminal.output import print_result
+    from ..terminal.output import print_json
 
     run = read_run(run_dir, checkpoint)
     train = load_split(run.config, "train")
     test = load_split(run.config, "test")
     errors = latent_test_errors(run.model(), train, test, labels, seed)
-    result: dict[str, Any] = {
+    result: Classification = {
         "labels": labels,
         "seed": seed,
         "test_images": len(test),
@@ -48,4 +51,4 @@ def classify(
     }
     if errors.by_class:
         result["test_error_by_class"] = errors.by_class
-    print_result(json.dumps(result, allow_nan=False))
+    print_json(result)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..terminal.options import Dark
+from ..terminal.options import AsJson, Dark
 
 if TYPE_CHECKING:
     from ..data.check.report import Report
@@ -25,9 +25,7 @@ def check(
             help="Folder or file of images, as in train --data.", metavar="PATH", show_default=False
         ),
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the report as one line of JSON, with all names.")
-    ] = False,
+    as_json: AsJson = False,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -49,12 +47,10 @@ def check(
     (error, warning or info), of (images or classes), count, groups (lists of names that belong
     together), text, advice and details (more about single names).
     """
-    import json
-
     from ..data.check import report as reports
     from ..data.readers.formats import list_images
     from ..terminal.check_text import print_report
-    from ..terminal.output import print_result
+    from ..terminal.output import print_json
     from ..terminal.progress import image_progress
 
     picture = _picture_path(plot)
@@ -62,7 +58,7 @@ def check(
     with image_progress("reading images", len(listing.items)) as on_progress:
         report = reports.check(listing, on_progress)
     if as_json:
-        print_result(json.dumps({"path": str(path), **report.to_json()}, allow_nan=False))
+        print_json({"path": str(path), **report.to_json()})
     else:
         print_report(str(path), report)
     if picture:

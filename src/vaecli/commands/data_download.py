@@ -8,7 +8,7 @@ import typer
 
 from ..data.readers.public_sets import PUBLIC_SETS
 from ..terminal.completion import complete_public_set
-from ..terminal.options import option
+from ..terminal.options import AsJson, option
 
 EXAMPLES = [
     "vaecli data download fashion-mnist",
@@ -34,6 +34,7 @@ def download(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Download a data set, check it, and print its folder.
 
@@ -42,7 +43,8 @@ def download(
     from ..data.download import download as download_set
     from ..system.errors import Interrupted
     from ..terminal.downloads import data_set_summary, download_progress
-    from ..terminal.output import print_path, print_stderr
+    from ..terminal.output import print_json, print_path, print_stderr
+    from ..terminal.result_objects import download_result
 
     try:
         with download_progress() as show:
@@ -51,4 +53,7 @@ def download(
         advice = "Run the command again to go on."
         raise Interrupted(signal.SIGINT, f"Stopped by SIGINT. {advice}") from None
     print_stderr(data_set_summary(name, found, data_dir))
-    print_path(found.folder)
+    if as_json:
+        print_json(download_result(name, found))
+    else:
+        print_path(found.folder)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from ..terminal.options import (
+    AsJson,
     Checkpoint,
     Dark,
     Devices,
@@ -59,6 +60,7 @@ def embed(
     ] = "auto",
     dark: Dark = False,
     devices: Devices = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
 
@@ -74,26 +76,50 @@ def embed(
     from ..experiments.shared_input import share_input
     from ..system.agreement import same_on_all
     from ..system.processes import is_first
-    from ..terminal.output import write_result
+    from ..terminal.images import name_choice
+    from ..terminal.output import print_json, write_result
+    from ..terminal.result_objects import latents_result
 
-    choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, output, plot, method)
+    wanted = _Wanted(output, plot, method, as_json)
+    choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, wanted)
     run, images, choice = share_input(choose, lambda run: load_split(run.config, split or "test"))
     with same_on_all():
         model = run.model()
         latents = embeddings.embed(model, images, choice.names)
-    if choice.table and is_first():
-        write_result(latents.to_bytes(choice.table[1]), choice.table[0])
-    if choice.picture and is_first():
+    if not is_first():
+        return
+    if table := choice.table:
+        write_result(latents.to_bytes(table.ending), table.path, as_json)
+    if picture := choice.picture:
         title = f"Latents of the {choice.which} images, {run.name}"
-        ending = choice.picture[1]
-        write_result(_draw_map(model, latents, method, title, ending, dark), choice.picture[0])
+        content = _draw_map(model, latents, method, title, picture.ending, dark)
+        write_result(content, picture.path, as_json)
+    if as_json:
+        files = (table and table.path, picture and picture.path)
+        print_json(latents_result(run, *files, latents, name_choice(split, input)))
+
+
+class _Wanted(NamedTuple):
+    """The options that say what is written."""
+
+    output: Path | None
+    plot: Path | None
+    method: "Method"
+    as_json: bool
+
+
+class Output(NamedTuple):
+    """A file to write, and its ending, which chooses the format."""
+
+    path: Path
+    ending: str
 
 
 class _Choice(NamedTuple):
     """What is written: the files with their formats, and what the images are called."""
 
-    table: tuple[Path, str] | None
-    picture: tuple[Path, str] | None
+    table: Output | None
+    picture: Output | None
     names: list[str]
     which: str
 
@@ -104,38 +130,44 @@ def _choose(
     split: str | None,
     input: list[str] | None,
     skip_bad: bool,
-    output: Path | None,
-    plot: Path | None,
-    method: "Method",
+    wanted: "_Wanted",
 ) -> "tuple[Run, Images, _Choice]":
     """The run, the images to encode, and what is written."""
-    from ..evaluation import embeddings
-    from ..run import names
     from ..terminal.images import read_images
     from ..terminal.inputs import read_run
-    from ..terminal.output import output_path
 
-    _check_outputs(output, plot, method)
+    _check_outputs(wanted)
     run = read_run(run_dir, checkpoint)
-    table = picture = None
-    if output is not None or plot is None:
-        table = output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS)
-    if plot is not None:
-        from ..pictures import style  # matplotlib takes 0.7 s to import
-
-        picture = output_path(plot, run, plot.name, style.ENDINGS)
+    table, picture = _choose_outputs(run, wanted)
     run.model()  # a checkpoint that cannot be read is found before the images are
     images, named, which = read_images(run, split, input, skip_bad)
     return run, images, _Choice(table, picture, named, which)
 
 
-def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:
+def _check_outputs(wanted: _Wanted) -> None:
     from ..system.errors import ConfigError
     from ..terminal.output import refuse_same_output
 
-    refuse_same_output(output, plot)
-    if method != "auto" and plot is None:
-        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+    refuse_same_output(wanted.output, wanted.plot)
+    if wanted.method != "auto" and wanted.plot is None:
+        raise ConfigError(f"method={wanted.method!r} is about the picture: add --plot FILE.")
+
+
+def _choose_outputs(run: "Run", wanted: _Wanted) -> tuple[Output | None, Output | None]:
+    """The table and the picture; None for one that is not wanted."""
+    from ..evaluation import embeddings
+    from ..run import names
+    from ..terminal.output import output_path
+
+    output, plot, _, as_json = wanted
+    table = picture = None
+    if output is not None or plot is None:
+        table = Output(*output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS, as_json))
+    if plot is not None:
+        from ..pictures import style  # matplotlib takes 0.7 s to import
+
+        picture = Output(*output_path(plot, run, plot.name, style.ENDINGS, as_json))
+    return table, picture
 
 
 def _draw_map(

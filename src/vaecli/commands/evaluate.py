@@ -1,15 +1,14 @@
 """`vaecli evaluate`."""
 
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, Devices, Input, RunDir, Seed, SkipBad, Split
+from ..terminal.options import AsJson, Checkpoint, Devices, Input, RunDir, Seed, SkipBad, Split
 
 if TYPE_CHECKING:
     from ..data.images import Images
@@ -57,10 +56,7 @@ def evaluate(
             "digits, Frechet distance, precision, recall, nearest training image and more."
         ),
     ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print --metrics as JSON, not as a table, on a terminal too."),
-    ] = False,
+    as_json: AsJson = False,
     seed: Seed = defaults.SEED,
     devices: Devices = 1,
 ) -> None:
@@ -80,20 +76,20 @@ def evaluate(
     from ..experiments.shared_input import share_input
     from ..system.agreement import from_first
     from ..system.processes import is_first
-    from ..terminal.output import print_result
+    from ..terminal.output import print_json
 
     if metrics is None:
         choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, count, seed)
         read_again = partial(_read_again, split, count, seed)
         run, images, of = share_input(choose, read_again)
         result = _name_choice(split, input) | _bound(run, images, of, samples, seed)
-        text = json.dumps(result, allow_nan=False)
-    else:
-        refuse = partial(_refuse_options_of_the_bound, split, samples, input, skip_bad)
-        measure = partial(_sample_metrics, run_dir, checkpoint, count, seed, refuse)
-        text = _format_metrics(from_first(measure), as_json)
+        if is_first():
+            print_json(result)
+        return
+    refuse = partial(_refuse_options_of_the_bound, split, samples, input, skip_bad)
+    result = from_first(partial(_sample_metrics, run_dir, checkpoint, count, seed, refuse))
     if is_first():
-        print_result(text)
+        _print_metrics(result, as_json)
 
 
 def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
@@ -218,10 +214,12 @@ def _refuse_options_of_the_bound(
         )
 
 
-def _format_metrics(result: Mapping[str, Any], as_json: bool) -> str:
-    """A table if a person reads it, else one line of JSON."""
+def _print_metrics(result: dict[str, Any], as_json: bool) -> None:
+    """Print a table if a person reads it, else one line of JSON."""
+    from ..terminal.output import print_json, print_result
     from ..terminal.sample_table import sample_table
 
     if as_json or sys.stdout is None or not sys.stdout.isatty():
-        return json.dumps(result, allow_nan=False)
-    return sample_table(result)
+        print_json(result)
+    else:
+        print_result(sample_table(result))

@@ -1,12 +1,25 @@
 """`vaecli reconstruct`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..config import defaults
-from ..terminal.options import Checkpoint, Dark, Input, RunDir, Scale, SkipBad, Split, output_option
+from ..terminal.options import (
+    AsJson,
+    Checkpoint,
+    Dark,
+    Input,
+    RunDir,
+    Scale,
+    SkipBad,
+    Split,
+    output_option,
+)
+
+if TYPE_CHECKING:
+    from ..terminal.results import Reconstructions
 
 EXAMPLES = [
     "vaecli reconstruct",
@@ -37,6 +50,7 @@ def reconstruct(
     ] = None,
     scale: Scale = None,
     dark: Dark = False,
+    as_json: AsJson = False,
 ) -> None:
     """Encode and decode images, and save both as one grid.
 
@@ -46,16 +60,19 @@ def reconstruct(
     from ..evaluation import decoding
     from ..pictures import grids, themes
     from ..run import names
-    from ..terminal.images import read_images
+    from ..terminal.images import name_choice, read_images
     from ..terminal.inputs import read_run
     from ..terminal.output import output_path, write_result
+    from ..terminal.result_objects import grid_result
 
     run = read_run(run_dir, checkpoint)
-    path, ending = output_path(output, run, names.RECONSTRUCTIONS, grids.ENDINGS)
+    path, ending = output_path(output, run, names.RECONSTRUCTIONS, grids.ENDINGS, as_json)
     model = run.model()
     images = read_images(run, split, input, skip_bad).images
     first = images.first(count or min(defaults.RECONSTRUCTIONS, len(images)))
     grids.check_size(2 * len(first), first.x.shape[1:], scale)
     pairs = decoding.reconstruct(model, first)
     picture = grids.reconstruction_grid(*pairs, scale, themes.choose_theme(dark))
-    write_result(grids.encode_image(picture, ending), path)
+    grid = grid_result(run, path, pairs[0], picture)
+    described: Reconstructions = {**grid, **name_choice(split, input)}
+    write_result(grids.encode_image(picture, ending), path, as_json, described)

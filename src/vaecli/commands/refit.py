@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ..terminal.completion import complete_part, complete_run
-from ..terminal.options import Progress, Quiet
+from ..terminal.options import AsJson, Progress, Quiet
 
 EXAMPLES = [
     "vaecli refit runs/mnist-vae-1 --prior mixture:components=200",
@@ -46,6 +46,7 @@ def refit(
     ] = None,
     progress: Progress = "auto",
     quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit another prior to a trained model, in a new run.
 
@@ -60,4 +61,4 @@ def refit(
     setup_runtime()  # before the first tensor: the plan reads a checkpoint
     plan = plan_refit(run, prior, output)
     setup_runtime(plan.config.threads)
-    train_plan(plan, output, mode=progress, quiet=quiet)
+    train_plan(plan, output, mode=progress, quiet=quiet, as_json=as_json)

@@ -7,12 +7,13 @@ import typer
 
 from ..config import defaults
 from ..terminal.completion import complete_class
-from ..terminal.options import Checkpoint, Dark, RunDir, Scale, Seed, output_option
+from ..terminal.options import AsJson, Checkpoint, Dark, RunDir, Scale, Seed, output_option
 
 if TYPE_CHECKING:  # imports that --help must not wait for
     from PIL.Image import Image
 
     from ..pictures.themes import Theme
+    from ..terminal.results import Samples
 
 EXAMPLES = [
     "vaecli sample -n 64 -o grid.png",
@@ -78,6 +79,7 @@ def sample(
     scale: Scale = None,
     dark: Dark = False,
     seed: Seed = defaults.SEED,
+    as_json: AsJson = False,
 ) -> None:
     """Sample images from a trained model as one grid.
 
@@ -91,11 +93,12 @@ def sample(
     from ..system.errors import ConfigError
     from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import output_path, write_result
+    from ..terminal.result_objects import grid_result
 
     if columns is not None and columns > count:
         raise ConfigError(f"columns={columns}: at most the number of images, count={count}.")
     run = read_run(run_dir, checkpoint)
-    path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS)
+    path, ending = output_path(output, run, names.SAMPLES, grids.ENDINGS, as_json)
     grids.check_size(count, run.contents[1].shape, scale)
     if fit is None:
         warn_without_fit(run)
@@ -106,7 +109,8 @@ def sample(
     picture = grids.enlarge(grids.grid(images, columns or row, theme), scale)
     if named and row and scale != 1 and columns in (None, row):
         picture = _name_rows(picture, named, theme)
-    write_result(grids.encode_image(picture, ending), path)
+    described: Samples = {**grid_result(run, path, images, picture), "seed": seed}
+    write_result(grids.encode_image(picture, ending), path, as_json, described)
 
 
 def _name_rows(picture: "Image", class_names: tuple[str, ...], theme: "Theme") -> "Image":

@@ -7,8 +7,8 @@ import typer
 
 from ..terminal import config_options
 from ..terminal.completion import complete_run
-from ..terminal.config_options import MODEL, MOST_USED, RUN
-from ..terminal.options import Devices, Progress, Quiet, option
+from ..terminal.config_options import MODEL, MOST_USED, RUN, TRAINING
+from ..terminal.options import AsJson, Progress, Quiet, devices_option, option
 
 if TYPE_CHECKING:
     from ..experiments.resume import Plan
@@ -98,9 +98,10 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
-    devices: Devices = 1,
+    devices: Annotated[int, devices_option(rich_help_panel=TRAINING)] = 1,
     progress: Progress = "auto",
     quiet: Quiet = False,
+    as_json: AsJson = False,
     **fields: Any,
 ) -> None:
     """Train a model and write its run directory.
@@ -113,8 +114,8 @@ def train(
     latents are those of the run unless you set them, or another --preset does; no others are.
     """
     from ..experiments.resume import make_plan
-    from ..terminal.output import print_finished_run, print_stderr
-    from ..terminal.training import train_plan
+    from ..terminal.output import print_stderr
+    from ..terminal.training import print_trained, train_plan
     from ..training.runtime import setup_runtime
 
     setup_runtime()  # before the first tensor: resuming reads a checkpoint
@@ -123,26 +124,30 @@ def train(
     reason = plan.complete_reason()
     if plan.run and reason:
         print_stderr(reason)
-        print_finished_run(plan.run.folder)
+        print_trained(plan.run.folder, as_json)
         return
     setup_runtime(plan.config.threads)
     if dry_run:
-        _print_estimate(plan, run_dir, overwrite, allow_data_change)
+        _print_estimate(plan, run_dir, overwrite, allow_data_change, as_json)
         return
-    train_plan(plan, run_dir, overwrite, allow_data_change, progress, quiet)
+    train_plan(plan, run_dir, overwrite, allow_data_change, progress, quiet, as_json)
 
 
 def _print_estimate(
-    plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool
+    plan: "Plan", run_dir: Path | None, overwrite: bool, allow_data_change: bool, as_json: bool
 ) -> None:
     from ..experiments.dry_run import estimate
     from ..terminal.failures import with_flags
     from ..terminal.loading import load_progress
     from ..terminal.messages import dry_run_report
-    from ..terminal.output import print_result, print_stderr
+    from ..terminal.output import print_json, print_result, print_stderr
+    from ..terminal.result_objects import estimate_result
 
     with load_progress() as on_progress:
         result = estimate(plan, run_dir, overwrite, allow_data_change, on_progress)
     for notice in result.notices:
         print_stderr(with_flags(f"{'Warning: ' * (notice.level == 'warning')}{notice.text}"))
-    print_result(dry_run_report(result))
+    if as_json:
+        print_json(estimate_result(result, plan))
+    else:
+        print_result(dry_run_report(result))

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from textwrap import indent, wrap
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from . import aliases
 from .build import TABLES
@@ -19,6 +19,8 @@ from .preset_table import PRESETS
 from .spec import Spec, lookup, part_options
 
 Part = Callable[..., Any]
+
+GLOSSARY_NAME = "glossary"  # what explains it in place of a part
 
 WIDTH = 100  # characters in a line of the list of presets
 NO_BREAK = "\N{NO-BREAK SPACE}"  # keeps an option and its value in one line
@@ -38,6 +40,37 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+class Named(NamedTuple):
+    """What a name stands for.
+
+    Attributes:
+        presets: The preset of this name, if there is one.
+        parts: The kind and the name of every part.
+    """
+
+    presets: list[str]
+    parts: list[tuple[str, str]]
+
+
+def find_named(name: str) -> Named:
+    """The preset and every part with this name; neither for "glossary".
+
+    An old name warns (`RenamedWarning`).
+
+    Raises:
+        ConfigError: Nothing has this name.
+    """
+    name = aliases.current_name(name, PRESETS, aliases.PRESETS, "preset")
+    for kind, table in TABLES.items():
+        name = aliases.current_name(name, table, aliases.PARTS.get(kind, {}), kind)
+    presets = [name] if name in PRESETS else []
+    parts = [(kind, name) for kind, table in TABLES.items() if name in table]
+    if not presets and not parts:
+        known = [part for table in TABLES.values() for part in table]
+        lookup(dict.fromkeys([*PRESETS, *known, GLOSSARY_NAME]), name, "preset or part")
+    return Named(presets, parts)
+
+
 def explanation(name: str) -> str:
     """The explanation of the preset and of every part with this name; or the glossary.
 
@@ -46,44 +79,35 @@ def explanation(name: str) -> str:
     Raises:
         ConfigError: Nothing has this name.
     """
-    if name == "glossary":
+    if name == GLOSSARY_NAME:
         return glossary()
-    name = aliases.current_name(name, PRESETS, aliases.PRESETS, "preset")
-    for kind, table in TABLES.items():
-        name = aliases.current_name(name, table, aliases.PARTS.get(kind, {}), kind)
-    found = []
-    if name in PRESETS:
-        found.append(_explain_preset(name))
-    for kind, table in TABLES.items():
-        if name in table:
-            found.append(_explain_part(kind, name))
-    if not found:
-        parts = [part for table in TABLES.values() for part in table]
-        lookup(dict.fromkeys([*PRESETS, *parts, "glossary"]), name, "preset or part")
+    named = find_named(name)
+    found = [_explain_preset(preset) for preset in named.presets]
+    found += [_explain_part(kind, part) for kind, part in named.parts]
     return "\n\n".join(found)
 
 
 def glossary() -> str:
     """Every term of the glossary with its meaning."""
-    return "\n".join(["glossary", *_columns(GLOSSARY)])
+    return "\n".join([GLOSSARY_NAME, *_columns(GLOSSARY)])
 
 
 def summary(kind: str, name: str) -> str:
     """The first line of a part's docstring, or its default options where there is none."""
-    if documentation := _documentation(TABLES[kind][name]):
-        return documentation.partition("\n")[0]
+    if text := documentation(TABLES[kind][name]):
+        return text.partition("\n")[0]
     spec = Spec(name).resolve(TABLES[kind], kind)
     return f"By default {spec}." if spec.options else "Takes no options."
 
 
 def references(part: Part) -> list[str]:
     """The citations in a part's docstring, one line each."""
-    section = re.search(r"(?m)^References:\n((?:    .*\n?)+)", _documentation(part))
+    section = re.search(r"(?m)^References:\n((?:    .*\n?)+)", documentation(part))
     items = re.split(r"\n    (?! )", section[1]) if section else []
     return [" ".join(item.split()) for item in items]
 
 
-def _documentation(part: Part) -> str:
+def documentation(part: Part) -> str:
     """A part's docstring; empty under `python -OO`, where a dataclass makes one up."""
     if sys.flags.optimize >= 2:
         return ""
@@ -156,7 +180,7 @@ def _explain_part(kind: str, name: str) -> str:
         option: f"{option} ({_type(parameter.annotation)}, {parameter.default})"
         for option, parameter in part_options(part).items()
     }
-    text = _documentation(part)
+    text = documentation(part)
     if text:
         names = "|".join(options) or "(?!)"
         text = re.sub(rf"(?m)^    ({names}): ", lambda m: f"    {options[m[1]]}: ", text)

@@ -4,6 +4,7 @@ Process 0 plans the run, writes its files and talks to the user. The others get 
 and the state of training from it, load the images themselves, and take part in every batch.
 """
 
+import warnings
 from typing import Any
 
 from ..config.config import Config
@@ -60,6 +61,7 @@ def follow() -> None:
         EndedByAnother: Process 0 has ended before, for a reason that it gives.
         VaecliError: This process cannot start; process 0 says so as well.
     """
+    warnings.simplefilter("ignore")  # process 0 has the same, and shows them
     setup_runtime()
     with StopRequest(Config()) as stop:
         settle()

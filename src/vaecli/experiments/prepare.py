@@ -48,7 +48,11 @@ class Prepared:
 
     def record_fields(self) -> dict[str, Any]:
         """What run.json says of the images."""
-        return {"bad_images": self.bad_images[:MAX_RECORDED], "caches": self.caches}
+        return {
+            "images": {name: len(part) for name, part in self.images._asdict().items() if part},
+            "bad_images": self.bad_images[:MAX_RECORDED],
+            "caches": self.caches,
+        }
 
 
 @dataclass

@@ -23,6 +23,10 @@ class StopRequest:
 
     Args:
         config: Has the time limit, if there is one; time counts from the construction.
+
+    Attributes:
+        reason: Why the caller stops this run, such as a search that gives it up; None if it does
+            not.
     """
 
     def __init__(self, config: Config) -> None:
@@ -31,6 +35,7 @@ class StopRequest:
             self.limit = parse_duration(config.max_time)
         self.started = time.monotonic()
         self.signal: signal.Signals | None = None
+        self.reason: str | None = None
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -57,8 +62,8 @@ class StopRequest:
         return time.monotonic() - self.started > self.limit
 
     def is_due(self) -> bool:
-        """Whether a signal came or the time limit has passed."""
-        return self.signal is not None or self.is_time_over()
+        """Whether a signal came, the caller has a reason, or the time limit has passed."""
+        return self.signal is not None or self.reason is not None or self.is_time_over()
 
     def raise_signal(self, advice: str) -> None:
         """Raise `Interrupted` if a signal came."""

@@ -48,7 +48,8 @@ def train_run(
         Interrupted: A signal came; the last checkpoint is that of the current batch.
         ResourceError: The disk is full; the last checkpoint is intact.
     """
-    with writer.record_outcome(), lost_process_as_error():
+    advice = resume_advice(writer.folder)
+    with writer.record_outcome(), lost_process_as_error(advice):
         plan_stages(writer, state)
         pictures = RunPictures(writer.run, state.model, state.config.seed)
         yield from _warnings(pictures.draw_data(images.train))
@@ -64,7 +65,7 @@ def train_run(
                 yield notice
         leave()
         if stop.is_due() and not _stop_reason(state):
-            yield _end_stopped(writer, stop)
+            yield _end_stopped(writer, stop, advice)
             return
         early_reason = None
         if len(state.history) < state.config.epochs:
@@ -72,7 +73,7 @@ def train_run(
             yield Notice(f"Ended early: {early_reason}.")
         for event in fit_priors(writer, state, images.train):
             if stop.is_due():
-                yield _end_stopped(writer, stop)
+                yield _end_stopped(writer, stop, advice)
                 return
             yield event
         pictures = RunPictures(writer.run, _finished_model(writer, state), state.config.seed)
@@ -94,15 +95,14 @@ def resume_advice(folder: Path) -> str:
     return f"Resume with: vaecli train --resume {shlex.quote(str(folder))}{devices}"
 
 
-def _end_stopped(writer: RunWriter, stop: StopRequest) -> Notice:
-    """Record that the time limit stopped training, and say so.
+def _end_stopped(writer: RunWriter, stop: StopRequest, advice: str) -> Notice:
+    """Record that the caller or the time limit stopped training, and say so.
 
     Raises:
         Interrupted: A signal stopped it.
     """
-    advice = resume_advice(writer.folder)
     stop.raise_signal(advice)
-    text = f"Stopped: --max-time is reached. {advice}"
+    text = f"Stopped: {stop.reason or '--max-time is reached'}. {advice}"
     writer.end("interrupted", text)
     return Notice(text)
 

@@ -4,13 +4,14 @@ from .adversarial import Adversarial
 from .disentangling import DIPVAE, BetaTCVAE, FactorVAE
 from .elbo import ELBO
 from .importance import IWAE, PIWAE, DReG, Renyi
-from .objective import METRIC_UNITS, LossTerms, Objective
+from .metrics import METRIC_UNITS, METRICS
+from .objective import LossTerms, Objective
 from .regularized import RAE
 from .semisupervised import M2
 from .vaegan import VAEGAN
 from .wasserstein import SWAE, WAE
 
-__all__ = ["METRIC_UNITS", "OBJECTIVES", "LossTerms", "Objective"]
+__all__ = ["METRICS", "METRIC_UNITS", "OBJECTIVES", "LossTerms", "Objective"]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "elbo": ELBO,

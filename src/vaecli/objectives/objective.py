@@ -4,7 +4,7 @@ import abc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,29 +17,9 @@ from ..system import processes
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
-Unit = Literal["nats", "fraction", ""]
 
 END_OF_TRAINING = math.inf  # epochs after which every schedule has reached its final value
 EVALUATION_BATCH_SIZE = 1000  # images: fast, and at most 100 MB of memory for 28x28 pixels
-
-# Unit of every metric, each a mean over images: nats, a fraction from 0 to 1, or none ("").
-METRIC_UNITS: dict[str, Unit] = {
-    "loss": "nats",
-    "distortion": "nats",
-    "rate": "nats",
-    "prior_nll": "nats",
-    "vq_loss": "nats",
-    "total_correlation": "nats",
-    "dip_penalty": "nats",
-    "feature_error": "nats",
-    "discriminator_loss": "nats",
-    "fooled_fraction": "fraction",
-    "classification_error": "fraction",
-    "mmd": "",
-    "sliced_wasserstein": "",
-    "latent_l2": "",
-    "decoder_penalty": "",
-}
 
 
 @dataclass(frozen=True)
@@ -51,7 +31,7 @@ class LossTerms:
 
     Attributes:
         loss: What training minimizes, in nats per image, shape `()`.
-        metrics: Columns of losses.csv, without gradient, each of shape `()`; `METRIC_UNITS` has
+        metrics: Columns of losses.csv, without gradient, each of shape `()`; `METRICS` has
             their units. The first are loss, distortion and rate; a deterministic posterior has no
             rate and logs prior_nll in its place.
     """

@@ -105,7 +105,7 @@ class VectorQuantizer(nn.Module):
             quantized.view_as(z),
             codebook_loss.view_as(z).sum(-1),
             commitment_loss.view_as(z).sum(-1),
-            torch.stack(chosen, dim=-1).view(len(z), self.positions, -1),
+            torch.stack(chosen, dim=-1).view(z.shape[0], self.positions, -1),
         )
 
     @torch.no_grad()

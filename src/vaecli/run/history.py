@@ -13,7 +13,10 @@ from ..system.errors import RunError
 MAX_BYTES = 200_000_000
 MAX_MEAN = 3.5e38  # the largest float32 and a little more
 SPLITS = ("train", "valid", "test")
-SECONDS = ("train_seconds", "test_seconds")
+SECONDS = {
+    "train_seconds": "Wall time of the training batches.",
+    "test_seconds": "Wall time of the evaluation on test and validation images.",
+}
 TERMS = ("loss", "distortion", "rate")
 # Of objectives with a discriminator, whose best epoch the distortion decides; and its old name.
 DISCRIMINATOR_LOSS = "valid_discriminator_loss"

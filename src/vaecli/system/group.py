@@ -15,10 +15,9 @@ from datetime import timedelta
 import torch
 from torch import distributed as dist
 
-from .errors import EndedByAnother, ProcessLost, VaecliError
-from .machine import is_out_of_memory
+from .errors import EndedByAnother, ProcessLost, VaecliError, is_out_of_memory
 from .process_variables import ADVICE, is_one_of_several, launched, parent
-from .processes import count, is_first, rank
+from .processes import collect, count, is_first, rank
 
 # Process 0 may decode images for hours while the others wait. A process that ends is noticed at
 # once, since its connections are closed.
@@ -84,7 +83,7 @@ def settle(failure: BaseException | None = None) -> None:
     All have to call it at the same place.
 
     Raises:
-        BaseException: `failure`, on process 0.
+        BaseException: `failure`, on process 0, and a defect of ours where it happened.
         VaecliError: On process 0, if only others failed: which one, and why.
         EndedByAnother: On the others.
     """
@@ -94,16 +93,15 @@ def settle(failure: BaseException | None = None) -> None:
         if failure is not None:
             raise failure
         return
-    found: list[tuple[int, str] | None] = [None] * count()
-    dist.all_gather_object(found, None if failure is None else _describe(failure))
-    failed = [(number, *said) for number, said in enumerate(found) if said is not None]
+    own = None if failure is None else _describe(failure)
+    failed = [(number, *said) for number, said in enumerate(collect(own)) if said is not None]
     if not failed:
         return
-    number, status, text = failed[0]
-    if not is_first():
-        raise EndedByAnother(status)
-    if failure is not None:
+    if failure is not None and own is not None and (is_first() or not own[1]):
         raise failure
+    number, status, text = failed[0]
+    if not is_first() or not text:
+        raise EndedByAnother(status)
     error = VaecliError(f"Process {number}: {text}")
     error.status = status
     raise error
@@ -128,14 +126,14 @@ def _end_wait(failure: BaseException) -> None:
 
 
 def _describe(failure: BaseException) -> tuple[int, str]:
-    """The exit status of a failure, and what to say of it."""
+    """The exit status of a failure, and what to say of it: nothing of a defect of ours."""
     if isinstance(failure, VaecliError):
         return failure.status, str(failure)
     if is_out_of_memory(failure):
         return 6, "Out of memory."
     if isinstance(failure, KeyboardInterrupt):
         return INTERRUPTED, "Interrupted."
-    return 1, f"unexpected {type(failure).__name__}: {failure}"
+    return 1, ""
 
 
 # What gloo, NCCL and the store say of a process that has gone.
@@ -143,8 +141,12 @@ LOST = ("gloo", "NCCL", "Connection closed", "Connection reset", "Broken pipe")
 
 
 @contextmanager
-def lost_process_as_error() -> Iterator[None]:
-    """Raise the errors of `join` inside the block, for those that torch raises."""
+def lost_process_as_error(advice: str = "") -> Iterator[None]:
+    """Raise the errors of `join` inside the block, for those that torch raises.
+
+    Args:
+        advice: How to go on.
+    """
     number, processes = rank(), count()
     try:
         yield
@@ -154,7 +156,8 @@ def lost_process_as_error() -> Iterator[None]:
             raise
         if number or launched():  # the launcher knows which one has gone, and why
             raise EndedByAnother(ProcessLost.status) from error
-        raise ProcessLost("Lost the connection to another process.") from error
+        text = f"Lost the connection to another process. {advice}"
+        raise ProcessLost(text.strip()) from error
 
 
 def _end_with(parent: int) -> None:
@@ -171,5 +174,7 @@ def advise(text: str) -> None:
     if launched():
         with suppress(RuntimeError):  # it has ended, and with it this process will
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-            store = dist.TCPStore(host, port, is_master=False)  # type: ignore[attr-defined]
+            store = dist.TCPStore(  # type: ignore[attr-defined]
+                host, port, is_master=False, timeout=timedelta(seconds=2)
+            )
             store.set(ADVICE, text)

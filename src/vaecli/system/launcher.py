@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -21,7 +21,7 @@ from torch.distributed.elastic.multiprocessing import (
     SubprocessContext,
 )
 
-from .errors import ConfigError, VaecliError
+from .errors import ConfigError, ProcessLost, VaecliError
 from .process_variables import ADVICE, LAUNCHER
 
 PER_CORE = 4
@@ -48,11 +48,13 @@ def launch(processes: int) -> int:
         raise ConfigError(f"devices={processes}: at most {limit} on this machine, 4 per core.")
     store = _serve_store()
     context = _prepare(processes, store.port)
-    with _forward_signals(context) as send_pending:
+    received: list[int] = []
+    with _forward_signals(context, received):
         context.start()
-        send_pending()
+        for number in tuple(received):  # before all of them were started
+            _send(context, number)
         result = context.wait(period=POLL)
-    return _status(result.failures if result else {}, store)
+    return _status(result.failures if result else {}, received, store)
 
 
 def _serve_store() -> TCPStore:
@@ -76,6 +78,8 @@ def _prepare(processes: int, port: int) -> SubprocessContext:
         "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", LOOPBACK),
+        # of a process that has gone, this one says so
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
         LAUNCHER: str(os.getpid()),
     }
     # Without -P, a file of the current folder could stand in the way of a library.
@@ -90,26 +94,19 @@ def _prepare(processes: int, port: int) -> SubprocessContext:
 
 
 @contextmanager
-def _forward_signals(context: SubprocessContext) -> Iterator[Callable[[], None]]:
+def _forward_signals(context: SubprocessContext, received: list[int]) -> Iterator[None]:
     """Inside the `with` block, send the signals that this process gets to those it has started.
 
     They are in sessions of their own, so that a terminal does not send them any.
 
-    Yields:
-        Sends what came before all of them were started.
+    Args:
+        context: The processes.
+        received: Gets the numbers of the signals.
     """
-    pending: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
-        handlers = context.subprocess_handlers.values()
-        if not handlers:
-            pending.append(number)
-        for handler in handlers:
-            handler.proc.send_signal(number)
-
-    def send_pending() -> None:
-        for number in pending:
-            forward(number, None)
+        received.append(number)
+        _send(context, number)
 
     handlers: dict[int, Any] = {}
     for name in SIGNALS:
@@ -118,14 +115,24 @@ def _forward_signals(context: SubprocessContext) -> Iterator[Callable[[], None]]
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             handlers[number] = signal.signal(number, forward)
     try:
-        yield send_pending
+        yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-def _status(failures: dict[int, ProcessFailure], store: TCPStore) -> int:
+def _send(context: SubprocessContext, number: int) -> None:
+    for handler in context.subprocess_handlers.values():
+        handler.proc.send_signal(number)
+
+
+def _status(failures: dict[int, ProcessFailure], received: list[int], store: TCPStore) -> int:
     """The exit status of the command.
+
+    Args:
+        failures: The processes that failed, in the order in which they ended.
+        received: The signals that were sent on to all of them.
+        store: Where process 0 has left its advice.
 
     Raises:
         VaecliError: A signal has ended one of the processes.
@@ -133,18 +140,25 @@ def _status(failures: dict[int, ProcessFailure], store: TCPStore) -> int:
     if 0 not in failures:
         return 0
     own = failures[0].exitcode
+    if received and (own < 0 or own == ProcessLost.status):
+        return 128 + received[0]  # at a second signal, or before they had met
     codes = [(number, failure.exitcode) for number, failure in failures.items()]
     # the others were ended by SIGTERM thereafter
     killed = [(n, code) for n, code in codes if code < 0 and code != -signal.SIGTERM]
     if own > 0 and not killed:
         return own
     number, code = (killed or codes)[0]
-    advice = store.get(ADVICE).decode() if store.check([ADVICE]) else ""
-    if code < 0:
-        hint = ", as when memory runs out" * (code == -signal.SIGKILL)
-        text = f"Process {number} was ended by {signal.Signals(-code).name}{hint}."
-    else:
-        text = f"Process {number} has failed."
-    error = VaecliError(f"{text} {advice}".strip())
+    error = VaecliError(f"{_describe(number, code)} {_advice(store)}".strip())
     error.status = 128 - code if code < 0 else code
     raise error
+
+
+def _describe(number: int, code: int) -> str:
+    if code >= 0:
+        return f"Process {number} has failed."
+    hint = ", as when memory runs out" * (code == -signal.SIGKILL)
+    return f"Process {number} was ended by {signal.Signals(-code).name}{hint}."
+
+
+def _advice(store: TCPStore) -> str:
+    return store.get(ADVICE).decode() if store.check([ADVICE]) else ""

@@ -1,6 +1,5 @@
 """Disk, memory and cores of this machine."""
 
-import errno
 import os
 import shutil
 import subprocess
@@ -106,25 +105,3 @@ def peak_memory() -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-# When a tensor, a thread or a library does not fit; the last is a tensor beyond 64-bit sizes.
-NO_MEMORY = (
-    "allocate memory",
-    "not enough memory",
-    "out of memory",
-    "bad_alloc",
-    "failed to map segment",
-    "Resource temporarily unavailable",
-    "size calculation overflowed",
-)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: in torch a RuntimeError, in an import an ImportError."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError | ImportError)
-        and any(text in str(error) for text in NO_MEMORY)
-    )

@@ -130,6 +130,7 @@ def takes_config(command: Command) -> Command:
         grouped.setdefault(info.rich_help_panel, []).append(parameter)
     ordered = [parameter for parameters in grouped.values() for parameter in parameters]
     command.__signature__ = Signature([context, *ordered])  # type: ignore[attr-defined]
+    command.takes_config = True  # type: ignore[attr-defined]
     return command
 
 

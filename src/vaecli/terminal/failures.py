@@ -12,8 +12,14 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import ConfigFileError, EndedByAnother, Interrupted, RunError, VaecliError
-from ..system.machine import is_out_of_memory
+from ..system.errors import (
+    ConfigFileError,
+    EndedByAnother,
+    Interrupted,
+    RunError,
+    VaecliError,
+    is_out_of_memory,
+)
 from ..system.process_variables import started_rank
 from ..system.text import escape_controls
 from .output import print_stderr, silence_stdout
@@ -25,15 +31,19 @@ OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or
 # Options of commands that the library names in its messages, beside the fields of Config.
 COMMAND_OPTIONS = (
     "beta",
+    "card",
     "columns",
     "count",
     "devices",
     "fit",
+    "format",
     "label",
+    "license",
     "method",
     "metrics",
     "samples",
     "scale",
+    "search",
     "split",
     "style_of",
 )

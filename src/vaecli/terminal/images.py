@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..config.data_paths import is_path, short_name
 from ..data.images import Images
@@ -17,6 +17,9 @@ from .failures import with_flags
 from .loading import load_progress
 from .messages import count
 from .output import print_stderr
+
+if TYPE_CHECKING:
+    from .results import ImageChoice
 
 STDIN = "-"
 MAX_LIST_BYTES = 1_000_000_000  # of paths on stdin
@@ -98,6 +101,13 @@ def check_choice(split: str | None, inputs: Sequence[str] | None, skip_bad: bool
         )
     if skip_bad and not inputs:
         raise ConfigError("--skip-bad is about the images of --input: add --input PATH.")
+
+
+def name_choice(split: str | None, inputs: Sequence[str] | None) -> "ImageChoice":
+    """What the JSON of a command says of the images that its options choose."""
+    if inputs:
+        return {"split": None, "input": list(inputs)}
+    return {"split": split or "test", "input": []}
 
 
 def list_inputs(inputs: Sequence[str]) -> list[Path]:

@@ -1,11 +1,13 @@
 """Results on stdout, messages on stderr."""
 
+import json
+import math
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..system import files
 from ..system.errors import ConfigError, ResourceError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def output_path(
-    chosen: Path | None, run: "Run", name: str, endings: Collection[str]
+    chosen: Path | None, run: "Run", name: str, endings: Collection[str], as_json: bool = False
 ) -> tuple[Path, str]:
     """Where a result goes, and the file ending that chooses its format.
 
@@ -25,10 +27,13 @@ def output_path(
         run: Its directory takes the result without `-o`.
         name: Name of the file there.
         endings: Those of the known formats, the default first.
+        as_json: Whether stdout gets JSON, so that the file must go elsewhere.
 
     Raises:
-        ConfigError: The ending is not one of them.
+        ConfigError: The ending is not one of them, or two results would go to stdout.
     """
+    if as_json and str(chosen) == "-":
+        raise ConfigError("--json and a file called - both write to stdout: name another file.")
     return checked_path(run.folder / name if chosen is None else chosen, endings)
 
 
@@ -62,21 +67,39 @@ def refuse_same_output(table: Path | None, plot: Path | None) -> None:
         raise ConfigError(f"-o and --plot both name {table}: name another file for one of them.")
 
 
-def write_result(content: bytes, path: Path) -> None:
-    """Write a result to its file and print the path, or write it to stdout if the path is `-`."""
+def write_result(
+    content: bytes, path: Path, as_json: bool = False, described: Mapping[str, Any] | None = None
+) -> None:
+    """Write a result to its file and print the path, or write it to stdout if the path is `-`.
+
+    Args:
+        content: What is written.
+        path: The file.
+        as_json: Print no path, but what describes the result.
+        described: This description; None if it comes later.
+    """
     if str(path) != "-":
         files.write_atomic(path, content)
-        print_path(path)
+        if not as_json:
+            print_path(path)
+        elif described is not None:
+            print_json(described)
     elif sys.stdout is None or sys.stdout.isatty():
         raise ConfigError("-o - writes binary data: send it to a file or a pipe, not a terminal.")
     else:
         _write_stdout(content)
 
 
-def print_finished_run(path: Path) -> None:
-    """Print the path of a run that is trained. A reader of stdout that has left is no failure."""
+def print_finished_run(path: Path, result: Mapping[str, Any] | None = None) -> None:
+    """Print the path of a run that is trained, or what is said of it as JSON.
+
+    A reader of stdout that has left is no failure.
+    """
     try:
-        print_path(path)
+        if result is None:
+            print_path(path)
+        else:
+            print_json(result)
     except BrokenPipeError:
         silence_stdout()
 
@@ -101,6 +124,21 @@ def print_result(text: str) -> None:
     """Print a result that is text."""
     if sys.stdout is not None:
         _write_stdout((text + os.linesep).encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def print_json(result: Mapping[str, Any]) -> None:
+    """Print a result as one line of strict JSON: numbers that are not finite are null."""
+    print_result(json.dumps(_with_nulls(result), allow_nan=False))
+
+
+def _with_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_nulls(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _write_stdout(content: bytes) -> None:
