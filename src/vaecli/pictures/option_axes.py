@@ -50,6 +50,8 @@ class OptionAxis:
             shown = self.choices[:: math.ceil(len(self.choices) / MOST_TICKS)]
             return [(self.place(v), printable(_choice_text(v), TICK_CHARACTERS)) for v in shown]
         values = log_ticks(self.low, self.high) if self.is_log else even_ticks(self.low, self.high)
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            values = [value for value in values if value == round(value)]
         return [(self.place(value), f"{value:.6g}") for value in values]
 
     @property

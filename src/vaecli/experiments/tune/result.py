@@ -148,7 +148,7 @@ def to_dict(study: Study) -> dict[str, Any]:
         "metric": study.record.metric,
         "search": study.record.search,
         "best": best and _as_values(best),
-        "config": None if best is None else str(study.folder / BEST),
+        "config": str(study.folder / BEST) if study.record.finished else None,
         "test": test and test.model_dump(),
         "trials": [_as_values(row) for row in rows],
     }
