@@ -17,7 +17,7 @@ from vaecli.commands.app import COMMANDS, DATA_COMMANDS, app
 NAMES = [module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS]
 OF_DATA = [module.__name__.rpartition(".data_")[2] for module in DATA_COMMANDS]
 ALL = [*NAMES, *(f"data {name}" for name in OF_DATA)]
-READERS = [name for name in NAMES if name not in ("train", "refit", "parts", "schema")]
+READERS = [name for name in NAMES if name not in ("train", "tune", "refit", "parts", "schema")]
 
 
 def test_the_commands_are_those_of_the_table(cli):

@@ -134,6 +134,15 @@ def test_an_objective_that_torch_cannot_compile_trains_with_a_warning(digits):
     assert not prepared.state.compile
 
 
+def test_several_processes_train_without_the_compiler_with_a_warning(digits, monkeypatch):
+    monkeypatch.setattr(module.processes, "count", lambda: 2)
+    prepared = prepare(make_plan(options(digits, compile=True)).config)
+    (notice,) = prepared.notices
+    assert notice.level == "warning"
+    assert notice.text == ("Training by several processes is not compiled: --compile is ignored.")
+    assert not prepared.state.compile
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_without_a_compiler_training_starts_with_a_warning(digits, monkeypatch, works):
     monkeypatch.setattr(module.devices, "can_compile", lambda: works)

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vaecli.pictures import latent_map, loss_curves
+from vaecli.pictures import latent_map, loss_curves, tuning
 
 STARTS = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}  # first bytes of a format
 HARD_NAMES = ["$", "$x", "a_b^c", "\N{GRINNING FACE}", "two\nlines", "[red]", "\udcff"]
@@ -32,7 +32,7 @@ def figures(monkeypatch) -> list[Figure]:
         plotted.append(figure)
         return b""
 
-    for module in (latent_map, loss_curves):
+    for module in (latent_map, loss_curves, tuning):
         monkeypatch.setattr(module, "encode_figure", keep)
     return plotted
 

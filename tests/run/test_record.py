@@ -24,6 +24,7 @@ def test_the_record_says_how_a_run_was_made_and_how_it_ended(trained):
     assert found["threads"] == torch.get_num_threads()
     assert found["parameters"] == (64 * 16 + 16) + (16 * 6 + 6) + (3 * 16 + 16) + (16 * 64 + 64)
     assert len(found["data"]["train"]) == len(found["data"]["test"]) == 64
+    assert found["images"] == {"train": 96, "test": 40}
     assert found["started"] < found["ended"]
 
 

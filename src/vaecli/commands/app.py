@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from ..system import machine
-from ..system.errors import ConfigError
+from ..system.errors import ConfigError, EndedByAnother
+from ..system.process_variables import is_one_of_several, launched, started_rank
 from ..system.version import __version__
 from ..terminal.completion import refuse_broken_request
 from ..terminal.failures import format_warning, report_failure
@@ -24,6 +25,7 @@ from . import (
     data_download,
     embed,
     evaluate,
+    export,
     parts,
     plot_loss,
     reconstruct,
@@ -31,20 +33,13 @@ from . import (
     sample,
     schema,
     train,
+    tune,
 )
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
 COMMANDS = (
-    train,
-    sample,
-    reconstruct,
-    embed,
-    evaluate,
-    classify,
-    refit,
-    plot_loss,
-    parts,
-    schema,
+    *(train, tune, sample, reconstruct, embed, evaluate, classify, refit, export),
+    *(plot_loss, parts, schema),
 )
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
@@ -67,7 +62,32 @@ class TorchCommand(GroupedCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         machine.require_address_space()
-        return super().invoke(ctx)
+        if not is_one_of_several() and ctx.params.get("devices", 1) == 1:
+            return super().invoke(ctx)
+        return self._invoke_on_several(ctx)
+
+    def _invoke_on_several(self, ctx: Any) -> Any:
+        """Start the processes that are asked for, or work in one that was started so."""
+        from ..experiments.follow import follow
+        from ..system.group import join
+        from ..system.launcher import launch
+        from ..system.processes import is_first
+
+        devices = ctx.params.get("devices")
+        if not is_one_of_several():
+            raise typer.Exit(launch(devices))
+        if devices is None:
+            _let_first_refuse(f"{ctx.command_path} works in one process: start no others.")
+        if devices > 1 and not launched():
+            _let_first_refuse("torchrun has started the processes: leave out --devices.")
+        is_training = ctx.info_name == "train"
+        with join(others_wait=is_training):
+            return super().invoke(ctx) if is_first() or not is_training else follow()
+
+
+def _let_first_refuse(text: str) -> NoReturn:
+    """End every process; process 0 says why."""
+    raise EndedByAnother(ConfigError.status) if started_rank() else ConfigError(text)
 
 
 def _add_commands(group: typer.Typer, modules: Iterable[ModuleType], prefix: str = "") -> None:

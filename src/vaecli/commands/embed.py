@@ -9,6 +9,7 @@ from ..terminal.options import (
     AsJson,
     Checkpoint,
     Dark,
+    Devices,
     Input,
     RunDir,
     SkipBad,
@@ -17,6 +18,7 @@ from ..terminal.options import (
 )
 
 if TYPE_CHECKING:  # imports that --help must not wait for
+    from ..data.images import Images
     from ..evaluation.embeddings import Embeddings
     from ..evaluation.projection import Method
     from ..model import VAE
@@ -57,6 +59,7 @@ def embed(
         ),
     ] = "auto",
     dark: Dark = False,
+    devices: Devices = 1,
     as_json: AsJson = False,
 ) -> None:
     """Encode images to latents, and save or plot them.
@@ -66,22 +69,29 @@ def embed(
     for latents that are a map its shape (h, w, C), map_shape; a .csv file has a column class. Both
     have a column name for --input. The plot of two latents has contours of the prior.
     """
+    from functools import partial
+
+    from ..data.splits import load_split
     from ..evaluation import embeddings
-    from ..terminal.images import name_choice, read_images
-    from ..terminal.inputs import read_run
+    from ..experiments.shared_input import share_input
+    from ..system.agreement import same_on_all
+    from ..system.processes import is_first
+    from ..terminal.images import name_choice
     from ..terminal.output import print_json, write_result
     from ..terminal.result_objects import latents_result
 
-    _check_outputs(output, plot, method)
-    run = read_run(run_dir, checkpoint)
-    table, picture = _choose_outputs(run, output, plot, as_json)
-    model = run.model()
-    images, named, which = read_images(run, split, input, skip_bad)
-    latents = embeddings.embed(model, images, named)
-    if table:
+    wanted = _Wanted(output, plot, method, as_json)
+    choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, wanted)
+    run, images, choice = share_input(choose, lambda run: load_split(run.config, split or "test"))
+    with same_on_all():
+        model = run.model()
+        latents = embeddings.embed(model, images, choice.names)
+    if not is_first():
+        return
+    if table := choice.table:
         write_result(latents.to_bytes(table.ending), table.path, as_json)
-    if picture:
-        title = f"Latents of the {which} images, {run.name}"
+    if picture := choice.picture:
+        title = f"Latents of the {choice.which} images, {run.name}"
         content = _draw_map(model, latents, method, title, picture.ending, dark)
         write_result(content, picture.path, as_json)
     if as_json:
@@ -89,13 +99,13 @@ def embed(
         print_json(latents_result(run, *files, latents, name_choice(split, input)))
 
 
-def _check_outputs(output: Path | None, plot: Path | None, method: "Method") -> None:
-    from ..system.errors import ConfigError
-    from ..terminal.output import refuse_same_output
+class _Wanted(NamedTuple):
+    """The options that say what is written."""
 
-    refuse_same_output(output, plot)
-    if method != "auto" and plot is None:
-        raise ConfigError(f"method={method!r} is about the picture: add --plot FILE.")
+    output: Path | None
+    plot: Path | None
+    method: "Method"
+    as_json: bool
 
 
 class Output(NamedTuple):
@@ -105,14 +115,51 @@ class Output(NamedTuple):
     ending: str
 
 
-def _choose_outputs(
-    run: "Run", output: Path | None, plot: Path | None, as_json: bool
-) -> tuple[Output | None, Output | None]:
+class _Choice(NamedTuple):
+    """What is written: the files with their formats, and what the images are called."""
+
+    table: Output | None
+    picture: Output | None
+    names: list[str]
+    which: str
+
+
+def _choose(
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
+    split: str | None,
+    input: list[str] | None,
+    skip_bad: bool,
+    wanted: "_Wanted",
+) -> "tuple[Run, Images, _Choice]":
+    """The run, the images to encode, and what is written."""
+    from ..terminal.images import read_images
+    from ..terminal.inputs import read_run
+
+    _check_outputs(wanted)
+    run = read_run(run_dir, checkpoint)
+    table, picture = _choose_outputs(run, wanted)
+    run.model()  # a checkpoint that cannot be read is found before the images are
+    images, named, which = read_images(run, split, input, skip_bad)
+    return run, images, _Choice(table, picture, named, which)
+
+
+def _check_outputs(wanted: _Wanted) -> None:
+    from ..system.errors import ConfigError
+    from ..terminal.output import refuse_same_output
+
+    refuse_same_output(wanted.output, wanted.plot)
+    if wanted.method != "auto" and wanted.plot is None:
+        raise ConfigError(f"method={wanted.method!r} is about the picture: add --plot FILE.")
+
+
+def _choose_outputs(run: "Run", wanted: _Wanted) -> tuple[Output | None, Output | None]:
     """The table and the picture; None for one that is not wanted."""
     from ..evaluation import embeddings
     from ..run import names
     from ..terminal.output import output_path
 
+    output, plot, _, as_json = wanted
     table = picture = None
     if output is not None or plot is None:
         table = Output(*output_path(output, run, names.EMBEDDINGS, embeddings.ENDINGS, as_json))

@@ -1,15 +1,17 @@
 """`vaecli evaluate`."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..config import defaults
-from ..terminal.options import AsJson, Checkpoint, Input, RunDir, Seed, SkipBad, Split
+from ..terminal.options import AsJson, Checkpoint, Devices, Input, RunDir, Seed, SkipBad, Split
 
 if TYPE_CHECKING:
-    from ..data.splits import Part
+    from ..data.images import Images
     from ..run.run import Run
 
 EXAMPLES = [
@@ -56,6 +58,7 @@ def evaluate(
     ] = None,
     as_json: AsJson = False,
     seed: Seed = defaults.SEED,
+    devices: Devices = 1,
 ) -> None:
     """Print distortion, rate and bound, or metrics of samples.
 
@@ -68,21 +71,25 @@ def evaluate(
     trained_prior has those with the prior of training. The key split is input with --input. With
     --metrics samples, the result is a table on a terminal, else one line of JSON.
     """
-    from ..terminal.images import check_choice
-    from ..terminal.inputs import read_run, warn_without_fit
+    from functools import partial
+
+    from ..experiments.shared_input import share_input
+    from ..system.agreement import from_first
+    from ..system.processes import is_first
     from ..terminal.output import print_json
 
-    check_choice(split, input, skip_bad)
-    if metrics is not None:
-        _refuse_options_of_the_bound(split, samples, input)
-    run = read_run(run_dir, checkpoint)
-    warn_without_fit(run)
     if metrics is None:
-        part = _choose_images(run, split, input, skip_bad, count, seed)
-        result = _name_choice(split, input) | _bound(run, part, samples, seed)
-        print_json(result)
+        choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, count, seed)
+        read_again = partial(_read_again, split, count, seed)
+        run, images, of = share_input(choose, read_again)
+        result = _name_choice(split, input) | _bound(run, images, of, samples, seed)
+        if is_first():
+            print_json(result)
         return
-    _print_metrics(_sample_metrics(run, count, seed), as_json)
+    refuse = partial(_refuse_options_of_the_bound, split, samples, input, skip_bad)
+    result = from_first(partial(_sample_metrics, run_dir, checkpoint, count, seed, refuse))
+    if is_first():
+        _print_metrics(result, as_json)
 
 
 def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
@@ -92,20 +99,25 @@ def _name_choice(split: str | None, input: list[str] | None) -> dict[str, Any]:
     return {"split": split or "test"}
 
 
-def _choose_images(
-    run: "Run",
+def _choose(
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
     split: str | None,
     input: list[str] | None,
     skip_bad: bool,
     count: int | None,
     seed: int,
-) -> "Part":
-    """The images to evaluate; what there is to know about the choice is printed."""
+) -> "tuple[Run, Images, int]":
+    """The run, the images to evaluate, and of how many they are; the rest is printed."""
     from ..data.splits import choose_part, load_part
     from ..terminal.failures import with_flags
-    from ..terminal.images import read_images, warn_of_change
+    from ..terminal.images import check_choice, read_images, warn_of_change
+    from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import print_stderr
 
+    check_choice(split, input, skip_bad)
+    run = read_run(run_dir, checkpoint)
+    warn_without_fit(run)
     if input:
         images, _, which = read_images(run, split, input, skip_bad)
         part = choose_part(images, which, count, seed)
@@ -115,20 +127,29 @@ def _choose_images(
         warn_of_change(run, split, part.whole)
     for text in part.warnings:
         print_stderr(f"Warning: {with_flags(text)}")
-    return part
+    return run, part.images, part.of
 
 
-def _bound(run: "Run", part: "Part", samples: int | None, seed: int) -> dict[str, Any]:
+def _read_again(split: str | None, count: int | None, seed: int, run: "Run") -> "Images":
+    """The images to evaluate, of the data set of the run."""
+    from ..data.splits import load_part
+
+    return load_part(run.config, split or "test", count, seed).images
+
+
+def _bound(run: "Run", images: "Images", of: int, samples: int | None, seed: int) -> dict[str, Any]:
     """The bound of images."""
     from functools import partial
 
     from ..evaluation.bounds import compare_priors, evaluate_bound
+    from ..system.agreement import same_on_all
+    from ..system.processes import is_first
     from ..terminal.progress import image_progress
 
-    model, objective = run.parts()
-    images, of, _, _ = part
     result: dict[str, Any] = {"images": len(images), "of": of, "seed": seed}
-    with image_progress("importance sampling", len(images)) as on_progress:
+    progress = image_progress("importance sampling", len(images), hidden=not is_first())
+    with same_on_all(), progress as on_progress:
+        model, objective = run.parts()
         score = partial(
             evaluate_bound,
             objective=objective,
@@ -144,12 +165,22 @@ def _bound(run: "Run", part: "Part", samples: int | None, seed: int) -> dict[str
     return result | scores
 
 
-def _sample_metrics(run: "Run", count: int | None, seed: int) -> dict[str, Any]:
-    """The metrics of samples of a run."""
+def _sample_metrics(
+    run_dir: Path | None,
+    checkpoint: Literal["last", "best"] | None,
+    count: int | None,
+    seed: int,
+    refuse: Callable[[], None],
+) -> dict[str, Any]:
+    """The metrics of samples of a run, after `refuse`."""
     from ..evaluation.samples import PROGRESS_STEPS, SAMPLES, evaluate_samples
+    from ..terminal.inputs import read_run, warn_without_fit
     from ..terminal.output import print_stderr
     from ..terminal.progress import image_progress
 
+    refuse()
+    run = read_run(run_dir, checkpoint)
+    warn_without_fit(run)
     drawn = count or SAMPLES
     with image_progress("metrics of samples", PROGRESS_STEPS) as on_progress:
         result = evaluate_samples(run.model(), run.config, drawn, seed, on_progress)
@@ -162,10 +193,12 @@ def _sample_metrics(run: "Run", count: int | None, seed: int) -> dict[str, Any]:
 
 
 def _refuse_options_of_the_bound(
-    split: str | None, samples: int | None, input: list[str] | None
+    split: str | None, samples: int | None, input: list[str] | None, skip_bad: bool
 ) -> None:
     from ..system.errors import ConfigError
+    from ..terminal.images import check_choice
 
+    check_choice(split, input, skip_bad)
     if samples is not None:
         raise ConfigError(
             f"samples={samples} is for the bound: leave it out with metrics=samples; -n chooses "

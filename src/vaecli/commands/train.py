@@ -8,7 +8,7 @@ import typer
 from ..terminal import config_options
 from ..terminal.completion import complete_run
 from ..terminal.config_options import MODEL, MOST_USED, RUN
-from ..terminal.options import AsJson, Progress, Quiet, option
+from ..terminal.options import AsJson, Devices, Progress, Quiet, option
 
 if TYPE_CHECKING:
     from ..experiments.resume import Plan
@@ -98,6 +98,7 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
+    devices: Devices = 1,
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -9,6 +9,7 @@ from torch.nn.functional import one_hot
 
 from ..system.errors import ConfigError
 from ..system.machine import require_memory
+from ..system.processes import Share
 from ..system.renamed import Renamed
 from ..system.seeds import stream_generator
 from .blocks import ReadAhead, block_order
@@ -86,6 +87,15 @@ class Images:
         if self.binarize == "threshold":
             return (x > 0.5).float()
         return x
+
+    def shared_pixels(self, index: Tensor, share: Share) -> Tensor:
+        """The rows of this process in the batch at `index`, float32 in [0, 1], `(rows, C, H, W)`.
+
+        Under dynamic binarization every process draws the pixels of the whole batch.
+        """
+        if self.binarize == "dynamic":
+            return self.pixels(index)[share.rows]
+        return self.pixels(index[share.rows])
 
     def fix_pixels(self, seed: int) -> "Images":
         """The same images, with pixels that no longer change from one read to the next.

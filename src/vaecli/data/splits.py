@@ -19,6 +19,10 @@ class Splits(NamedTuple):
     test: Images
     validation: Images | None = None
 
+    def fingerprints(self) -> dict[str, str]:
+        """The SHA-256 of each split."""
+        return {name: part.fingerprint() for name, part in self._asdict().items() if part}
+
 
 class Loaded(NamedTuple):
     """All splits of a configuration, and the configuration that loads the same ones again.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..objectives.objective import EVALUATION_BATCH_SIZE
+from ..system import processes
 from ..system.errors import NotFiniteError
 
 
@@ -23,6 +24,54 @@ def batches(
     for start in range(0, len(images), size):
         index = slice(start, start + size)
         yield images.pixels(index).to(device), images.one_hot_labels(index).to(device)
+
+
+def shared_batches(
+    images: Images, device: torch.device, size: int = EVALUATION_BATCH_SIZE
+) -> Iterator[tuple[Tensor, Tensor, processes.Share]]:
+    """As `batches`, of which every process has its rows.
+
+    Yields:
+        Pixels and labels of the rows of this process, and its share of the batch.
+    """
+    for start in range(0, len(images), size):
+        with processes.share_batch(min(size, len(images) - start)) as share:
+            index = slice(start + share.start, start + share.stop)
+            yield images.pixels(index).to(device), images.one_hot_labels(index).to(device), share
+
+
+def turns(images: Images, size: int = EVALUATION_BATCH_SIZE) -> Iterator[tuple[slice, bool]]:
+    """The places of all batches, and whether this process computes them: they take turns.
+
+    A batch that is computed whole gives the same numbers to the last bit, however many processes
+    there are. `gather_turns` brings the results together.
+    """
+    for number, start in enumerate(range(0, len(images), size)):
+        stop = min(start + size, len(images))
+        yield slice(start, stop), number % processes.count() == processes.rank()
+
+
+def gather_turns(found: dict[int, Tensor], count: int, device: torch.device) -> Tensor:
+    """The results for all images, of which every process has those of its turns.
+
+    Args:
+        found: Results of this process, shape `(B, ...)`, by the position of their first image.
+        count: Number of images.
+        device: Where the results are.
+
+    Returns:
+        All results, shape `(count, ...)`, on every process.
+    """
+    if processes.count() == 1:
+        return torch.cat([*found.values()])
+    kinds = [(rows.shape[1:], rows.dtype) for rows in found.values()]
+    shape, dtype = processes.broadcast(kinds[:1])[0]  # process 0 has the first turn
+    whole = torch.zeros(count, *shape, dtype=dtype, device=device)
+    for start, rows in found.items():
+        whole[start : start + len(rows)] = rows
+    # as bytes, because the sum of 0.0 and -0.0 would lose its sign
+    processes.sum_tensors([whole.view(torch.uint8)])
+    return whole
 
 
 @contextmanager

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..data.images import Images
 from ..model import VAE
 from ..parts.posteriors import Posterior
 from ..system.seeds import random_stream
-from .batches import batches, evaluation_mode, require_finite
+from .batches import evaluation_mode, gather_turns, require_finite, turns
 
 ENDINGS = (".npz", ".csv", ".npy")
 MIN_LOG_VAR = -1e9  # a deterministic code has -inf
@@ -105,19 +104,26 @@ def embed(model: VAE, images: Images, names: Sequence[str] = ()) -> Embeddings:
     Raises:
         NotFiniteError: The model overflows.
     """
-    means = []
-    log_vars = []
-    with random_stream(model.device, "embeddings"), evaluation_mode(model):
-        for x, c in batches(images, model.device):
-            q = model.encode(x, c)
-            means.append(require_finite(q.mean, "latents").cpu())
-            log_var = q.variance.log()
-            require_finite(log_var.clamp(min=MIN_LOG_VAR), "variances of latents")
-            log_vars.append(log_var.cpu())
+    means = {}
+    log_vars = {}
+    device = model.device
+    with random_stream(device, "embeddings"), evaluation_mode(model):
+        for index, is_own in turns(images):
+            if not is_own and images.binarize != "dynamic":  # which draws noise at every read
+                continue
+            x = images.pixels(index).to(device)
+            if is_own:
+                q = model.encode(x, images.one_hot_labels(index).to(device))
+                means[index.start] = q.mean
+                log_vars[index.start] = q.variance.log()
+        mean = gather_turns(means, len(images), device)
+        log_var = gather_turns(log_vars, len(images), device)
+        require_finite(mean, "latents")
+        require_finite(log_var.clamp(min=MIN_LOG_VAR), "variances of latents")
     return Embeddings(
         label=_labels(images),
-        mean=torch.cat(means).numpy(),
-        log_var=torch.cat(log_vars).numpy(),
+        mean=mean.cpu().numpy(),
+        log_var=log_var.cpu().numpy(),
         map_shape=_map_shape(model),
         class_names=images.class_names,
         names=names,

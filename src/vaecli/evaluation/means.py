@@ -1,9 +1,13 @@
 """Running means of metrics, kept on the device."""
 
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 
 from ..objectives import LossTerms
 from ..system.errors import RunError
+from ..system.processes import Share, sum_tensors
 
 
 class RunningMeans:
@@ -54,3 +58,21 @@ class RunningMeans:
         if not self.batches:
             return {}
         return dict(zip(self.names, (self.sums / self.images).tolist(), strict=True))
+
+
+def terms_of_batch(terms: LossTerms, share: Share, gradients: Sequence[Tensor] = ()) -> LossTerms:
+    """The terms of a batch that several processes share, from those of this process's rows.
+
+    Args:
+        terms: Means over the rows of this process.
+        share: Its part of the batch.
+        gradients: Replaced by their sums over the processes, in the same exchange.
+    """
+    if share.is_whole:
+        return terms
+    values = torch.stack(tuple(terms.metrics.values())) * share.weight
+    if share.is_spare:
+        values.zero_()  # a value that is not finite would stay so
+    sum_tensors([values, *gradients])
+    metrics = dict(zip(terms.metrics, values, strict=True))
+    return LossTerms(metrics["loss"], metrics)

@@ -13,6 +13,8 @@ from ..run.create import planned_run
 from ..run.lock import require_free
 from ..run.writer import required_disk
 from ..system import machine
+from ..system.errors import ConfigError
+from ..system.processes import count
 from ..training.epoch import Epoch
 from ..training.loop import fit
 from ..training.state import State
@@ -70,6 +72,8 @@ def estimate(
     Raises:
         VaecliError: A check failed.
     """
+    if count() > 1:
+        raise ConfigError("--dry-run measures one process: start no others.")
     run = plan.run or planned_run(run_dir, overwrite)
     require_free(run.folder)
     source = plan.run or plan.source

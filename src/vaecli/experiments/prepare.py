@@ -16,10 +16,11 @@ from ..run.create import new_run
 from ..run.record import Record
 from ..run.run import Run
 from ..run.writer import RunWriter, check_start, restore_state
-from ..system import devices
+from ..system import devices, processes
 from ..training.runtime import keep_freed_memory
 from ..training.state import State, start_resolved
 from .events import Notice
+from .follow import call_followers
 from .from_run import Start, Taken, take_weights
 
 MAX_RECORDED = 1000  # bad images that run.json names
@@ -47,7 +48,11 @@ class Prepared:
 
     def record_fields(self) -> dict[str, Any]:
         """What run.json says of the images."""
-        return {"bad_images": self.bad_images[:MAX_RECORDED], "caches": self.caches}
+        return {
+            "images": {name: len(part) for name, part in self.images._asdict().items() if part},
+            "bad_images": self.bad_images[:MAX_RECORDED],
+            "caches": self.caches,
+        }
 
 
 @dataclass
@@ -89,9 +94,10 @@ def prepare(config: Config, on_progress: OnProgress = no_progress) -> Prepared:
         text = f"{left_out} {log.bad[0]}"
         notices.append(Notice(text, "warning"))
     if config.compile and not state.compile:
-        notices.append(
-            Notice(f"torch cannot compile {config.objective}: --compile is ignored.", "warning")
-        )
+        reason = f"torch cannot compile {config.objective}"
+        if processes.count() > 1:
+            reason = "Training by several processes is not compiled"
+        notices.append(Notice(f"{reason}: --compile is ignored.", "warning"))
     elif state.compile and not devices.can_compile():
         state.compile = False
         notices.append(
@@ -192,7 +198,8 @@ def start_run(
         prepared, data = prepare_run(
             config, run, existing or source, record, allow_data_change, on_progress, start
         )
-        found = {"data": data, **prepared.record_fields()}
+        devices = call_followers(prepared.state, data)
+        found = {"data": data, "devices": devices, **prepared.record_fields()}
         if existing is None:
             found["derived"] = derived_options(config, prepared.state.config)
         writer.begin(prepared.state, found, resumed=existing is not None)

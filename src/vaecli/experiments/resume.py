@@ -160,12 +160,12 @@ def _resume(run: Run, options: Mapping[str, Any]) -> Plan:
 
 def _run_in(folder: Path, named: Path | None) -> Run | None:
     """The run in `folder` that `--resume auto` resumes; None if there is nothing to resume."""
-    if _is_to_start(folder, named):
+    if is_to_start(folder, named):
         return None
     return open_run(folder, "last")
 
 
-def _is_to_start(folder: Path, named: Path | None) -> bool:
+def is_to_start(folder: Path, named: Path | None = None) -> bool:
     """Whether there is nothing to resume in `folder`: it is missing, or empty but for a start.
 
     A start that has not saved the weights that `--from` names is none.

@@ -1,9 +1,9 @@
 """A whole training run, from its first batch or its last checkpoint to its last picture."""
 
 import shlex
-import time
 from collections.abc import Generator, Iterator
 from copy import deepcopy
+from pathlib import Path
 
 from ..data.splits import Splits
 from ..model import VAE
@@ -12,18 +12,19 @@ from ..run import names
 from ..run.find import open_run
 from ..run.writer import RunWriter, restore_state
 from ..system.errors import TrainingDiverged
+from ..system.group import leave, lost_process_as_error, settling
+from ..system.process_variables import launched
 from ..training.divergence import MAX_ROLLBACKS
 from ..training.early_stopping import stop_reason
 from ..training.epoch import Epoch
 from ..training.loop import Step, fit
 from ..training.state import State, start_resolved
 from .events import FitStep, Notice
+from .follow import share_state
 from .second_stage import fit_priors, fits_prior, plan_stages
-from .stopping import StopRequest
+from .stopping import Checks, StopRequest
 
 Event = Step | Epoch | FitStep | Notice
-
-CHECK_INTERVAL = 0.5  # seconds between two checks of the running means, which wait for the device
 
 
 def train_run(
@@ -47,7 +48,8 @@ def train_run(
         Interrupted: A signal came; the last checkpoint is that of the current batch.
         ResourceError: The disk is full; the last checkpoint is intact.
     """
-    with writer.record_outcome():
+    advice = resume_advice(writer.folder)
+    with writer.record_outcome(), lost_process_as_error(advice):
         plan_stages(writer, state)
         pictures = RunPictures(writer.run, state.model, state.config.seed)
         yield from _warnings(pictures.draw_data(images.train))
@@ -57,10 +59,13 @@ def train_run(
                 yield from _train_epochs(writer, state, images, stop)
                 break
             except TrainingDiverged as error:
-                state, notice = _roll_back(writer, state, images, error)
+                with settling():
+                    state, notice = _roll_back(writer, state, images, error)
+                share_state(state)
                 yield notice
+        leave()
         if stop.is_due() and not _stop_reason(state):
-            yield _end_stopped(writer, stop)
+            yield _end_stopped(writer, stop, advice)
             return
         early_reason = None
         if len(state.history) < state.config.epochs:
@@ -68,7 +73,7 @@ def train_run(
             yield Notice(f"Ended early: {early_reason}.")
         for event in fit_priors(writer, state, images.train):
             if stop.is_due():
-                yield _end_stopped(writer, stop)
+                yield _end_stopped(writer, stop, advice)
                 return
             yield event
         pictures = RunPictures(writer.run, _finished_model(writer, state), state.config.seed)
@@ -84,15 +89,20 @@ def _finished_model(writer: RunWriter, state: State) -> VAE:
     return run.model()
 
 
-def _end_stopped(writer: RunWriter, stop: StopRequest) -> Notice:
-    """Record that the time limit stopped training, and say so.
+def resume_advice(folder: Path) -> str:
+    """How to go on with a run, in as many processes as `--devices` has started."""
+    devices = f" --devices {launched()}" if launched() else ""
+    return f"Resume with: vaecli train --resume {shlex.quote(str(folder))}{devices}"
+
+
+def _end_stopped(writer: RunWriter, stop: StopRequest, advice: str) -> Notice:
+    """Record that the caller or the time limit stopped training, and say so.
 
     Raises:
         Interrupted: A signal stopped it.
     """
-    advice = f"Resume with: vaecli train --resume {shlex.quote(str(writer.folder))}"
     stop.raise_signal(advice)
-    text = f"Stopped: --max-time is reached. {advice}"
+    text = f"Stopped: {stop.reason or '--max-time is reached'}. {advice}"
     writer.end("interrupted", text)
     return Notice(text)
 
@@ -106,26 +116,33 @@ def _train_epochs(
         TrainingDiverged: A metric is NaN or infinite; it is also checked within an epoch.
     """
     pictures = RunPictures(writer.run, state.model, state.config.seed)
-    last_check = time.monotonic()
+    checks = Checks(stop)
     for event in fit(state, *images):
         if isinstance(event, Epoch):
-            writer.save(state)
-            warnings: list[str] = []
-            if event.number % state.config.sample_every == 0:
-                warnings = pictures.draw_epoch(event.number)
-            writer.update_record(epochs_done=event.number)
+            with settling():
+                warnings = _write_epoch(writer, state, pictures)
             yield event  # after its files are written
             yield from _warnings(warnings)
             if _stop_reason(state):
                 return
         else:
-            if time.monotonic() - last_check >= CHECK_INTERVAL:
-                event.read()
-                last_check = time.monotonic()
+            checks.look(event)
             yield event
-        if stop.is_due():
-            writer.save(state)
+        if checks.is_stop_due(event):
+            with settling():
+                writer.save(state)
             return
+
+
+def _write_epoch(writer: RunWriter, state: State, pictures: RunPictures) -> list[str]:
+    """Write the files of a finished epoch; what is wrong with its pictures."""
+    done = len(state.history)
+    writer.save(state)
+    warnings: list[str] = []
+    if done % state.config.sample_every == 0:
+        warnings = pictures.draw_epoch(done)
+    writer.update_record(epochs_done=done)
+    return warnings
 
 
 def _stop_reason(state: State) -> str | None:

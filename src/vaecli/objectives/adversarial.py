@@ -10,13 +10,23 @@ from ..parts.encoder_decoder import concat_context
 from ..parts.priors import Prior
 from ..parts.ranges import Layers, Units, Weight
 from ..system.errors import ConfigError
+from ..system.processes import own_rows
 from .discriminator import (
     discriminator_loss,
     generator_loss,
     gradient_penalty,
     latent_discriminator,
 )
-from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    sample_prior,
+    sample_whole_batch,
+)
 
 
 class Adversarial(Objective):
@@ -103,12 +113,12 @@ class Adversarial(Objective):
         The labels, shape `(n, classes + 1)`, are one-hot; the last class is an unknown label.
         """
         if not self.reads_labels:
-            return model.sample_latent(n, c), None
+            return own_rows(sample_prior(model, n, c)), None
         if c is None:
             raise ConfigError("adversarial:labels=true needs labels: pass c, shape (B, classes).")
         label = torch.cat([c, 1 - c.sum(-1, keepdim=True)], dim=-1)
-        # model.sample_latent would drop the label of an unconditional model
-        return model.prior(c).expand((n,)).sample(), label
+        # sample_prior would drop the label of an unconditional model
+        return own_rows(sample_whole_batch(model.prior, n, c)), label
 
 
 def _check_labels(prior: Prior, context_dim: int, classes: int) -> None:

@@ -10,6 +10,7 @@ from ..model import VAE
 from ..parts.distributions import DiagonalNormal
 from ..parts.posteriors import Posterior
 from ..parts.ranges import Layers, Units, Weight
+from ..system.processes import gather, own_rows
 from .discriminator import discriminator_loss, latent_discriminator
 from .objective import (
     END_OF_TRAINING,
@@ -29,24 +30,27 @@ def aggregate_posterior_log_density(
 
     Estimated from a batch by minibatch stratified sampling: the image that z_i was sampled for has
     weight 1/N, and the other images of the batch share the remaining weight (N - 1)/N equally. The
-    paper gives the last of them another weight; the expectation is the same.
+    paper gives the last of them another weight; the expectation is the same. If several processes
+    share the batch, each compares its samples with the posteriors of all.
 
     References:
         Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018),
             appendix C.2, https://arxiv.org/abs/1802.04942
 
     Args:
-        q: The posteriors of the batch, batch shape `(B,)`.
+        q: The posteriors of the images of this process, batch shape `(B,)`.
         z: A sample of each, shape `(B, D)`.
-        images: Number N of training images; if it is below B, N is B.
+        images: Number N of training images; if the batch has more, N is theirs.
     """
-    batch = len(z)
+    loc = gather(q.loc)
+    log_var = gather(q.log_var)
+    batch = len(loc)
     n = max(images, batch) if batch > 1 else 1
     log_share = -math.log(n * max(batch - 1, 1) / max(n - 1, 1))
     log_shares = z.new_full((batch, batch), log_share)
-    log_shares.fill_diagonal_(-math.log(n))
-    each = DiagonalNormal(q.loc.unsqueeze(-1), q.log_var.unsqueeze(-1))
-    pairs = each.log_prob(z[:, None, :, None])  # log q(z_id | x_j): (B, B, D)
+    log_shares = own_rows(log_shares.fill_diagonal_(-math.log(n)))
+    each = DiagonalNormal(loc.unsqueeze(-1), log_var.unsqueeze(-1))
+    pairs = each.log_prob(z[:, None, :, None])  # log q(z_id | x_j): (B, whole batch, D)
     joint = (pairs.sum(-1) + log_shares).logsumexp(1)
     return joint, (pairs + log_shares.unsqueeze(-1)).logsumexp(1)
 
@@ -81,8 +85,9 @@ class BetaTCVAE(Objective):
 
 
 def permute_dims(z: Tensor) -> Tensor:
-    """Latents, shape `(B, D)`, with each dimension permuted over the batch independently."""
-    return z.gather(0, torch.rand_like(z).argsort(0))
+    """Latents, shape `(B, D)`, with each dimension permuted over the whole batch independently."""
+    whole = gather(z)
+    return own_rows(whole.gather(0, torch.rand_like(whole).argsort(0)))
 
 
 class FactorVAE(Objective):
@@ -170,10 +175,11 @@ class DIPVAE(Objective):
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
     ) -> LossTerms:
         draw = model.draw(x, c)
-        centred = draw.q.mean - draw.q.mean.mean(0)
-        covariance = centred.T @ centred / len(x)
+        means = gather(draw.q.mean)
+        centred = means - means.mean(0)
+        covariance = centred.T @ centred / len(means)
         if self.variant == "II":
-            covariance = covariance + draw.q.variance.mean(0).diag()
+            covariance = covariance + gather(draw.q.variance).mean(0).diag()
         variances = covariance.diagonal()
         off_diagonal = covariance.square().sum() - variances.square().sum()
         diagonal = (variances - 1).square().sum()

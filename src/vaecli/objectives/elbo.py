@@ -11,6 +11,7 @@ from ..model import VAE, Draw
 from ..parts.distributions import DiagonalNormal
 from ..parts.ranges import Epochs, Nats, Weight
 from ..system.errors import ConfigError
+from ..system.processes import gather
 from .objective import (
     END_OF_TRAINING,
     Context,
@@ -118,8 +119,8 @@ class ELBO(Objective):
             capacity = self.capacity * linear_annealing(epoch, self.capacity_epochs)
             return self.capacity_weight * (rates - capacity).abs()
         if self.free_bits:
-            # the mean over the batch is clamped, not the rate of each image
-            rates = rates.mean(0).clamp(min=self.free_bits).sum()
+            # the mean over the whole batch is clamped, not the rate of each image
+            rates = gather(rates).mean(0).clamp(min=self.free_bits).sum()
         beta = self.beta * self.annealing_weight(epoch)
         return rates if beta == 1 else beta * rates
 

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from ..model import VAE, Draw
 from ..parts.posteriors import GaussianPosterior, Posterior
+from ..system import processes
 from ..system.errors import ConfigError
 
 Context = Tensor | None  # one-hot labels, shape (B, classes)
@@ -23,7 +24,10 @@ EVALUATION_BATCH_SIZE = 1000  # images: fast, and at most 100 MB of memory for 2
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The loss of a batch and its metrics, as means over the images.
+    """The loss of a batch and its metrics, as means over the images of this process.
+
+    If several processes share the batch, the means over all its images are those of the processes,
+    weighted by their images; a term that couples the images is the same on all.
 
     Attributes:
         loss: What training minimizes, in nats per image, shape `()`.
@@ -38,6 +42,8 @@ class LossTerms:
 
 class Objective(nn.Module, abc.ABC):
     """A training loss: a module, because it may have parameters, such as a discriminator's.
+
+    What couples the images of a batch reads those of all processes, see `system.processes`.
 
     In its `__init__` a subclass sets the attributes that differ from these defaults; it sets
     `monitor` in its class body.
@@ -77,7 +83,7 @@ class Objective(nn.Module, abc.ABC):
 
         Args:
             model: The model to train.
-            x: Pixels in [0, 1].
+            x: Pixels in [0, 1], of the images of this process.
             c: Labels, one-hot, shape `(B, classes)`; a row of zeros is an unknown label.
             epoch: Epochs trained so far, such as 2.5, for schedules; infinity in evaluation, which
                 uses their final values.
@@ -102,6 +108,29 @@ def loss_terms(draw: Draw, loss: Tensor, **metrics: Tensor) -> LossTerms:
         columns = draw.elbo_terms() | metrics
         means = {name: column.float().mean() for name, column in columns.items()}
     return LossTerms(mean, {"loss": mean.detach(), **means})
+
+
+def sample_prior(model: VAE, images: int, c: Context) -> Tensor:
+    """A sample of the prior for every image of the whole batch, shape `(N, D)`.
+
+    N is B, or more if several processes share the batch: all of them draw all samples, and
+    `processes.own_rows` are those of one.
+
+    Args:
+        model: Has the prior.
+        images: Number B of images of this process.
+        c: Their labels, shape `(B, classes)`.
+    """
+    return sample_whole_batch(model.prior, images, model.used_context(c))
+
+
+def sample_whole_batch(prior: nn.Module, images: int, c: Context) -> Tensor:
+    """As `sample_prior`, from a prior that reads the labels even if the model does not."""
+    n = processes.batch_rows(images)
+    labels = None if c is None else processes.gather(c)
+    with processes.compute_alike():
+        z: Tensor = prior(labels).expand((n,)).sample()
+    return z
 
 
 def frozen(module: nn.Module) -> Callable[..., Any]:

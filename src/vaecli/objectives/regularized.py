@@ -9,6 +9,7 @@ from ..model import VAE, Draw
 from ..parts.posteriors import Posterior
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
+from ..system.processes import draw as draw_noise
 from .objective import (
     END_OF_TRAINING,
     Context,
@@ -94,6 +95,11 @@ def decoder_gradient_penalty(model: VAE, draw: Draw, c: Context) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad():  # evaluation has gradients off
         z = draw.z.clone().requires_grad_()
         means = model.likelihood(z, None if c is None else c.clone()).mean
-        noise = torch.randn_like(means)
+        noise = draw_noise(lambda shape: _normal_noise(shape, means), means.shape, dim=1)
         (gradient,) = torch.autograd.grad(means, z, noise, create_graph=training)
     return gradient.square().sum(-1).mean(0)
+
+
+def _normal_noise(shape: list[int], like: Tensor) -> Tensor:
+    """As `torch.randn_like`, with another number of images; their order in memory is the same."""
+    return torch.empty_strided(shape, like.stride(), dtype=like.dtype, device=like.device).normal_()

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from ..model import VAE
 from ..parts.encoder_decoder import EncoderWithHead
 from ..parts.networks import Network
+from ..system import processes
 from ..system.errors import ConfigError
 from .objective import END_OF_TRAINING, Context, LossTerms, Objective
 
@@ -69,12 +70,13 @@ class M2(Objective):
         terms = self.bound(model, x, logits, used_labels)
         loss = torch.stack(tuple(terms.values())).sum(0).mean()
         labelled = c.any(-1)
-        count = labelled.sum().clamp(min=1)
+        count = processes.sum_rows(labelled).clamp(min=1)
         if model.training:
-            loss = loss + self.alpha * cross_entropy(logits, c, reduction="sum") / count
+            cross_entropies = cross_entropy(logits, c, reduction="sum").unsqueeze(0)
+            loss = loss + self.alpha * processes.sum_rows(cross_entropies) / count
         wrong = labelled & (logits.argmax(-1) != c.argmax(-1))
         metrics = {"loss": loss} | {name: term.mean() for name, term in terms.items()}
-        metrics["classification_error"] = wrong.sum() / count
+        metrics["classification_error"] = processes.sum_rows(wrong) / count
         return LossTerms(loss, {name: metric.detach() for name, metric in metrics.items()})
 
     def bound(self, model: VAE, x: Tensor, logits: Tensor, c: Tensor) -> dict[str, Tensor]:
@@ -91,8 +93,9 @@ class M2(Objective):
         q = Categorical(logits=torch.where(known, c.log(), logits), validate_args=False)
         possible = c.bool() | ~known  # pairs of an image and a label to decode: (B, classes)
         image, label = possible.nonzero(as_tuple=True)
-        draw = model.draw(x[image], one_hot(label, self.classes).to(x.dtype))
-        per_pair = draw.elbo_terms()
+        with processes.other_rows(len(image)):
+            draw = model.draw(x[image], one_hot(label, self.classes).to(x.dtype))
+            per_pair = draw.elbo_terms()
         if draw.vq_loss is not None:
             per_pair["vq_loss"] = draw.vq_loss
         terms = {

@@ -12,8 +12,17 @@ from ..parts.likelihoods import Likelihood
 from ..parts.networks import Network
 from ..parts.ranges import Weight
 from ..system.errors import ConfigError
+from ..system.processes import own_rows
 from .discriminator import discriminator_loss, generator_loss, gradient_penalty
-from .objective import END_OF_TRAINING, Context, LossTerms, Objective, frozen, loss_terms
+from .objective import (
+    END_OF_TRAINING,
+    Context,
+    LossTerms,
+    Objective,
+    frozen,
+    loss_terms,
+    sample_prior,
+)
 
 
 class VAEGAN(Objective):
@@ -72,7 +81,7 @@ class VAEGAN(Objective):
         _, features = frozen_discriminator(draw.likelihood.mean[0], c)
         feature_error = (features - real_features.detach()).square().sum(-1) / 2
         # The generator loss trains the decoder only: the latents are detached.
-        z = torch.stack([draw.z[0].detach(), model.sample_latent(len(x), c)])
+        z = torch.stack([draw.z[0].detach(), own_rows(sample_prior(model, len(x), c))])
         fakes = model.likelihood(z, c).mean
         generator_logits = [frozen_discriminator(fake, c)[0] for fake in fakes]
         fake_logits = (self.discriminator(fake.detach(), c)[0] for fake in fakes)

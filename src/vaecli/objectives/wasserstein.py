@@ -6,6 +6,7 @@ from torch.nn.functional import normalize
 
 from ..model import VAE
 from ..parts.ranges import Count, Weight
+from ..system.processes import gather
 from .objective import (
     END_OF_TRAINING,
     Context,
@@ -13,6 +14,7 @@ from .objective import (
     Objective,
     detached_prior_nll,
     loss_terms,
+    sample_prior,
 )
 
 KERNEL_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # factors of the kernel's C = 2 D
@@ -95,7 +97,7 @@ class WAE(Objective):
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
     ) -> LossTerms:
         draw = model.draw(x, c)
-        discrepancy = mmd(draw.z[0], model.sample_latent(len(x), c).detach())
+        discrepancy = mmd(gather(draw.z[0]), sample_prior(model, len(x), c).detach())
         if self.kl_weight:
             prior_term = self.kl_weight * draw.rate
         else:
@@ -128,7 +130,7 @@ class SWAE(Objective):
         self, model: VAE, x: Tensor, c: Context = None, epoch: float = END_OF_TRAINING
     ) -> LossTerms:
         draw = model.draw(x, c)
-        prior = model.sample_latent(len(x), c).detach()
-        distance = sliced_wasserstein(draw.z[0], prior, self.projections)
+        prior = sample_prior(model, len(x), c).detach()
+        distance = sliced_wasserstein(gather(draw.z[0]), prior, self.projections)
         loss = draw.distortion + self.weight * distance + detached_prior_nll(model, draw, c)
         return loss_terms(draw, loss, sliced_wasserstein=distance)

@@ -167,11 +167,14 @@ class AutoregressiveCodes(UnvalidatedDistribution):
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         shape = torch.Size([*sample_shape, *self.batch_shape])
-        rows = torch.arange(shape.numel(), device=self.codebooks.device).split(DRAWN_AT_ONCE)
+        count = math.prod(shape)  # not numel, which a trace would take for a constant
+        rows = (torch.arange(count, device=self.codebooks.device),)
+        if not torch.compiler.is_exporting():  # it would take the number of parts for one too
+            rows = rows[0].split(DRAWN_AT_ONCE)
         if self.c is None:
-            parts = [self.network.sample(len(part), None, self.temperature) for part in rows]
+            parts = [self.network.sample(part.shape[0], None, self.temperature) for part in rows]
         else:
-            c = self.c.expand(*shape, -1).reshape(shape.numel(), -1)
+            c = self.c.expand(*shape, -1).reshape(count, -1)
             parts = [self.network.sample(len(part), c[part], self.temperature) for part in rows]
         return self._sums(torch.cat(parts).view(*shape, self.positions, -1)).flatten(-2)
 

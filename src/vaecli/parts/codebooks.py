@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..system import processes
 from ..system.errors import ConfigError
 from .distributions import UnvalidatedDistribution
 
@@ -49,7 +50,8 @@ class VectorQuantizer(nn.Module):
 
     Each codebook after the first quantizes the residual of those before it. In training, a code
     that is no longer used is reset to a random vector of the batch. The first batch resets all
-    codes, so that they start near the vectors.
+    codes, so that they start near the vectors. Usage and resets are those of the whole batch, also
+    if several processes share it.
 
     Args:
         latent_dim: Number of latent dimensions D.
@@ -103,7 +105,7 @@ class VectorQuantizer(nn.Module):
             quantized.view_as(z),
             codebook_loss.view_as(z).sum(-1),
             commitment_loss.view_as(z).sum(-1),
-            torch.stack(chosen, dim=-1).view(len(z), self.positions, -1),
+            torch.stack(chosen, dim=-1).view(z.shape[0], self.positions, -1),
         )
 
     @torch.no_grad()
@@ -112,7 +114,9 @@ class VectorQuantizer(nn.Module):
         usage = self.usage[level]
         codebook = self.codebooks[level]
         dead = usage < RESET_THRESHOLD / len(usage)
-        drawn = vectors[torch.randint(len(vectors), (len(usage),), device=usage.device)]
+        count = processes.batch_rows(len(vectors))
+        index = torch.randint(count, (len(usage),), device=usage.device)
+        drawn = processes.rows_at(vectors, index)
         codebook.copy_(torch.where(dead.unsqueeze(-1), drawn, codebook))
         usage.copy_(torch.where(dead, 1 / len(usage), usage))
 
@@ -120,8 +124,9 @@ class VectorQuantizer(nn.Module):
     def _update_usage(self, level: int, index: Tensor) -> None:
         """Update the average usage of the codes by that in this batch."""
         ones = torch.ones_like(index, dtype=self.usage.dtype)
-        share = torch.zeros_like(self.usage[level]).index_add(0, index, ones) / len(index)
-        self.usage[level].lerp_(share, 1 - USAGE_DECAY)
+        taken = torch.zeros_like(self.usage[level]).index_add(0, index, ones)
+        taken = processes.sum_rows(taken.unsqueeze(0))
+        self.usage[level].lerp_(taken / processes.batch_rows(len(index)), 1 - USAGE_DECAY)
 
 
 @torch.no_grad()

@@ -9,9 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
 
+from ..system.processes import draw
+
 LOG_VAR_LIMIT = 20.0  # log-variances from networks are clamped to [-20, 20]: exp stays finite
 
 Origin = TypeVar("Origin")
+
+
+def normal_noise(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Standard normal noise for the latents of a batch, of which each process has its rows.
+
+    Args:
+        shape: Shape of the noise, `(..., B, D)`.
+        like: A tensor with its type and device.
+    """
+    return draw(lambda whole: torch.randn(whole, dtype=like.dtype, device=like.device), shape, -2)
 
 
 class UnvalidatedDistribution(Distribution):
@@ -74,8 +86,7 @@ class DiagonalNormal(UnvalidatedDistribution):
         return DiagonalNormal(self.loc.expand(shape), self.log_var.expand(shape))
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        shape = (*sample_shape, *self.loc.shape)
-        noise = torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device)
+        noise = normal_noise((*sample_shape, *self.loc.shape), self.loc)
         return self.loc + (self.log_var / 2).exp() * noise
 
     def log_prob(self, z: Tensor) -> Tensor:

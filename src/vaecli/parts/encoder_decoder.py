@@ -70,7 +70,7 @@ class EncoderWithHead(nn.Module):
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> tuple[Tensor, Tensor]:
         features = self.encoder(x, c)
-        return self.head(features).view(len(x), *self.outputs), features
+        return self.head(features).view(x.shape[0], *self.outputs), features
 
 
 class Decoder(nn.Module):

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..system import processes
+
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 ActivationName = Literal["relu", "tanh", "softplus", "silu", "gelu", "leaky-relu"]
 NormName = Literal["none", "batch", "layer"]
@@ -99,11 +101,16 @@ class LayerBuilder:
         return layer
 
 
+MOMENTUM = 0.1  # of the running averages; like EPSILON the default of `F.batch_norm`
+EPSILON = 1e-5
+
+
 class BatchNorm(nn.Module):
     """Batch normalization over the images and pixels of a batch, for inputs `(N, C, ...)`.
 
-    With one value per channel (for example a last batch of one image) there is no variance: the
-    running averages are used, as in evaluation, and not updated.
+    If several processes share the batch, the statistics are those of the whole batch. With one
+    value per channel (for example a last batch of one image) there is no variance: the running
+    averages are used, as in evaluation, and not updated.
     """
 
     mean: Tensor
@@ -117,8 +124,25 @@ class BatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, h: Tensor) -> Tensor:
-        use_batch = self.training and h[:, 0].numel() > 1
+        values = processes.batch_rows(h[:, 0].numel())  # in each channel
+        use_batch = self.training and values > 1
+        if use_batch and values > h[:, 0].numel():
+            return self._over_processes(h, values)
         return F.batch_norm(h, self.mean, self.variance, self.scale, self.shift, use_batch)
+
+    def _over_processes(self, h: Tensor, values: int) -> Tensor:
+        """As `F.batch_norm`, which reads only the images of one process."""
+        other_dims = [0, *range(2, h.dim())]
+        x = h.to(self.scale.dtype)
+        mean = processes.sum_rows(x.sum(other_dims, keepdim=True)) / values
+        centred = x - mean
+        squared = centred.square().sum(other_dims, keepdim=True)
+        variance = processes.sum_rows(squared) / values
+        with torch.no_grad():
+            self.mean.lerp_(mean.flatten(), MOMENTUM)
+            self.variance.lerp_(variance.flatten() * values / (values - 1), MOMENTUM)
+        scale = self.scale.view_as(mean) * (variance + EPSILON).rsqrt()
+        return (centred * scale + self.shift.view_as(mean)).to(h.dtype)
 
 
 class ResidualBlock(nn.Module):

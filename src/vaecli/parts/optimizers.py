@@ -192,6 +192,11 @@ class SGD:
         )
 
 
+def gradients_of(parameters: list[Tensor]) -> list[Tensor]:
+    """The gradients of those parameters that have one."""
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+
+
 def pop_gradients(parameters: list[Tensor]) -> dict[int, Tensor]:
     """Remove the gradients from the parameters and return them, by position in the list."""
     gradients = {}

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.distributions import register_kl
 
 from ..system.errors import ConfigError
-from .distributions import UnvalidatedDistribution
+from ..system.processes import draw
+from .distributions import UnvalidatedDistribution, normal_noise
 
 MAX_CONCENTRATION = 1e5
 QUADRATURE_CELLS = 512  # cells of the polar angle; normalizer and samples are exact to 1e-5
@@ -43,9 +44,7 @@ class UniformSphere(UnvalidatedDistribution):
         return UniformSphere(self.like.expand(*batch_shape, *self.event_shape))
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        shape = (*sample_shape, *self.like.shape)
-        noise = torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
-        return F.normalize(noise, dim=-1)
+        return F.normalize(normal_noise((*sample_shape, *self.like.shape), self.like), dim=-1)
 
     def log_prob(self, z: Tensor) -> Tensor:
         shape = torch.broadcast_shapes(z.shape, self.like.shape)[:-1]
@@ -133,7 +132,7 @@ class VonMisesFisher(UnvalidatedDistribution):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = (*sample_shape, *self.direction.shape)
         direction = self.direction
-        noise = torch.randn(shape, dtype=direction.dtype, device=direction.device)
+        noise = normal_noise(shape, direction)
         # The gradient of the tangent is that of parallel transport along the sphere as the
         # direction changes. The gradient of the projected noise would be as exact, but is unbounded
         # where the projection is short.
@@ -146,7 +145,8 @@ class VonMisesFisher(UnvalidatedDistribution):
     def _sample_angles(self, shape: tuple[int, ...]) -> Tensor:
         """Polar angles by inversion of their cumulative distribution."""
         cumulative = self._masses.cumsum(-1)
-        u = torch.rand(shape, dtype=cumulative.dtype, device=cumulative.device)
+        dtype = cumulative.dtype
+        u = draw(lambda s: torch.rand(s, dtype=dtype, device=cumulative.device), shape, -1)
         per_batch = u.reshape(-1, *self.batch_shape).movedim(0, -1).contiguous()
         cell = torch.searchsorted(cumulative.detach(), per_batch).clamp(max=QUADRATURE_CELLS - 1)
         low = self._edges.gather(-1, cell)

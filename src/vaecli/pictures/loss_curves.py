@@ -9,11 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike
 
 from .loss_ranges import last_return, visible_range
-from .style import COLORS, encode_figure, printable, style_axes, style_legend
+from .style import COLORS, add_note, encode_figure, printable, ring_point, style_axes, style_legend
 from .themes import LIGHT, Theme
 
 TERMS = ("loss", "distortion", "rate")  # one panel for each
@@ -22,7 +21,6 @@ LEGEND_COLUMNS = 4
 PANEL_HEIGHT = 3.3  # inches
 MAX_MARKED_EPOCHS = 20  # shorter curves have a dot at every epoch: one epoch makes no line
 EDGE = 0.15  # of the width: a note so near to a side is on the inner side of its point
-SMALL = 8.5  # points: size of a note
 
 Curves = Mapping[str, Sequence[float]]
 
@@ -114,29 +112,7 @@ def _mark_exits(axes: Axes, limit: float, is_top: bool, theme: Theme) -> None:
     if places:
         height, epoch = max(point for point in beyond if math.isfinite(point[0]))
         text = f"{limit + sign * height:.4g} at epoch {epoch:.0f}"
-        _note(axes, text, (max(places), limit), (8, -9 if is_top else 4), "left", theme)
-
-
-def _note(
-    axes: Axes,
-    text: str,
-    point: tuple[float, float],
-    offset: tuple[float, float],
-    align: Literal["left", "center", "right"],
-    theme: Theme,
-) -> None:
-    """A small text near a point, legible over curves."""
-    axes.annotate(
-        text,
-        point,
-        xytext=offset,
-        textcoords="offset points",
-        ha=align,
-        fontsize=SMALL,
-        color=theme.foreground,
-        path_effects=[withStroke(linewidth=3, foreground=theme.background)],
-        zorder=6,
-    )
+        add_note(axes, text, (max(places), limit), (8, -9 if is_top else 4), "left", theme)
 
 
 def _values(column: ArrayLike) -> list[float]:
@@ -145,7 +121,7 @@ def _values(column: ArrayLike) -> list[float]:
 
 def _mark_best(axes: Axes, point: tuple[float, float], color: str, theme: Theme) -> None:
     """A ring around the point of an epoch and its loss, and above it the number of the epoch."""
-    axes.scatter(*point, s=50, facecolor=theme.background, edgecolor=color, linewidth=2, zorder=5)
+    ring_point(axes, point, color, theme)
     left, right = axes.get_xlim()
     place = (point[0] - left) / (right - left)
     align: Literal["left", "center", "right"] = "center"
@@ -155,7 +131,7 @@ def _mark_best(axes: Axes, point: tuple[float, float], color: str, theme: Theme)
         offset = (6, -14)  # below, where a curve that falls leaves room
     elif place > 1 - EDGE:
         align = "right"
-    _note(axes, f"best: epoch {point[0]:.0f}", point, offset, align, theme)
+    add_note(axes, f"best: epoch {point[0]:.0f}", point, offset, align, theme)
 
 
 def _add_legend(figure: Figure, splits: Sequence[str], runs: Sequence[str], theme: Theme) -> None:

@@ -1,18 +1,21 @@
 """Colours, axes and file formats of all plots."""
 
 import io
+from typing import Literal
 from warnings import catch_warnings, filterwarnings
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.patheffects import withStroke
 
 from ..system.text import escape_controls, shorten
 from .themes import LIGHT, Theme
 
 ENDINGS = (".png", ".pdf", ".svg")
 DPI = 150
+SMALL = 8.5  # points: size of a note
 
 # Ten colours that people with a colour vision deficiency can distinguish too, on both backgrounds:
 # Accessible Color Sequences for Data Visualization (Petroff, 2021), https://arxiv.org/abs/2107.02270
@@ -63,6 +66,43 @@ def style_legend(legend: Legend, theme: Theme = LIGHT) -> None:
     for text in legend.get_texts():
         text.set_color(theme.foreground)
         text.set_parse_math(False)
+
+
+def add_note(
+    axes: Axes,
+    text: str,
+    point: tuple[float, float],
+    offset: tuple[float, float],
+    align: Literal["left", "center", "right"],
+    theme: Theme,
+) -> None:
+    """A small text near a point, legible over curves.
+
+    Args:
+        axes: Where it is drawn.
+        text: What it says.
+        point: In the units of the axes.
+        offset: From the point, in points.
+        align: Which side of the text is there.
+        theme: Colours of the text and of its halo.
+    """
+    axes.annotate(
+        text,
+        point,
+        xytext=offset,
+        textcoords="offset points",
+        ha=align,
+        fontsize=SMALL,
+        color=theme.foreground,
+        path_effects=[withStroke(linewidth=3, foreground=theme.background)],
+        zorder=6,
+        parse_math=False,
+    )
+
+
+def ring_point(axes: Axes, point: tuple[float, float], color: str, theme: Theme) -> None:
+    """A ring around a point, in the units of the axes."""
+    axes.scatter(*point, s=50, facecolor=theme.background, edgecolor=color, linewidth=2, zorder=5)
 
 
 def encode_figure(figure: Figure, ending: str) -> bytes:

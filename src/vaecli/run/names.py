@@ -23,6 +23,7 @@ REAL_AND_GENERATED = "real-and-generated.png"
 RECONSTRUCTIONS = "reconstructions.png"
 EMBEDDINGS = "embeddings.npz"
 LOSS_PLOT = "loss.png"
+EXPORT = "export"  # a folder
 FOLDERS = (CHECKPOINTS, EPOCHS)
 
 
@@ -62,7 +63,11 @@ ALL = {*FILES, *FOLDERS} - {EPOCH_SAMPLES, EPOCH_CHECKPOINT}
 # What is in a run directory before its first checkpoint, beside the folders and the lock.
 BEFORE_TRAINING = (LOG, LOSSES, DATA_PICTURE, CONFIG, RECORD)
 # Further files that vaecli writes, as a regular expression.
-PATTERN = r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]{8}"
+PATTERN = (
+    r"(samples|checkpoints)/epoch-\d{4,}\.(png|safetensors)|(.*/)?\.tmp-[0-9a-f]{8}"
+    r"|export(/(encoder|decoder|scorer|sampler|classifier)\.(onnx|pt2))?"
+    r"|export/(model\.safetensors|README\.md|samples\.png|loss\.png)"
+)
 
 # Prefixes of the tensors that evaluation reads; the best checkpoint holds no others.
 WEIGHTS = ("model.", "objective.")

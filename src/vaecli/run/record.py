@@ -60,7 +60,10 @@ class Record(BaseModel):
     Attributes:
         reason: Why training ended before all epochs were done; None if it did not.
         device: Name of the device; None before training starts, as are `threads` and `parameters`.
+        processes: How many trained together.
+        devices: The device of each of them; empty before training starts.
         data: SHA-256 of each split.
+        images: Number of images of each split; empty in runs of older versions.
         derived: Options in config.json that the user did not choose: they follow from the images.
         bad_images: Why images were left out that could not be read, the first 1000.
         caches: Folders of decoded images that are in the cache; empty if all are in memory.
@@ -79,8 +82,11 @@ class Record(BaseModel):
     versions: dict[str, str]
     device: str | None = None
     threads: Number | None = None
+    processes: Annotated[int, Field(ge=1)] = 1
+    devices: list[str] = []
     seed: Number
     data: dict[str, str] = {}
+    images: dict[str, Number] = {}
     derived: list[str] = []
     bad_images: list[str] = []
     caches: list[str] = []

@@ -178,6 +178,21 @@ class Run:
 
         return restore(*self.contents, self.checkpoint, with_objective=True, fitted=fitted)
 
+    def for_evaluation(self) -> "Run":
+        """The same run, with what evaluation reads of the checkpoint in memory.
+
+        It can be sent to another process, which needs no access to the directory.
+
+        Raises:
+            RunError: As for `contents`.
+        """
+        tensors, header = self.contents
+        prefixes = (*names.WEIGHTS, names.FITTED_PRIOR)
+        kept = {name: x for name, x in tensors.items() if name.startswith(prefixes)}
+        run = Run(self.folder, self.checkpoint)
+        run.__dict__.update(contents=(kept, header), config=self.config)
+        return run
+
     def is_run_directory(self) -> bool:
         """Whether this is a run directory, and not a checkpoint file outside of one."""
         return self.checkpoint.parent == self.folder / names.CHECKPOINTS

@@ -16,7 +16,8 @@ from ..config.config import to_json
 from ..data.splits import Splits
 from ..parts.priors import FittedPrior
 from ..system import files, machine
-from ..system.errors import ConfigError, Interrupted, TrainingDiverged
+from ..system.errors import ConfigError, EndedByAnother, Interrupted, ProcessLost, TrainingDiverged
+from ..system.processes import count
 from ..system.version import __version__
 from ..training.divergence import DIVERGENCE_ADVICE
 from ..training.early_stopping import best_epoch
@@ -89,6 +90,7 @@ class RunWriter:
             versions={**self.record.versions, "torch": torch.__version__},
             device=str(state.model.device),
             threads=torch.get_num_threads(),
+            processes=count(),
             resumes=self.record.resumes + resumed,
             rollbacks=state.rollbacks,
             parameters=state.parameters,
@@ -161,7 +163,7 @@ class RunWriter:
         except TrainingDiverged as error:
             self.end("diverged", str(error))
             raise
-        except (Interrupted, KeyboardInterrupt) as error:
+        except (Interrupted, KeyboardInterrupt, EndedByAnother, ProcessLost) as error:
             self.end("interrupted", str(error))
             raise
         except GeneratorExit:
@@ -232,11 +234,7 @@ def check_start(
         ConfigError: The images differ, and `allow_data_change` is false.
         ResourceError: The files of the run will not fit on the disk.
     """
-    data = {
-        split: split_images.fingerprint()
-        for split, split_images in images._asdict().items()
-        if split_images
-    }
+    data = images.fingerprints()
     before = {} if record is None else record.data
     if before not in ({}, data) and not allow_data_change:
         raise ConfigError(

@@ -12,7 +12,15 @@ from pathlib import Path
 import typer
 
 from ..config.config import Config
-from ..system.errors import ConfigFileError, Interrupted, RunError, VaecliError
+from ..system.errors import (
+    ConfigFileError,
+    EndedByAnother,
+    Interrupted,
+    RunError,
+    VaecliError,
+    is_out_of_memory,
+)
+from ..system.process_variables import started_rank
 from ..system.text import escape_controls
 from .output import print_stderr, silence_stdout
 
@@ -23,14 +31,19 @@ OUT_OF_MEMORY = "Out of memory. Try a smaller --batch-size, a smaller network or
 # Options of commands that the library names in its messages, beside the fields of Config.
 COMMAND_OPTIONS = (
     "beta",
+    "card",
     "columns",
     "count",
+    "devices",
     "fit",
+    "format",
     "label",
+    "license",
     "method",
     "metrics",
     "samples",
     "scale",
+    "search",
     "split",
     "style_of",
 )
@@ -39,19 +52,23 @@ DISK_FULL = "No space left to write to."
 
 def report_failure(error: Exception) -> int:
     """Print what went wrong in one or two lines; the exit status."""
+    if isinstance(error, EndedByAnother):
+        return error.status
     if isinstance(error, Interrupted):
         print_stderr(str(error))
         return error.status
     if isinstance(error, VaecliError):
         return _print_error(error_text(error), error.status)
     if isinstance(error, typer.TyperException):
+        if started_rank():
+            return error.exit_code  # process 0 says it
         # typer shows what kind of error a choice is
         message = error.format_message().replace(": Value error, ", ": ")
         return _print_error(message, error.exit_code)
     if isinstance(error, BrokenPipeError):
         silence_stdout()
         return READER_LEFT
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return _print_error(OUT_OF_MEMORY, RESOURCES)
     if _is_disk_full(error):
         return _print_error(DISK_FULL, RESOURCES)
@@ -59,7 +76,8 @@ def report_failure(error: Exception) -> int:
 
 
 def _print_error(message: str, status: int) -> int:
-    print_stderr(f"Error: {message}")
+    number = started_rank()
+    print_stderr(f"Error: {f'Process {number}: ' * (number > 0)}{message}")
     return status
 
 
@@ -67,28 +85,6 @@ def _is_disk_full(error: Exception) -> bool:
     # Some systems lack some of the names.
     full = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
     return isinstance(error, OSError) and error.errno in full
-
-
-# When a tensor, a thread or a library does not fit; the last is a tensor beyond 64-bit sizes.
-NO_MEMORY = (
-    "allocate memory",
-    "not enough memory",
-    "out of memory",
-    "bad_alloc",
-    "failed to map segment",
-    "Resource temporarily unavailable",
-    "size calculation overflowed",
-)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch raises a RuntimeError with one of several texts, an import an ImportError."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError | ImportError)
-        and any(text in str(error) for text in NO_MEMORY)
-    )
 
 
 def _describe_defect(error: Exception) -> str:

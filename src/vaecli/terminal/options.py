@@ -80,6 +80,15 @@ Quiet = Annotated[
         rich_help_panel=DISPLAY,
     ),
 ]
+Devices = Annotated[
+    int,
+    option(
+        "--devices",
+        help="Processes on this machine, one per GPU, or sharing the CPU.",
+        metavar="N",
+        min=1,
+    ),
+]
 Scale = Annotated[
     int | None,
     typer.Option(

@@ -204,7 +204,7 @@ class Bar:
         epochs_done = step.epoch - 1 + step.batch / step.batches
         elapsed = now - self.started
         left = elapsed * (self.epochs - epochs_done) / (epochs_done - self.first)
-        line = _bar_line(
+        line = bar_line(
             f"epoch {step.epoch}/{self.epochs}",
             ProgressBar(total=self.epochs, completed=epochs_done),
             f"{format_duration(elapsed)} elapsed, {format_duration(left)} left",
@@ -219,7 +219,7 @@ class Bar:
 
     def show_fit(self, step: FitStep) -> None:
         """Draw one line: how far the fit of the prior is."""
-        line = _bar_line(
+        line = bar_line(
             f"fitting the prior ({step.checkpoint}) {step.fraction:.0%}",
             ProgressBar(total=1.0, completed=step.fraction),
             f"{format_duration(time.monotonic() - self.started)} elapsed",
@@ -227,7 +227,7 @@ class Bar:
         self.live.update(line, refresh=True)
 
 
-def _bar_line(name: str, bar: ProgressBar, times: str) -> Table:
+def bar_line(name: str, bar: ProgressBar, times: str) -> Table:
     """A line of a name, a bar that takes the room that is left, and times."""
     line = Table.grid(padding=(0, 1), expand=True)
     line.add_column(no_wrap=True)
@@ -247,9 +247,11 @@ def _describe(means: dict[str, float]) -> str:
 
 
 @contextmanager
-def image_progress(name: str, images: int) -> Iterator[Callable[[int], object]]:
+def image_progress(
+    name: str, images: int, hidden: bool = False
+) -> Iterator[Callable[[int], object]]:
     """A bar on a terminal; gives a function to call after each batch with its number of images."""
-    hidden = choose_mode("auto") != "bar"
+    hidden = hidden or choose_mode("auto") != "bar"
     bar = ImageBar(console=Console(stderr=True), transient=True, disable=hidden)
     with bar:
         task = bar.add_task(name, total=images)

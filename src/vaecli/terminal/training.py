@@ -8,7 +8,8 @@ from ..data.load_log import OnProgress
 from ..experiments.prepare import start_run
 from ..experiments.resume import Plan
 from ..experiments.stopping import StopRequest
-from ..experiments.train import train_run
+from ..experiments.train import resume_advice, train_run
+from ..system.group import advise
 from .loading import load_progress
 from .messages import next_commands, training_summary
 from .output import print_finished_run
@@ -52,11 +53,12 @@ def train_plan(
                     overwrite,
                     allow_data_change,
                     plan.source,
-                    _unless_stopped(stop, on_progress),
+                    unless_stopped(stop, on_progress),
                     plan.start,
                 )
             )
         run = started.writer.run
+        advise(resume_advice(run.folder))
         progress = stack.enter_context(Progress(mode, quiet, run.log, config.epochs))
         progress.show(started.notices)
         progress.say(training_summary(run, started.writer.record, started.state, started.images))
@@ -81,11 +83,13 @@ def print_trained(folder: Path, as_json: bool, seconds: float = 0.0) -> None:
     print_finished_run(folder, training_result(folder, seconds) if as_json else None)
 
 
-def _unless_stopped(stop: StopRequest, on_progress: OnProgress) -> OnProgress:
+def unless_stopped(
+    stop: StopRequest, on_progress: OnProgress, advice: str = "Training had not begun."
+) -> OnProgress:
     """The same function, which raises `Interrupted` after a signal: decoding may take hours."""
 
     def report(what: str, done: int, total: int) -> None:
-        stop.raise_signal("Training had not begun.")
+        stop.raise_signal(advice)
         on_progress(what, done, total)
 
     return report

@@ -12,7 +12,9 @@ from torch import Tensor
 from ..config.config import Config
 from ..data.images import Images
 from ..evaluation.bounds import evaluate
-from ..evaluation.means import RunningMeans
+from ..evaluation.means import RunningMeans, terms_of_batch
+from ..parts.optimizers import gradients_of
+from ..system import processes
 from ..system.renamed import Renamed
 from ..system.seeds import seed_device, stream_generator
 from .divergence import require_finite_evaluation, require_finite_means
@@ -128,17 +130,27 @@ def _train_epoch(state: State, train: Images, number: int, started: float) -> It
         if labelled is not None and 0 < len(labelled) < len(train):
             index = torch.cat([index, _choose_labelled(labelled, config, number, state.batch)])
         seed_device(device, config.seed, "noise", number, state.batch)
-        x = train.pixels(index).to(device)
-        c = train.one_hot_labels(index).to(device) if needs_labels else None
-        with precision():
-            epochs_done = number - 1 + state.batch / len(batches)
-            terms = state.training_objective(model, x, c, epochs_done)
-        terms.loss.backward()
+        epochs_done = number - 1 + state.batch / len(batches)
+        with processes.share_batch(len(index)) as share:
+            x = train.shared_pixels(index, share).to(device)
+            own = index[share.rows]
+            c = train.one_hot_labels(own).to(device) if needs_labels else None
+            with precision():
+                terms = state.training_objective(model, x, c, epochs_done)
+            _backward(terms.loss, share)
+        terms = terms_of_batch(terms, share, gradients_of(state.optimizer.parameters))
         state.optimizer.step()
         state.steps += 1
-        state.means.add(terms, len(x))
+        state.means.add(terms, len(index))
         state.seconds = max(0.0, time.perf_counter() - started)  # some clocks run backwards
         yield Step(number, state.batch, len(batches), state.optimizer.lr, state.means)
+
+
+def _backward(loss: Tensor, share: processes.Share) -> None:
+    """Gradients of the part that the rows of this process have in the loss of the batch."""
+    if not share.is_whole:
+        loss = loss * share.weight
+    loss.backward()
 
 
 def _choose_labelled(labelled: Tensor, config: Config, epoch: int, batch: int) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 
 from ..system import machine
 from ..system.errors import ConfigError
+from ..system.process_variables import local_count
 
 THREADS_PER_CORE = 4
 
@@ -26,7 +27,8 @@ def setup_runtime(threads: int | None = None) -> None:
     For pixels that are always black, Adam's averages decay to denormals, which are slow.
 
     Args:
-        threads: Number of threads; by default one per physical core.
+        threads: Number of threads; by default one per physical core, which several processes
+            divide between them.
 
     Raises:
         ConfigError: There are more than 4 threads per core: thousands would crash the process.
@@ -36,7 +38,9 @@ def setup_runtime(threads: int | None = None) -> None:
         raise ConfigError(f"threads={threads}: at most {limit} on this machine, 4 per core.")
     torch.set_flush_denormal(True)
     if threads is None:
-        threads = min(torch.get_num_threads(), machine.physical_cores())
+        threads = max(1, machine.physical_cores() // local_count())
+        if "TORCHELASTIC_RUN_ID" not in os.environ:  # torchrun chooses 1, whatever there is
+            threads = min(torch.get_num_threads(), threads)
     torch.set_num_threads(threads)
 
 

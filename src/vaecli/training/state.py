@@ -16,8 +16,9 @@ from ..evaluation.means import RunningMeans
 from ..model import VAE
 from ..objectives import LossTerms, Objective
 from ..parts.optimizers import Optimizer
-from ..system import machine
+from ..system import machine, processes
 from ..system.devices import select_device
+from ..system.errors import ModelTooLarge, ResourceError
 from .epoch import Epoch
 from .schedules import lr_multiplier
 
@@ -32,7 +33,7 @@ class State:
         shape: Shape of an image, (C, H, W).
         classes: Number of labels; 0 for none.
         class_names: Names of the classes; empty if they have none but their numbers.
-        compile: Whether the objective is compiled.
+        compile: Whether the objective is compiled; several processes train without the compiler.
         history: The finished epochs.
         batch: Number of finished batches of the epoch in progress.
         means: Running means of the epoch in progress.
@@ -148,7 +149,7 @@ def start(config: Config, train: Images) -> State:
     Raises:
         ConfigError: A part or an option is unknown, the parts do not fit each other or the images,
             or the device is missing.
-        ResourceError: The model does not fit in memory.
+        ModelTooLarge: It does not fit in memory.
     """
     return start_resolved(build.resolve(config), train)
 
@@ -160,10 +161,10 @@ def start_resolved(config: Config, train: Images) -> State:
 
     Raises:
         ConfigError: The parts do not fit each other or the images, or the device is missing.
-        ResourceError: The model does not fit in memory.
+        ModelTooLarge: It does not fit in memory.
     """
     config = build.with_latent_dim(config, train.shape)
-    _require_memory(config, train)
+    check_model(config, train)
     model, objective = build.build(config, train.shape, train.classes, train.mean, len(train))
     device = select_device(config.device)
     model = model.to(device)
@@ -176,14 +177,22 @@ def start_resolved(config: Config, train: Images) -> State:
         model=model,
         objective=objective,
         optimizer=build.make_optimizer(config, model, objective),
-        compile=config.compile and objective.compiles,
+        compile=config.compile and objective.compiles and processes.count() == 1,
     )
 
 
-def _require_memory(config: Config, train: Images) -> None:
-    """Raise a `ResourceError` if the weights cannot fit in memory, before any are allocated.
+def check_model(config: Config, train: Images) -> None:
+    """Check that a model can be built, before any weights are allocated.
 
     Linux promises more memory than there is, and kills the process that uses it.
+
+    Args:
+        config: Resolved, with the number of latents.
+        train: The images to train on.
+
+    Raises:
+        ConfigError: The parts do not fit each other or the images.
+        ModelTooLarge: The weights do not fit in memory.
     """
     with torch.device("meta"):  # shapes only
         parts = build.build(config, train.shape, train.classes, images=len(train))
@@ -191,4 +200,7 @@ def _require_memory(config: Config, train: Images) -> None:
         optimizer = build.make_optimizer(config, *parts)
     tensors = [*optimizer.parameters, *optimizer.parameters, *optimizer.state().values()]
     size = sum(tensor.nbytes for tensor in tensors)
-    machine.require_memory(size, "Training a model of this width and latent_dim")
+    try:
+        machine.require_memory(size, "Training a model of this width and latent_dim")
+    except ResourceError as error:
+        raise ModelTooLarge(str(error)) from None

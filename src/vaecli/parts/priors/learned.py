@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
 from ...system.errors import ConfigError
+from ...system.processes import compute_alike
 from .. import flows
 from ..distributions import HierarchicalDistribution, clamped_normal
 from ..hierarchies import Levels, TopDownNetwork, level_sizes
@@ -67,7 +68,8 @@ class VampPrior(Prior):
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         labels = None if self.pseudo_labels is None else self.pseudo_labels.softmax(-1)
-        posteriors = self.posterior.module(self.pseudo_inputs.clamp(0, 1), labels)
+        with compute_alike():  # batch norm is over the pseudo-inputs, which all processes have
+            posteriors = self.posterior.module(self.pseudo_inputs.clamp(0, 1), labels)
         logits = self.pseudo_inputs.new_zeros(len(self.pseudo_inputs))
         equal = Categorical(logits=logits, validate_args=False)
         return MixtureSameFamily(equal, posteriors, validate_args=False)

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from ...system.errors import ConfigError
 from ..expectation_maximization import Covariance, MixtureFit
-from ..mixtures import NormalMixture
+from ..mixtures import NormalMixture, inverse_of
 from ..posteriors import Posterior
 from ..ranges import Components, Count
 from .fitted import FittedPrior, FixedLatents
@@ -40,6 +40,7 @@ class FittedMixture(FittedPrior):
     weights: Tensor
     loc: Tensor
     scale_tril: Tensor
+    inverse: Tensor | None
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class FittedMixture(FittedPrior):
         # torch.eye would import torch's compiler on the meta device, which takes a second
         scale_tril.diagonal(dim1=-2, dim2=-1).fill_(1)
         self.register_buffer("scale_tril", scale_tril)
+        self.register_buffer("inverse", None, persistent=False)
 
     def forward(self, c: Tensor | None = None) -> Distribution:
         """The mixture; given labels, for each image that of its class."""
@@ -81,7 +83,12 @@ class FittedMixture(FittedPrior):
         if self.context_dim and c is not None:
             classes = torch.where(c.sum(-1, keepdim=True) > 0, c, 1.0)
         logits = (classes.unsqueeze(-1) * self.weights).flatten(-2).log()
-        return NormalMixture(logits, self.loc.flatten(0, 1), self.scale_tril.flatten(0, 1))
+        scale_tril = self.scale_tril.flatten(0, 1)
+        return NormalMixture(logits, self.loc.flatten(0, 1), scale_tril, inverse=self.inverse)
+
+    def keep_inverse(self) -> None:
+        """Keep the inverses that densities need: ONNX cannot solve triangular systems."""
+        self.inverse = inverse_of(self.scale_tril.flatten(0, 1))
 
     def require_enough(self, counts: Sequence[int]) -> None:
         """Raise a `ConfigError` unless there are five images for every component.

@@ -1,0 +1,1 @@
+"""Export of trained models: graphs that run without vaecli, as ONNX and as torch.export files."""

@@ -1,0 +1,1 @@
+"""The model card of an export: README.md, in Markdown with a head for the Hugging Face Hub."""
