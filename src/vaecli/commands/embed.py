@@ -1,7 +1,7 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -77,8 +77,6 @@ def embed(
     from ..system.agreement import same_on_all
     from ..system.processes import is_first
     from ..terminal.images import name_choice
-    from ..terminal.output import print_json, write_result
-    from ..terminal.result_objects import latents_result
 
     wanted = _Wanted(output, plot, method, as_json)
     choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, wanted)
@@ -86,17 +84,33 @@ def embed(
     with same_on_all():
         model = run.model()
         latents = embeddings.embed(model, images, choice.names)
-    if not is_first():
-        return
+    if is_first():
+        chosen = name_choice(split, input)
+        _write(run, model, latents, choice, wanted, chosen, dark)
+
+
+def _write(
+    run: "Run",
+    model: "VAE",
+    latents: "Embeddings",
+    choice: "_Choice",
+    wanted: "_Wanted",
+    chosen: dict[str, Any],
+    dark: bool,
+) -> None:
+    """Write the files, and print their paths or what they hold."""
+    from ..terminal.output import print_json, write_result
+    from ..terminal.result_objects import latents_result
+
     if table := choice.table:
-        write_result(latents.to_bytes(table.ending), table.path, as_json)
+        write_result(latents.to_bytes(table.ending), table.path, wanted.as_json)
     if picture := choice.picture:
         title = f"Latents of the {choice.which} images, {run.name}"
-        content = _draw_map(model, latents, method, title, picture.ending, dark)
-        write_result(content, picture.path, as_json)
-    if as_json:
+        content = _draw_map(model, latents, wanted.method, title, picture.ending, dark)
+        write_result(content, picture.path, wanted.as_json)
+    if wanted.as_json:
         files = (table and table.path, picture and picture.path)
-        print_json(latents_result(run, *files, latents, name_choice(split, input)))
+        print_json(latents_result(run, *files, latents, chosen))
 
 
 class _Wanted(NamedTuple):
