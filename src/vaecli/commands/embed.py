@@ -1,7 +1,7 @@
 """`vaecli embed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imports that --help must not wait for
     from ..evaluation.projection import Method
     from ..model import VAE
     from ..run.run import Run
+    from ..terminal.results import ImageChoice
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -95,7 +96,7 @@ def _write(
     latents: "Embeddings",
     choice: "_Choice",
     wanted: "_Wanted",
-    chosen: dict[str, Any],
+    chosen: "ImageChoice",
     dark: bool,
 ) -> None:
     """Write the files, and print their paths or what they hold."""
