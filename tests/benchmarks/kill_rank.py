@@ -6,8 +6,9 @@
 Each trial starts the same run by `vaecli train --devices N`, kills (SIGKILL) one of its processes
 or, every fifth time, the one that has started them, and checks: all of them end within seconds; the
 message and the status name the signal; the checkpoint can be read and the lock is free; resumed in
-1, 2 or 3 processes, the run ends with the losses of a run without a kill: the same to the last digit
-for epochs of as many processes, else up to rounding; no epoch is missing or doubled. Exits with 1 if something is wrong. Needs Linux.
+1, 2 or 3 processes, the run ends with the losses of a run without a kill: the same to the last
+digit for epochs of as many processes, else up to rounding; no epoch is missing or doubled. Exits
+with 1 if something is wrong. Needs Linux.
 """
 
 import argparse
