@@ -3,7 +3,7 @@
 python -m tests.benchmarks.export_presets [PRESET ...]
 
 A number is the largest difference of the outputs of a file, in ONNX or of torch.export, from those
-of the model: absolute, and for values above 1 relative.
+of the model: absolute, and for values above 1 relative; of scores in nats per pixel value.
 """
 
 import contextlib

@@ -14,6 +14,12 @@ def test_differences_are_absolute_and_above_1_relative():
     assert difference(ONE, ONE + np.float32([[0.0, 0.0], [0.0, 0.25]])) == pytest.approx(0.25)
 
 
+def test_differences_of_sums_are_divided_by_the_number_of_their_terms():
+    """Unless the sum is larger: then they are relative."""
+    assert difference(ONE, ONE + np.float32(0.25), terms=100) == pytest.approx(0.25 / 100)
+    assert difference(ONE[1:, :1], ONE[1:, :1] + 1, terms=100) == pytest.approx(1e-3)
+
+
 @pytest.mark.parametrize(
     "other",
     [ONE.reshape(4), ONE.astype(np.float64), np.where(ONE > 900, np.nan, ONE).astype(np.float32)],

@@ -18,9 +18,7 @@ from .programs import first_line, run_pt2, to_pt2, trace
 from .verify import Check
 
 FORMATS: tuple[Format, ...] = get_args(Format)
-# Largest difference from the model, relative for values above 1. A score is the sum of thousands of
-# terms, in float32.
-TOLERANCES = {"encoder": 1e-5, "decoder": 1e-5, "scorer": 1e-4, "sampler": 1e-5, "classifier": 1e-5}
+TOLERANCE = 1e-5  # largest difference of a file from the model
 
 
 def export_run(run: Run, folder: Path, formats: Sequence[Format] = FORMATS) -> Exported:
@@ -111,11 +109,10 @@ def _make(
         difference = check.max_difference(graph, lambda values: runner(content, values))
     except Exception as error:
         raise NotExportable(f"{path.name} does not run: {first_line(error)}") from error
-    tolerance = TOLERANCES[graph.name]
-    if not difference <= tolerance:
+    if not difference <= TOLERANCE:
         raise NotExportable(
             f"The outputs of {path.name} differ by {difference:.1e} from those of the model, more "
-            f"than {tolerance:.0e}."
+            f"than {TOLERANCE:.0e}."
         )
     file = ExportedFile(path, graph.name, format, graph.inputs, graph.outputs, difference)
     return file, content

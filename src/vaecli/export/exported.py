@@ -39,7 +39,8 @@ class ExportedFile:
         inputs: In the order of the graph.
         outputs: In the order of the graph.
         max_difference: Largest difference of any output from the model's own, over the checked
-            batches: absolute, and for values above 1 relative.
+            batches: absolute, and for values above 1 relative. Of scores: nats per pixel value, and
+            for values above one nat per pixel value relative.
     """
 
     path: Path

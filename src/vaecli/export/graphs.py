@@ -1,6 +1,7 @@
 """The graphs of a model: encoder, decoder, scorer, sampler and classifier, with named ports."""
 
 import abc
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
@@ -33,6 +34,7 @@ class Graph(nn.Module, abc.ABC):
         name: Its name, which its file takes.
         inputs: In the order of the arguments of `forward`.
         outputs: In the order of the results.
+        terms: Number of terms of which an output is a sum: the pixel values of an image in scores.
     """
 
     name: ClassVar[str]
@@ -42,6 +44,7 @@ class Graph(nn.Module, abc.ABC):
         self.model = model
         self.shape = shape
         self.latent_dim = cast(Posterior, model.posterior).latent_dim
+        self.terms = 1
         self.inputs: tuple[Port, ...] = ()
         self.outputs: tuple[Port, ...] = ()
 
@@ -158,6 +161,7 @@ class ScorerGraph(Graph):
                 "The label is a latent of this model, and its bound is a sum over all labels, "
                 "which vaecli evaluate computes."
             )
+        self.terms = math.prod(shape)
         if isinstance(model.prior, FittedMixture):
             model.prior.keep_inverse()
         with torch.no_grad(), NoiseInput(None, batch_dim=1) as source:

@@ -39,7 +39,8 @@ class Check:
     def max_difference(self, graph: Graph, run_file: RunFile) -> float:
         """The largest difference of the outputs of a file from those of the model.
 
-        It is absolute, and for values above 1 relative.
+        It is absolute, and for values above 1 relative; of scores also relative to the number of
+        pixel values. Their terms may cancel, and rounding then errs by more than a part of the sum.
 
         Args:
             graph: Computes the outputs with the model itself.
@@ -51,7 +52,7 @@ class Check:
                 expected = graph(*inputs.values())
             found = run_file({name: value.numpy() for name, value in inputs.items()})
             for a, b in zip(expected, found, strict=True):
-                differences.append(difference(a.numpy(), b))
+                differences.append(difference(a.numpy(), b, graph.terms))
         return max(differences)
 
     def _inputs(self, graph: Graph) -> Iterator[dict[str, Tensor]]:
@@ -63,11 +64,17 @@ class Check:
         yield {name: own.get(name, value) for name, value in inputs.items()}
 
 
-def difference(expected: Array, found: Array) -> float:
-    """The largest difference of two arrays; infinite if shapes or types differ, or for a NaN."""
+def difference(expected: Array, found: Array, terms: int = 1) -> float:
+    """The largest difference of two arrays; infinite if shapes or types differ, or for a NaN.
+
+    Args:
+        expected: Values above `terms` are compared relative to themselves.
+        found: The same from elsewhere.
+        terms: Number of terms of which each value is a sum; differences are divided by it.
+    """
     if expected.shape != found.shape or expected.dtype != found.dtype:
         return float("inf")
     a = expected.astype(np.float64)
     b = found.astype(np.float64)
-    relative = np.abs(a - b) / np.maximum(1, np.abs(a))
+    relative = np.abs(a - b) / np.maximum(terms, np.abs(a))
     return float(np.nan_to_num(relative, nan=np.inf).max(initial=0))

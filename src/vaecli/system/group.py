@@ -147,7 +147,8 @@ def lost_process_as_error(advice: str = "") -> Iterator[None]:
     Args:
         advice: How to go on.
     """
-    number, processes = rank(), count()
+    number = rank()
+    processes = count()
     try:
         yield
     except RuntimeError as error:
