@@ -135,14 +135,16 @@ def main() -> None:
         whole = Path(root) / "whole"
         longest = finish(start(*options, "--run-dir", whole, "--devices", chosen.devices))
         print(f"without a kill: {longest:.1f} s, {differences(whole, reference) or 'the same'}")
-        for trial in range(1, chosen.kills + 1):
-            run = Path(root) / f"run-{trial}"
+        trial = 0
+        while trial < chosen.kills:
+            run = Path(tempfile.mkdtemp(dir=root)) / "run"
             process = start(*options, "--run-dir", run, "--devices", chosen.devices)
             wait = random.uniform(0.3, longest)
             time.sleep(wait)
-            if process.poll() is not None:
-                print(f"{trial:3}  had ended after {wait:.1f} s")
+            if process.poll() is not None:  # it was faster than the first one
+                process.communicate()
                 continue
+            trial += 1
             who, pids = kill(process, trial)
             print(f"{trial:3}  killed {who} after {wait:.1f} s", flush=True)
             faults = faults_of_end(process, who, pids) + faults_of_run(run)

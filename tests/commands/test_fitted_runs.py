@@ -1,8 +1,13 @@
 """`vaecli refit`, and what other commands make of a run with a fitted prior."""
 
+import pickle
+import shutil
+from pathlib import Path
+
 import pytest
 
-from tests.runs import arguments
+import vaecli
+from tests.runs import arguments, assert_same_tensors
 from tests.runs import tensors as tensors_of
 from vaecli.run import names
 
@@ -12,11 +17,11 @@ MIXTURE = "mixture:components=3,iterations=2"
 @pytest.fixture(scope="module")
 def fitted(digits, tmp_path_factory):
     """A run with a fitted prior and a checkpoint from before the fit; do not write to it."""
-    from tests.conftest import vaecli
+    from tests.conftest import vaecli as command_line
 
     folder = tmp_path_factory.mktemp("fitted") / "run"
     options = ("-q", "--epochs", 1, "--save-every", 1, "--fitted-prior", MIXTURE)
-    assert vaecli(*arguments(digits, folder, *options)) == 0
+    assert command_line(*arguments(digits, folder, *options)) == 0
     return folder
 
 
@@ -61,3 +66,18 @@ def test_a_checkpoint_without_the_prior_of_its_run_is_read_with_a_warning(
     assert f"Warning: {unfitted} has no fitted prior" in done.err
     assert "the prior of training, normal, is used instead" in done.err
     assert "no fitted prior" not in cli(command, "-r", fitted, *output).err
+
+
+def test_another_process_can_evaluate_a_run_without_its_directory(fitted, tmp_path):
+    """With its fitted prior and with that of training, but without the state of the optimizer."""
+    folder = Path(shutil.copytree(fitted, tmp_path / "run"))
+    sent = pickle.dumps(vaecli.open(folder).for_evaluation())
+    shutil.rmtree(folder)
+    received = pickle.loads(sent)
+    original = vaecli.open(fitted)
+    assert len(sent) < (fitted / names.CHECKPOINT).stat().st_size / 2
+    assert received.config == original.config
+    assert received.has_fitted_prior()
+    for has_fit in (True, False):
+        expected = original.model(has_fit).state_dict()
+        assert_same_tensors(received.model(has_fit).state_dict(), expected)

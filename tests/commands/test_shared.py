@@ -2,15 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.two_nodes import children, free_port
+from tests.benchmarks.two_nodes import children
 from tests.experiments.test_resumed_from_the_cache import MAPPED
 from tests.processes import PATIENCE, begin, end, posix
+from tests.several import run_several
 from vaecli.run import checkpoint, names
 
 pytestmark = [posix, pytest.mark.slow]
@@ -18,6 +20,7 @@ pytestmark = [posix, pytest.mark.slow]
 # On process 1 the images are others.
 OTHER_IMAGES = """
 import os
+import re
 from dataclasses import replace
 from vaecli.data import splits
 def other(*arguments, select=splits._select):
@@ -27,20 +30,10 @@ splits._select = other
 """
 
 
-def start(count, *arguments, fault=""):
-    """The command line in so many processes of one group."""
-    port = str(free_port())
-    shared = {**os.environ, "WORLD_SIZE": str(count), "GLOO_SOCKET_IFNAME": "lo"}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [
-        begin(*arguments, fault=fault, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(count)
-    ]
-
-
 def together(count, *arguments, fault=""):
     """What the first of so many processes says; the others say nothing, and end as it does."""
-    first, *others = map(end, start(count, *arguments, fault=fault))
+    faults = dict.fromkeys(range(count), fault)
+    first, *others = run_several(count, *arguments, faults=faults)
     for other in others:
         assert other == (first.status, "", "")
     return first
@@ -116,5 +109,7 @@ def test_a_killed_process_ends_the_command(trained):
     time.sleep(10)  # it computes, or is about to
     os.kill(killed[0], signal.SIGKILL)
     began = time.monotonic()
-    assert end(process) == (137, "", "Error: Process 1 was ended by SIGKILL.\n")
+    done = end(process)
+    assert (done.status, done.out) == (137, "")
+    assert re.fullmatch(r"Error: Process 1 was ended by SIGKILL.*\n", done.err)
     assert time.monotonic() - began < 60

@@ -9,7 +9,7 @@ import pytest
 from tests import runs
 from tests.conftest import TINY
 from tests.json_schema import problems
-from tests.processes import SLOW, assert_refused, begin, end, posix, run_process, wait_for
+from tests.processes import SLOW, begin, end, posix, run_process, wait_for
 from vaecli.pictures.run_pictures import RunPictures
 from vaecli.terminal.results import RESULTS
 from vaecli.terminal.schema import result_schema
@@ -144,14 +144,3 @@ def test_two_workers_that_are_killed_lose_and_double_no_trial(digits, tmp_path):
     for name in made:
         numbers = [int(epoch["epoch"]) for epoch in runs.losses(folder / name)]
         assert numbers == list(range(1, len(numbers) + 1))
-
-
-@posix
-@pytest.mark.slow
-def test_a_busy_run_is_not_taken(digits, tmp_path):
-    folder = tmp_path / "study"
-    worker = begin(*arguments(digits, folder, "--trials", 1), fault=SLOW.format(seconds=0.3))
-    wait_for(folder / "trial-000" / "checkpoints" / "last.safetensors")
-    done = run_process("train", "--resume", folder / "trial-000")
-    assert_refused(done, 2, folder)
-    assert end(worker).status == 0

@@ -8,7 +8,7 @@ import pytest
 import vaecli
 from tests import runs
 from tests.experiments.trainings import Stop, Training, options, poison, run_training
-from vaecli.experiments import train
+from vaecli.experiments import stopping, train
 from vaecli.experiments.prepare import start_run
 from vaecli.experiments.resume import make_plan
 from vaecli.experiments.stopping import StopRequest
@@ -205,7 +205,7 @@ def pass_ten_seconds_at_every_event(monkeypatch):
             yield event
 
     monkeypatch.setattr(train, "fit", timed_fit)
-    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
     return now
 
 

@@ -8,7 +8,7 @@ import pytest
 import vaecli
 from tests import runs
 from tests.experiments.trainings import Stop, Training, options, poison, run_training
-from vaecli.experiments import train
+from vaecli.experiments import stopping, train
 from vaecli.system.errors import TrainingDiverged
 
 
@@ -130,7 +130,7 @@ def test_a_diverged_run_may_be_resumed_with_rollback(digits, tmp_path, monkeypat
 
 def test_a_bad_batch_is_noticed_before_its_epoch_ends(digits, tmp_path, monkeypatch):
     """With epochs of minutes, the end of the epoch is too late."""
-    monkeypatch.setattr(train, "CHECK_INTERVAL", 0.0)
+    monkeypatch.setattr(stopping, "CHECK_INTERVAL", 0.0)
     poison(monkeypatch, epoch=2, batch=2)
     done = Training()
     with pytest.raises(TrainingDiverged, match="loss became nan in batch 2 of epoch 2"):
@@ -140,7 +140,7 @@ def test_a_bad_batch_is_noticed_before_its_epoch_ends(digits, tmp_path, monkeypa
 
 
 def test_a_bad_batch_that_is_noticed_early_is_rolled_back_too(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "CHECK_INTERVAL", 0.0)
+    monkeypatch.setattr(stopping, "CHECK_INTERVAL", 0.0)
     poison(monkeypatch, epoch=2, batch=2, times=1)
     done = run_training(options(digits, epochs=2, on_nan="rollback"), tmp_path / "run")
     assert done.epochs == [1, 2]
@@ -152,7 +152,7 @@ def test_the_means_are_checked_at_most_twice_a_second(digits, tmp_path, monkeypa
     """Reading them waits for the device."""
     reads = []
     now = [0.0]
-    monkeypatch.setattr(train.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
     monkeypatch.setattr("vaecli.training.loop.Step.read", lambda step: reads.append(now[0]))
     real = train.fit
 

@@ -236,15 +236,17 @@ def test_a_process_that_is_killed_ends_all_and_the_run_is_resumed(digits, tmp_pa
 @pytest.mark.slow
 @posix
 def test_the_terminal_is_that_of_process_0(digits, tmp_path):
+    words = arguments(digits, tmp_path / "whole", "--epochs", 80, "--devices", 2)
+    status, shown = Terminal(*words).end()
+    assert status == 0
+    assert_cursor_is_back(shown)
+    assert re.search(r"epoch \d+/80 .* elapsed, .* left", plain(shown))
     run = tmp_path / "run"
-    words = arguments(digits, run, "--epochs", 100_000, "--devices", 2)
-    terminal = Terminal(*words)
-    wait_for(run / names.EPOCH_SAMPLES.format(60))
+    terminal = Terminal(*arguments(digits, run, "--epochs", 100_000, "--devices", 2))
+    wait_for(run / names.EPOCH_SAMPLES.format(3))
     terminal.press(b"\x03")
     status, shown = terminal.end()
     assert status == 130
     assert_cursor_is_back(shown)
-    text = plain(shown)
-    assert re.search(r"epoch \d+/100000 .* elapsed, .* left", text)
-    assert text.count("Stopped by SIGINT.") == 1
-    assert "Error" not in text
+    assert plain(shown).count("Stopped by SIGINT.") == 1
+    assert "Error" not in shown

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imports that --help must not wait for
     from ..evaluation.projection import Method
     from ..model import VAE
     from ..run.run import Run
+    from ..terminal.results import ImageChoice
 
 EXAMPLES = [
     "vaecli embed --split test --plot latent.png",
@@ -77,8 +78,6 @@ def embed(
     from ..system.agreement import same_on_all
     from ..system.processes import is_first
     from ..terminal.images import name_choice
-    from ..terminal.output import print_json, write_result
-    from ..terminal.result_objects import latents_result
 
     wanted = _Wanted(output, plot, method, as_json)
     choose = partial(_choose, run_dir, checkpoint, split, input, skip_bad, wanted)
@@ -86,17 +85,8 @@ def embed(
     with same_on_all():
         model = run.model()
         latents = embeddings.embed(model, images, choice.names)
-    if not is_first():
-        return
-    if table := choice.table:
-        write_result(latents.to_bytes(table.ending), table.path, as_json)
-    if picture := choice.picture:
-        title = f"Latents of the {choice.which} images, {run.name}"
-        content = _draw_map(model, latents, method, title, picture.ending, dark)
-        write_result(content, picture.path, as_json)
-    if as_json:
-        files = (table and table.path, picture and picture.path)
-        print_json(latents_result(run, *files, latents, name_choice(split, input)))
+    if is_first():
+        _write(run, model, latents, choice, wanted, dark, name_choice(split, input))
 
 
 class _Wanted(NamedTuple):
@@ -168,6 +158,30 @@ def _choose_outputs(run: "Run", wanted: _Wanted) -> tuple[Output | None, Output 
 
         picture = Output(*output_path(plot, run, plot.name, style.ENDINGS, as_json))
     return table, picture
+
+
+def _write(
+    run: "Run",
+    model: "VAE",
+    latents: "Embeddings",
+    choice: _Choice,
+    wanted: _Wanted,
+    dark: bool,
+    named: "ImageChoice",
+) -> None:
+    """Write the files and print their paths, or what they hold as JSON."""
+    from ..terminal.output import print_json, write_result
+    from ..terminal.result_objects import latents_result
+
+    if table := choice.table:
+        write_result(latents.to_bytes(table.ending), table.path, wanted.as_json)
+    if picture := choice.picture:
+        title = f"Latents of the {choice.which} images, {run.name}"
+        content = _draw_map(model, latents, wanted.method, title, picture.ending, dark)
+        write_result(content, picture.path, wanted.as_json)
+    if wanted.as_json:
+        files = (table and table.path, picture and picture.path)
+        print_json(latents_result(run, *files, latents, named))
 
 
 def _draw_map(

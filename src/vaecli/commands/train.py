@@ -7,8 +7,8 @@ import typer
 
 from ..terminal import config_options
 from ..terminal.completion import complete_run
-from ..terminal.config_options import MODEL, MOST_USED, RUN
-from ..terminal.options import AsJson, Devices, Progress, Quiet, option
+from ..terminal.config_options import MODEL, MOST_USED, RUN, TRAINING
+from ..terminal.options import AsJson, Progress, Quiet, devices_option, option
 
 if TYPE_CHECKING:
     from ..experiments.resume import Plan
@@ -98,7 +98,7 @@ def train(
             rich_help_panel=RUN,
         ),
     ] = None,
-    devices: Devices = 1,
+    devices: Annotated[int, devices_option(rich_help_panel=TRAINING)] = 1,
     progress: Progress = "auto",
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -122,4 +122,4 @@ def silence() -> Iterator[None]:
 def first_line(error: Exception) -> str:
     """The first line of a message that may have pages."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0].partition(" For more information")[0] if lines else type(error).__name__

@@ -53,6 +53,8 @@ class OptionAxis:
         if self.is_log:
             find_ticks = log_ticks
         values = find_ticks(self.low, self.high)
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            values = [value for value in values if value == round(value)]
         return [(self.place(value), f"{value:.6g}") for value in values]
 
     @property

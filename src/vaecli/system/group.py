@@ -147,7 +147,8 @@ def lost_process_as_error(advice: str = "") -> Iterator[None]:
     Args:
         advice: How to go on.
     """
-    number, processes = rank(), count()
+    number = rank()
+    processes = count()
     try:
         yield
     except RuntimeError as error:
@@ -175,6 +176,6 @@ def advise(text: str) -> None:
         with suppress(RuntimeError):  # it has ended, and with it this process will
             host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
             store = dist.TCPStore(  # type: ignore[attr-defined]
-                host, port, is_master=False, timeout=timedelta(seconds=5)
+                host, port, is_master=False, timeout=timedelta(seconds=2)
             )
             store.set(ADVICE, text)

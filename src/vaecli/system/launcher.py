@@ -78,6 +78,8 @@ def _prepare(processes: int, port: int) -> SubprocessContext:
         "MASTER_PORT": str(port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", LOOPBACK),
+        # of a process that has gone, this one says so
+        "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
         LAUNCHER: str(os.getpid()),
     }
     # Without -P, a file of the current folder could stand in the way of a library.

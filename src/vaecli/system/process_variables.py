@@ -23,7 +23,8 @@ def is_one_of_several() -> bool:
 def started_rank() -> int:
     """The number of this process, from 0; 0 for one that is alone."""
     with suppress(ConfigError):
-        return _number("RANK") if is_one_of_several() else 0
+        if is_one_of_several():
+            return _number("RANK")
     return 0
 
 

@@ -28,6 +28,12 @@ def output_option(default: str, formats: str) -> Any:
     return typer.Option("--output", "-o", help=help, metavar="FILE", show_default=False)
 
 
+def devices_option(**more: Any) -> Any:
+    """The option `--devices` of the commands that several processes do together."""
+    help = "Processes on this machine, one per GPU, or sharing the CPU."
+    return option("--devices", help=help, metavar="N", min=1, **more)
+
+
 RUN_DIR = option(
     "--run-dir",
     "-r",
@@ -80,15 +86,7 @@ Quiet = Annotated[
         rich_help_panel=DISPLAY,
     ),
 ]
-Devices = Annotated[
-    int,
-    option(
-        "--devices",
-        help="Processes on this machine, one per GPU, or sharing the CPU.",
-        metavar="N",
-        min=1,
-    ),
-]
+Devices = Annotated[int, devices_option()]
 Scale = Annotated[
     int | None,
     typer.Option(

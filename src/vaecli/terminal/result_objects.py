@@ -48,7 +48,9 @@ def training_result(folder: Path, seconds: float) -> "Training":
         RunError: The run cannot be read.
     """
     run = open_run(folder, "last")
-    config, record, history = run.config, run.record, run.history()
+    config = run.config
+    record = run.record
+    history = run.history()
     monitor = monitor_of(config)
     checkpoints = folder / names.CHECKPOINTS
     reason = stop_reason(config, history, monitor)
@@ -141,26 +143,34 @@ def latents_result(
     return {
         **of_run(run),
         **choice,
-        "output": None if table is None else str(table),
-        "plot": None if picture is None else str(picture),
+        "output": _path(table),
+        "plot": _path(picture),
         "images": len(latents.mean),
         "latent_dim": latents.mean.shape[1],
     }
 
 
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
 def download_result(name: str, found: DataSet) -> "DownloadedSet":
     """A data set that was downloaded, or was there."""
-    known = PUBLIC_SETS.get(name)
-    return {
+    result: DownloadedSet = {
         "name": name,
         "folder": str(found.folder),
         "downloaded": found.is_new,
         "images": found.counts,
         "shape": list(found.shape),
-        "classes": list(known.class_names) if known else [],
-        "page": known.page if known else None,
-        "licence": (known.licence or None) if known else None,
+        "classes": [],
+        "page": None,
+        "licence": None,
     }
+    if known := PUBLIC_SETS.get(name):
+        result["classes"] = list(known.class_names)
+        result["page"] = known.page
+        result["licence"] = known.licence or None
+    return result
 
 
 def cache_result(kept: Sequence[Entry], removed: Sequence[Entry]) -> "Cache":

@@ -149,7 +149,8 @@ def result_text(study: Study) -> str:
 
 def _gain(study: Study, rows: Sequence[TrialRow]) -> str:
     """How much lower the best is than the first trial, if that has the options as given."""
-    first, best = rows[0], best_trial(rows)
+    first = rows[0]
+    best = best_trial(rows)
     is_base = first.options == values_of(study.base, study.search)
     if not is_base or best is None or best.value is None or first.value is None:
         return ""

@@ -34,7 +34,7 @@ METRIC_NAMES = {
     "distortion": "distortion",
     "negative_elbo": "negative ELBO",
 }
-FEW_TRIALS = 4  # completed ones, with fewer of which nothing is said of importance
+FEW_TRIALS = 15  # completed ones; with fewer the two longest bars are often wrong
 
 
 def value_of(metrics: Mapping[str, float], metric: str) -> float:
@@ -148,7 +148,7 @@ def to_dict(study: Study) -> dict[str, Any]:
         "metric": study.record.metric,
         "search": study.record.search,
         "best": best and _as_values(best),
-        "config": None if best is None else str(study.folder / BEST),
+        "config": str(study.folder / BEST) if study.record.finished else None,
         "test": test and test.model_dump(),
         "trials": [_as_values(row) for row in rows],
     }

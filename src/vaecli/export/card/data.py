@@ -1,5 +1,7 @@
 """The sections of a model card on the images: those of training, and how to prepare others."""
 
+from typing import NamedTuple
+
 from ...data.readers.public_sets import PUBLIC_SETS
 from ...run.record import Record
 from .facts import Facts
@@ -23,6 +25,21 @@ FITTED = {
 BINARIZED = {
     "dynamic": "The pixels were made black or white, 1 with the probability of their brightness.",
     "threshold": "The pixels were made black or white, 1 where they are brighter than one half.",
+}
+
+
+class Colours(NamedTuple):
+    """Images with a number of channels: how they are called, Pillow's mode, and its white."""
+
+    adjective: str
+    name: str
+    mode: str
+    white: str
+
+
+COLOURS = {
+    1: Colours("grey", "grey", "L", "(255,)"),
+    3: Colours("in colour", "RGB", "RGB", "(255, 255, 255)"),
 }
 
 THRESHOLDS = {"dynamic": "np.random.default_rng(0).random(pixels.shape)", "threshold": "0.5"}
@@ -56,8 +73,7 @@ def _source(facts: Facts) -> str:
 
 def _kind(facts: Facts) -> str:
     channels, height, width = facts.header.shape
-    colour = "in colour" if channels == 3 else "grey"
-    size = f"{width} x {height} pixels, {colour}"
+    size = f"{width} x {height} pixels, {COLOURS[channels].adjective}"
     text = f"An image has {size}, in {counted(channels, 'channel')}."
     if facts.config.binarize in BINARIZED:
         text += f" {BINARIZED[facts.config.binarize]}"
@@ -96,7 +112,8 @@ def _split_rule(facts: Facts) -> str:
 
 
 def _classes(facts: Facts) -> str:
-    names, count = facts.header.class_names, facts.header.classes
+    names = facts.header.class_names
+    count = facts.header.classes
     if not names:
         return f"Classes: {count:,}, without names, numbered from 0."
     listed = "; ".join(f"{label}: {escape(name)}" for label, name in enumerate(names[:LISTED]))
@@ -110,7 +127,7 @@ def preparation_section(facts: Facts) -> str:
     words = (
         f"Upright, over white where transparent, {width} x {height} pixels (images "
         f"{METHODS[facts.config.resize]}), "
-        f"{'RGB' if channels == 3 else 'grey'}, as float32 from 0 (black) to 1 (white), of shape "
+        f"{COLOURS[channels].name}, as float32 from 0 (black) to 1 (white), of shape "
         f"(batch, {channels}, {height}, {width}). For images of 8 bits:"
     )
     return f"## Preparation of images\n\n{words}\n\n{fence('python', _code(facts))}"
@@ -119,7 +136,7 @@ def preparation_section(facts: Facts) -> str:
 def _code(facts: Facts) -> list[str]:
     """Python that prepares the image `image.png`, with numpy and Pillow."""
     channels, height, width = facts.header.shape
-    mode, white = ("RGB", "(255, 255, 255)") if channels == 3 else ("L", "(255,)")
+    colours = COLOURS[channels]
     lines = [
         "import numpy as np",
         "from PIL import Image, ImageOps",
@@ -128,8 +145,8 @@ def _code(facts: Facts) -> list[str]:
         'image = ImageOps.exif_transpose(Image.open("image.png")).convert("RGBA")',
         'white = Image.new("RGB", image.size, "white")',
         'white.paste(image.convert("RGB"), mask=image.getchannel("A"))',
-        f'image = white.convert("{mode}")',
-        f"image = {FITTED[facts.config.resize].format(white=white)}",
+        f'image = white.convert("{colours.mode}")',
+        f"image = {FITTED[facts.config.resize].format(white=colours.white)}",
         "pixels = np.asarray(image, np.float32) / 255",
         f"pixels = pixels.reshape(1, {height}, {width}, {channels}).transpose(0, 3, 1, 2)",
     ]
