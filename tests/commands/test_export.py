@@ -7,7 +7,10 @@ import sys
 import pytest
 
 from tests.conftest import vaecli
+from tests.json_schema import problems
 from vaecli.run.find import open_run
+from vaecli.terminal.results import RESULTS
+from vaecli.terminal.schema import result_schema
 
 
 @pytest.mark.slow
@@ -35,6 +38,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(trained, tmp_path):
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
     result = json.loads(done.stdout)
+    assert problems(result, result_schema(RESULTS["export"])) == []
     assert result["refused"] == {}
     assert [file["graph"] for file in result["files"][::2]] == [
         "encoder",

@@ -8,8 +8,11 @@ import pytest
 
 from tests import runs
 from tests.conftest import TINY
+from tests.json_schema import problems
 from tests.processes import SLOW, begin, end, posix, run_process, wait_for
 from vaecli.pictures.run_pictures import RunPictures
+from vaecli.terminal.results import RESULTS
+from vaecli.terminal.schema import result_schema
 
 SEARCH = ("--search", "lr=1e-3..1e-2:log", "--search", "latent-dim=2,3,4")
 
@@ -47,6 +50,7 @@ def test_json_is_one_object_on_stdout(cli, digits, tmp_path):
     done = cli(*arguments(digits, tmp_path / "study", "--trials", 1, "-q", "--json"))
     assert (done.status, done.err) == (0, "")
     found = json.loads(done.out)
+    assert problems(found, result_schema(RESULTS["tune"])) == []
     assert found["best"]["options"] == {"lr": 0.001, "latent-dim": 3}
     assert len(found["trials"]) == 1
     again = cli("tune", "--study", tmp_path / "study", "--json", "-q")

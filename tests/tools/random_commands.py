@@ -125,12 +125,16 @@ def random_value(option, choose):
     return round(choose.uniform(low, high), 6)
 
 
-def change_part(schema, choose, choice):
+def change_part(schema, choose, choice, without):
     """Choose another part, or another value of one of the options of a part in use."""
     kind = choose.choice(sorted(schema["parts"]))
     table = schema["parts"][kind]
     name, given = choice.specs[kind]
-    options = table[name]["options"]
+    options = {
+        option: value
+        for option, value in table[name]["options"].items()
+        if f"{kind}.{name}.{option}" not in without
+    }
     if choose.random() < 0.3 or not options:
         choice.specs[kind] = (choose.choice(sorted(table)), {})
     else:
@@ -146,7 +150,7 @@ def train_command(schema, choose, without=()):
     Args:
         schema: The document of `vaecli schema`.
         choose: A `random.Random`.
-        without: Options to leave as they are.
+        without: Options to leave as they are, such as `compile` and `prior.mixture.components`.
     """
     plain = [
         option
@@ -155,7 +159,7 @@ def train_command(schema, choose, without=()):
     ]
     for _ in range(MOST_TRIES):
         choice = Choice(schema, choose.choice(sorted(schema["presets"])))
-        change_part(schema, choose, choice)
+        change_part(schema, choose, choice, without)
         for option in choose.sample(plain, choose.randint(0, 3)):
             choice.changes[option["config"]] = random_value(option, choose)
         if all(map(choice.follows, schema["rules"])):

@@ -1,13 +1,12 @@
 """`vaecli export`."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ..terminal.options import Checkpoint, RunDir
+from ..terminal.options import AsJson, Checkpoint, RunDir
 
 if TYPE_CHECKING:
     from ..export.exported import Exported
@@ -49,9 +48,7 @@ def export(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON, not the paths.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Export a trained model as files that run without vaecli.
 
@@ -66,7 +63,7 @@ def export(
     from ..export.weights import save_weights
     from ..run import names
     from ..terminal.inputs import read_run, warn_without_fit
-    from ..terminal.output import print_path, print_result, print_stderr
+    from ..terminal.output import print_json, print_path, print_stderr
 
     check_license(license, card)
     run = read_run(run_dir, checkpoint)
@@ -79,13 +76,13 @@ def export(
     for name, reason in exported.refused.items():
         print_stderr(f"Not exported: {name}. {reason}")
     if as_json:
-        print_result(_to_json(exported, beside))
+        print_json(_describe(exported, beside))
         return
     for path in (*(file.path for file in exported.files), *beside):
         print_path(path)
 
 
-def _to_json(exported: "Exported", beside: list[Path]) -> str:
+def _describe(exported: "Exported", beside: list[Path]) -> dict[str, Any]:
     """One object: files, with their inputs and outputs; refused graphs, and why; metadata.
 
     Args:
@@ -95,4 +92,4 @@ def _to_json(exported: "Exported", beside: list[Path]) -> str:
     values = asdict(exported)
     for file in values["files"]:
         file["path"] = str(file["path"])
-    return json.dumps({**values, "beside": list(map(str, beside))}, allow_nan=False)
+    return {**values, "beside": list(map(str, beside))}

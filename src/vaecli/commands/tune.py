@@ -1,6 +1,5 @@
 """`vaecli tune`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 
 from ..terminal import config_options
 from ..terminal.config_options import MODEL, MOST_USED, RUN
-from ..terminal.options import Progress, Quiet, option
+from ..terminal.options import AsJson, Progress, Quiet, option
 
 if TYPE_CHECKING:
     from ..experiments.tune.study import Study
@@ -92,12 +91,9 @@ def tune(
             rich_help_panel=RUN,
         ),
     ] = None,
-    as_json: Annotated[
-        bool,
-        typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=RUN),
-    ] = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
+    as_json: AsJson = False,
     **fields: Any,
 ) -> None:
     """Search for the options of the best model.
@@ -135,12 +131,12 @@ def _require_optuna() -> None:
 
 def _print_result(study: "Study", as_json: bool, quiet: bool) -> None:
     from ..experiments.tune.result import to_dict
-    from ..terminal.output import print_finished_run, print_result, print_stderr
+    from ..terminal.output import print_finished_run, print_json, print_stderr
     from ..terminal.tune import result_text
 
     if not quiet:
         print_stderr(result_text(study))
     if as_json:
-        print_result(json.dumps(to_dict(study), allow_nan=False))
+        print_json(to_dict(study))
     else:
         print_finished_run(study.folder)

@@ -12,7 +12,7 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Rule(TypedDict):
-    """One rule: either `equal`, or `when` with `requires` or `excludes`.
+    """One rule: either `equal`, or `when` with `requires`, `excludes` or both.
 
     Attributes:
         equal: Two names that have the same value, unless one of them has none.
@@ -70,6 +70,11 @@ RULES: list[Rule] = [
         "text": "A ladder posterior and its prior share a network.",
     },
     {
+        "when": "fitted_prior.mixture",
+        "excludes": ["network.conv.latent", "network.resnet.latent"],
+        "text": "A map of latents mostly has more dimensions than the fit of a mixture takes.",
+    },
+    {
         "when": "patience",
         "requires": {"validation": None},
         "text": "Early stopping needs validation images.",
@@ -108,6 +113,7 @@ RULES: list[Rule] = [
             "objective.piwae",
             "objective.renyi",
             "objective.m2",
+            "objective.vae-gan",
             "objective.wae.kl_weight",
         ],
         "text": "These need a posterior with a density.",
@@ -157,6 +163,7 @@ RULES: list[Rule] = [
     {
         "when": "objective.elbo.free_bits_groups",
         "requires": {"objective.elbo.free_bits": None, "posterior.gaussian": None},
+        "excludes": ["prior.mixture", "prior.vamp", "prior.flow", "prior.hierarchical"],
         "text": "Groups of latents share the free bits of a sum over independent dimensions.",
     },
 ]

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 from typing_extensions import TypedDict
 
 from .evaluation_results import Bound, Classification, SampleMetrics
+from .export_results import Export
 from .result_keys import Checkpoint, ImageCount, Inputs, RunDirectory, Seed, Shape, Split, key
+from .study_results import Study
 
 Means = dict[str, float]
 
@@ -226,10 +228,12 @@ class Schema(TypedDict):
 RESULTS: dict[str, Any] = {
     "train": Training,
     "train --dry-run": TrainingEstimate,
+    "tune": Study,
     "refit": Training,
     "sample": Samples,
     "reconstruct": Reconstructions,
     "embed": Latents,
+    "export": Export,
     "plot-loss": LossPlot,
     "evaluate": Bound,
     "evaluate --metrics samples": SampleMetrics,
