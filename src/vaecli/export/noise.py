@@ -82,7 +82,7 @@ class NoiseInput(TorchFunctionMode):
         cumulative = weights.cumsum(-1)
         u = _to_uniform(self._columns(1))
         chosen = (cumulative < u * cumulative[..., -1:]).sum(-1)
-        return chosen.clamp(max=weights.shape[-1] - 1).reshape(weights.shape[0], count)
+        return chosen.reshape(weights.shape[0], count)
 
 
 def _to_uniform(normal: Tensor) -> Tensor:
