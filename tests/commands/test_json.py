@@ -235,8 +235,8 @@ def test_a_file_and_its_description_do_not_both_go_to_stdout(cli, run_dir, words
 def test_an_error_prints_no_object(cli, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     words = name.split()
-    if words[0] == "train":
-        words += ["--data-dir", "nowhere"]
+    if words[0] in ("train", "tune"):
+        words += ["--epochs", "0"]
     elif words[0] == "data":
         words += {"check": ["nowhere"], "download": ["nothing"], "cache": ["--no-such"]}[words[1]]
     else:
