@@ -116,7 +116,7 @@ def test_without_importances_the_picture_says_why(figures):
     plot_tuning(ROWS, OPTIONS, {})
     importance = panels(figures[0])[1]
     assert not importance.patches
-    assert [text.get_text() for text in importance.texts] == ["too few completed trials"]
+    assert [text.get_text() for text in importance.texts] == ["too few trials"]
 
 
 def test_a_line_crosses_each_axis_at_the_value_of_its_option_and_ends_at_its_loss(figures):

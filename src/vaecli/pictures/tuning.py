@@ -39,6 +39,7 @@ def plot_tuning(
     metric: str = "loss",
     ending: str = ".png",
     theme: Theme = LIGHT,
+    importance_epoch: int = 0,
 ) -> bytes:
     """History, importance and parallel coordinates of a study, as the content of a file.
 
@@ -46,10 +47,11 @@ def plot_tuning(
         trials: In any order and any state.
         options: The options that were searched, in the order of their axes.
         importances: Fraction of each option, from 0 to 1, by its name; empty if there are too few
-            completed trials to tell.
+            trials to tell.
         metric: What `value` of the trials is: loss, distortion or negative ELBO.
         ending: One of `style.ENDINGS`.
         theme: Colours of everything but the data.
+        importance_epoch: The epoch after which `importances` compares the trials.
     """
     width = max(LEAST_WIDTH, AXIS_WIDTH * (len(options) + 1.5))
     figure = Figure(figsize=(width, HEIGHT), facecolor=theme.background)
@@ -60,7 +62,7 @@ def plot_tuning(
     importance = _add_panel(figure, bars, bottom, width - bars - 0.6, HISTORY_HEIGHT)
     parallel = _add_panel(figure, 0.4, 0.1, width - 0.5, PARALLEL_HEIGHT)
     _draw_history(history, trials, metric, theme)
-    _draw_importance(importance, options, importances, theme)
+    _draw_importance(importance, options, importances, importance_epoch, theme)
     draw_parallel(parallel, trials, options, metric, theme)
     return encode_figure(figure, ending)
 
@@ -166,16 +168,20 @@ def _mark(axes: Axes, points: Sequence[tuple[Trial, float]], marker: str | None 
 
 
 def _draw_importance(
-    axes: Axes, options: Sequence[OptionAxis], importances: Mapping[str, float], theme: Theme
+    axes: Axes,
+    options: Sequence[OptionAxis],
+    importances: Mapping[str, float],
+    epoch: int,
+    theme: Theme,
 ) -> None:
     """A bar for each option, the most important on top."""
-    axes.set(title="importance", xlabel="fraction of the explained variance")
+    axes.set(title="importance", xlabel=f"fraction of the variance after epoch {epoch}")
     axes.xaxis.label.set_fontsize(9)
     style_axes(axes, theme)
     if not importances:
         axes.xaxis.label.set_visible(False)
         axes.set(xticks=[], yticks=[])
-        text = "too few completed trials"
+        text = "too few trials"
         axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", color=theme.foreground)
         return
     shown = sorted(options, key=lambda option: importances.get(option.name, 0.0))

@@ -3,20 +3,25 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
+import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
 
 from tests import runs
 from tests.conftest import bars, idx
 from tests.experiments.trainings import run_training
 from tests.experiments.tune.studies import outcome, start, work
+from vaecli.config.config import Config
 from vaecli.config.option_files import read_options_file
 from vaecli.data.splits import load_part
 from vaecli.evaluation.bounds import evaluate
 from vaecli.experiments.tune import result
 from vaecli.experiments.tune import study as studies
-from vaecli.experiments.tune.result import draw, to_dict, value_of
+from vaecli.experiments.tune.result import draw, importance_of_options, to_dict, value_of
 from vaecli.run.find import open_run
 
 
@@ -115,8 +120,38 @@ def test_the_picture_is_drawn(finished, tmp_path):
     assert (finished.folder / "tuning.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_importance_compares_pruned_trials_too_after_an_epoch_that_all_have_reached():
+    """The loss after epoch 2 is `a` alone; what completed trials reach later is `b` alone."""
+    storage = optuna.create_study()
+    distributions = {name: FloatDistribution(0, 1) for name in "ab"}
+    points = [(i / 19, (7 * i % 20) / 19) for i in range(20)]
+    for a, b in points:
+        losses = {1: 9.0, 2: 5 + a} | ({3: b} if a < 0.4 else {})
+        trial = create_trial(
+            params={"a": a, "b": b},
+            distributions=distributions,
+            intermediate_values=losses,
+            value=min(losses.values()),
+            state=TrialState.COMPLETE if a < 0.4 else TrialState.PRUNED,
+        )
+        storage.add_trial(trial)
+    study = SimpleNamespace(storage=storage, base=Config(), row_of=row_with_state)
+    importances, epoch = importance_of_options(study)
+    assert epoch == 2
+    assert importances["a"] > 0.8
+    for n in (5, 14):
+        few = SimpleNamespace(**vars(study) | {"storage": optuna.create_study()})
+        few.storage.add_trials(storage.trials[:n])
+        assert importance_of_options(few) == ({}, 0)
+
+
+def row_with_state(trial):
+    states = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
+    return SimpleNamespace(state=states[trial.state])
+
+
 def test_a_picture_that_cannot_be_drawn_is_a_warning(finished, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ValueError("no ink.")
 
     monkeypatch.setattr(result, "plot_tuning", fail)

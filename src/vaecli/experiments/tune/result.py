@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import create_trial
 
 from ...config.config import to_json
 from ...data.splits import load_part
@@ -34,7 +36,7 @@ METRIC_NAMES = {
     "distortion": "distortion",
     "negative_elbo": "negative ELBO",
 }
-FEW_TRIALS = 15  # completed ones; with fewer the two longest bars are often wrong
+FEW_TRIALS = 15  # with fewer the two longest bars are often wrong
 
 
 def value_of(metrics: Mapping[str, float], metric: str) -> float:
@@ -115,7 +117,8 @@ def draw(study: Study) -> list[str]:
     metric = METRIC_NAMES[study.record.metric]
     axes = [_axis(name, found) for name, found in study.search.items()]
     try:
-        picture = plot_tuning(study.rows(), axes, _importances(study), metric)
+        importances, epoch = importance_of_options(study)
+        picture = plot_tuning(study.rows(), axes, importances, metric, importance_epoch=epoch)
         files.write_atomic(study.folder / PICTURE, picture)
     except Exception as error:  # of any kind: the result is there without it
         return [f"Could not save {PICTURE}: {str(error).removesuffix('.')}."]
@@ -128,13 +131,29 @@ def _axis(name: str, found: Range) -> OptionAxis:
     return OptionAxis(name, choices=tuple(found.examples))
 
 
-def _importances(study: Study) -> dict[str, float]:
-    """Fraction of the variance of the completed trials that each option explains, by name."""
-    completed = [row for row in study.rows() if row.state == "completed"]
-    if len(completed) < FEW_TRIALS:
-        return {}
-    seed = derive_seed(study.base.seed, "importance")
-    return get_param_importances(study.storage, evaluator=FanovaImportanceEvaluator(seed=seed))
+def importance_of_options(study: Study) -> tuple[dict[str, float], int]:
+    """Fraction of the variance of the loss that each option explains, and after which epoch.
+
+    The loss is the lowest until an epoch that every trial has reached which ended without a
+    failure, so that the trials that were pruned count as the others do.
+    """
+    trials = [
+        trial
+        for trial in study.storage.get_trials(deepcopy=False)
+        if study.row_of(trial).state in ("completed", "pruned") and trial.intermediate_values
+    ]
+    if len(trials) < FEW_TRIALS:
+        return {}, 0
+    epoch = min(max(trial.intermediate_values) for trial in trials)
+    compared = optuna.create_study()
+    for trial in trials:
+        losses = (loss for at, loss in trial.intermediate_values.items() if at <= epoch)
+        compared.add_trial(
+            create_trial(params=trial.params, distributions=trial.distributions, value=min(losses))
+        )
+    evaluator = FanovaImportanceEvaluator(seed=derive_seed(study.base.seed, "importance"))
+    found = get_param_importances(compared, evaluator=evaluator)
+    return {name: float(fraction) for name, fraction in found.items()}, epoch
 
 
 def to_dict(study: Study) -> dict[str, Any]:
