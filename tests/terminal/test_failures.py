@@ -154,6 +154,7 @@ def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
             "conditional=True needs labels: use labels=N.",
             "--conditional needs labels: use --labels N.",
         ),
+        ("Write NAME=RANGE, such as lr=1e-4..1e-2:log.",) * 2,
         ("style_of=40: there are 40 images.", "--style-of 40: there are 40 images."),
         ("adversarial:labels=true needs labels.", "adversarial:labels=true needs labels."),
         ("Cannot make runs/lr=0.1: it is there.", "Cannot make runs/lr=0.1: it is there."),

@@ -133,7 +133,8 @@ def with_flags(message: str) -> str:
     names = "|".join((*Config.__dataclass_fields__, *COMMAND_OPTIONS))
     value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
     # Neither in a spec, as in adversarial:labels=true, nor in a path, as in runs/seed=1/run.json.
-    pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\])"
+    # A range, as of lr=1e-4..1e-2, is no value.
+    pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\]|\.\.)"
     message = re.sub(pattern, flag, message)
     return re.sub(
         r"The option '(\w+)' is (now called|the old name of) '(\w+)'",
