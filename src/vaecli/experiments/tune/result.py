@@ -82,7 +82,7 @@ def finish(study: Study) -> bool:
             raise RunError(
                 f"No trial of {study.folder} was completed: {next(reasons, 'all were pruned')}"
             )
-        if not record.finished:
+        if not record.finished or not (study.folder / BEST).exists():
             _write_best(study, record, best)
         return True
 
