@@ -13,6 +13,7 @@ from vaecli.system.errors import (
     ConfigFileError,
     DataError,
     Interrupted,
+    NoTrialCompleted,
     ResourceError,
     RunError,
     TrainingDiverged,
@@ -193,6 +194,11 @@ def test_a_path_that_is_typed_in_one_word_with_its_flag_stays_as_it_is(monkeypat
 def test_what_a_file_holds_is_not_shown_as_a_flag(capsys):
     report_failure(RunError("x.safetensors has a broken header: epochs=0: should be 1 or more."))
     assert "header: epochs=0: should" in capsys.readouterr().err
+
+
+def test_why_a_trial_failed_is_said_with_flags(capsys):
+    assert report_failure(NoTrialCompleted("Diverged: try on_nan='rollback'.")) == 4
+    assert capsys.readouterr().err == "Error: Diverged: try --on-nan rollback.\n"
 
 
 def test_a_value_of_a_config_file_is_not_shown_as_a_flag(capsys):

@@ -16,6 +16,7 @@ from ..system.errors import (
     ConfigFileError,
     EndedByAnother,
     Interrupted,
+    NoTrialCompleted,
     RunError,
     VaecliError,
     is_out_of_memory,
@@ -105,7 +106,8 @@ def _describe_defect(error: Exception) -> str:
 
 def error_text(error: VaecliError) -> str:
     """What an error says on the command line."""
-    if isinstance(error, RunError | ConfigFileError):
+    is_from_file = isinstance(error, RunError | ConfigFileError)
+    if is_from_file and not isinstance(error, NoTrialCompleted):
         return str(error)  # what a file holds was not typed as an option
     return with_flags(str(error))
 
