@@ -28,6 +28,11 @@ def test_the_record_says_how_a_run_was_made_and_how_it_ended(trained):
     assert found["started"] < found["ended"]
 
 
+def test_a_password_is_not_recorded(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["vaecli", "tune", "--storage", "db://me:p4ss@host"])
+    assert new_record(0).argv == ["vaecli", "tune", "--storage", "db://me:***@host"]
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path):
     written = new_record(seed=7).model_copy(update={"reason": "größe", "rollbacks": 2})
     write_record(tmp_path, written)

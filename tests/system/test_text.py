@@ -1,8 +1,8 @@
-"""Control characters in what is shown."""
+"""What is shown or recorded: control characters in it, and passwords."""
 
 import pytest
 
-from vaecli.system.text import escape_controls
+from vaecli.system.text import escape_controls, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,24 @@ def test_control_characters_are_written_out(text, shown):
 )
 def test_any_other_text_stays_as_it_is(text):
     assert escape_controls(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:p4ss@host/db", "postgresql://me:***@host/db"),
+        (
+            "--storage=mysql+pymysql://me:p@s/s:x@host:1/db",
+            "--storage=mysql+pymysql://me:***@host:1/db",
+        ),
+        ("redis://:p4ss@host", "redis://:***@host"),
+        ("mysql://host/db?user=me&password=p4ss&a=1", "mysql://host/db?user=me&password=***&a=1"),
+    ],
+)
+def test_a_password_in_a_url_is_hidden(text, shown):
+    assert without_passwords(text) == shown
+
+
+@pytest.mark.parametrize("text", ["sqlite:///me@home/x.db", "db://me@host/x", "lr=1..2", "a:b@c"])
+def test_text_without_a_password_stays_as_it_is(text):
+    assert without_passwords(text) == text

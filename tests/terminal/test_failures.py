@@ -13,6 +13,7 @@ from vaecli.system.errors import (
     ConfigFileError,
     DataError,
     Interrupted,
+    NoTrialCompleted,
     ResourceError,
     RunError,
     TrainingDiverged,
@@ -154,6 +155,7 @@ def test_a_reader_that_left_is_not_complained_of(capfd, monkeypatch):
             "conditional=True needs labels: use labels=N.",
             "--conditional needs labels: use --labels N.",
         ),
+        ("Write NAME=RANGE, such as lr=1e-4..1e-2:log.",) * 2,
         ("style_of=40: there are 40 images.", "--style-of 40: there are 40 images."),
         ("adversarial:labels=true needs labels.", "adversarial:labels=true needs labels."),
         ("Cannot make runs/lr=0.1: it is there.", "Cannot make runs/lr=0.1: it is there."),
@@ -192,6 +194,11 @@ def test_a_path_that_is_typed_in_one_word_with_its_flag_stays_as_it_is(monkeypat
 def test_what_a_file_holds_is_not_shown_as_a_flag(capsys):
     report_failure(RunError("x.safetensors has a broken header: epochs=0: should be 1 or more."))
     assert "header: epochs=0: should" in capsys.readouterr().err
+
+
+def test_why_a_trial_failed_is_said_with_flags(capsys):
+    assert report_failure(NoTrialCompleted("Diverged: try on_nan='rollback'.")) == 4
+    assert capsys.readouterr().err == "Error: Diverged: try --on-nan rollback.\n"
 
 
 def test_a_value_of_a_config_file_is_not_shown_as_a_flag(capsys):

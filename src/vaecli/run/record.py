@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from ..system import files
 from ..system.errors import RunError
+from ..system.text import without_passwords
 from ..system.version import __version__
 from . import names
 
@@ -106,7 +107,7 @@ def new_record(seed: int, origin: Origin | None = None) -> Record:
     """The record of a run that starts now, with random weights or those of its origin."""
     return Record(
         status="running",
-        argv=sys.argv,
+        argv=list(map(without_passwords, sys.argv)),
         versions={"vaecli": __version__, "python": platform.python_version()},
         seed=seed,
         initialized_from=origin,

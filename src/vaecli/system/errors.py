@@ -58,6 +58,10 @@ class RunError(VaecliError):
     status = 4
 
 
+class NoTrialCompleted(RunError):
+    """All trials of a study have ended, and none was completed."""
+
+
 class TrainingDiverged(VaecliError):
     """The loss became NaN or infinite."""
 

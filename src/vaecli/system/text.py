@@ -1,5 +1,6 @@
-"""Text from files, made safe to show."""
+"""Text made safe to show and to record."""
 
+import re
 import unicodedata
 
 JOINERS = "\u200c\u200d"  # inside words of some scripts, and inside emoji
@@ -32,3 +33,9 @@ def shorten(text: str, most: int) -> str:
     if len(line) <= most:
         return line
     return line[: most - 1].rstrip() + "…"
+
+
+def without_passwords(text: str) -> str:
+    """The text with three asterisks for the password of a URL in it, such as `db://me:***@host`."""
+    text = re.sub(r"(://[^:/@]*:).*@", r"\1***@", text)
+    return re.sub(r"([?&](?:password|passwd|pwd)=)[^&]*", r"\1***", text)

@@ -16,6 +16,7 @@ from ..system.errors import (
     ConfigFileError,
     EndedByAnother,
     Interrupted,
+    NoTrialCompleted,
     RunError,
     VaecliError,
     is_out_of_memory,
@@ -105,7 +106,8 @@ def _describe_defect(error: Exception) -> str:
 
 def error_text(error: VaecliError) -> str:
     """What an error says on the command line."""
-    if isinstance(error, RunError | ConfigFileError):
+    is_from_file = isinstance(error, RunError | ConfigFileError)
+    if is_from_file and not isinstance(error, NoTrialCompleted):
         return str(error)  # what a file holds was not typed as an option
     return with_flags(str(error))
 
@@ -133,7 +135,8 @@ def with_flags(message: str) -> str:
     names = "|".join((*Config.__dataclass_fields__, *COMMAND_OPTIONS))
     value = r"""'[^']*'|"[^"]*"|[\w+-]+(?:\.\w+)?"""
     # Neither in a spec, as in adversarial:labels=true, nor in a path, as in runs/seed=1/run.json.
-    pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\])"
+    # A range, as of lr=1e-4..1e-2, is no value.
+    pattern = rf"(?<![\w:,'./\\-])({names})=((?>{value}))(?![/\\]|\.\.)"
     message = re.sub(pattern, flag, message)
     return re.sub(
         r"The option '(\w+)' is (now called|the old name of) '(\w+)'",

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from ..experiments.tune.rows import TrialRow
 from ..pictures.trial_losses import best_trial, loss_of
 from ..system.text import escape_controls, shorten
+from .failures import with_flags
 from .messages import count, format_duration
 
 ORDER = ("completed", "pruned", "running", "failed")  # groups of the table, from the top
@@ -45,7 +46,9 @@ def trial_table(rows: Sequence[TrialRow], metric: str = "loss", width: int = UNL
     lines += ["", *table]
     for row in ordered:
         if row.state == "failed" and row.reason:
-            lines.append(f"trial {row.number} failed: {shorten(row.reason, REASON_CHARACTERS)}")
+            lines.append(
+                f"trial {row.number} failed: {shorten(with_flags(row.reason), REASON_CHARACTERS)}"
+            )
     return "\n".join(escape_controls(line) for line in lines)
 
 
@@ -118,7 +121,7 @@ def trial_line(row: TrialRow, rows: Sequence[TrialRow], metric: str = "loss") ->
     if row.state == "failed":
         text = f"trial {row.number} failed with {options}"
         if row.reason:
-            text += f": {shorten(row.reason, REASON_CHARACTERS)}"
+            text += f": {shorten(with_flags(row.reason), REASON_CHARACTERS)}"
         return text
     parts = [
         f"trial {row.number} {row.state}",

@@ -70,6 +70,17 @@ def test_the_test_images_are_evaluated_once(digits, tmp_path, monkeypatch):
     assert len(calls) == 1
 
 
+def test_lost_files_of_the_result_are_written_again(digits, tmp_path):
+    study = start(digits, tmp_path / "study", 1)
+    work(study)
+    lost = study.folder / "best.json", study.folder / "trials.csv"
+    contents = [path.read_bytes() for path in lost]
+    for path in lost:
+        path.unlink()
+    work(start(digits, tmp_path / "study", 1))
+    assert [path.read_bytes() for path in lost] == contents
+
+
 def test_the_test_images_decide_nothing(digits, tmp_path, monkeypatch):
     """Other test images: the same trials, pruned alike, and the same best; another test loss."""
     monkeypatch.setattr(studies, "FIRST_TRIALS", 2)

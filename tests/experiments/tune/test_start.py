@@ -136,6 +136,29 @@ def test_a_damaged_record_is_refused(digits, tmp_path, text):
         start(digits, tmp_path / "study")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("search", {"lr": "9..1"}), ("search", {}), ("config", {"lr": -1}), ("config", {"foo": 1})],
+)
+def test_a_damaged_value_in_the_record_is_no_mistake_of_the_command(digits, tmp_path, key, value):
+    study = start(digits, tmp_path / "study")
+    path = study.folder / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(RunError, match=r"study\.json is not written by vaecli"):
+        start(digits, tmp_path / "study")
+
+
+@pytest.mark.parametrize("line", ["garbage", "[1]", "{}", '{"op_code": 99}', "\udcff"])
+def test_a_damaged_journal_is_refused_and_left_as_it_is(digits, tmp_path, line):
+    study = start(digits, tmp_path / "study")
+    journal = study.folder / "journal.log"
+    content = f"{line}\n".encode(errors="surrogateescape") + journal.read_bytes()
+    journal.write_bytes(content)
+    with pytest.raises(RunError, match=r"journal\.log is damaged"):
+        start(digits, tmp_path / "study")
+    assert journal.read_bytes() == content
+
+
 def test_a_lost_journal_is_named(digits, tmp_path):
     study = start(digits, tmp_path / "study")
     (study.folder / "journal.log").unlink()

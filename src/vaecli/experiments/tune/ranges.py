@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FORMS = "write LOW..HIGH, LOW..HIGH:log, LOW..HIGH:STEP or values such as 8,16,32"
 
+MOST_STEPS = 1e15  # a float does not tell more values apart
+
 Parse = Callable[[str], Any]
 
 
@@ -143,6 +145,8 @@ def _with_step(text: str, low: float, high: float, step: float) -> Numbers:
         raise ConfigError(f"{text!r}: the step must be above 0.")
     if step > high - low:
         raise ConfigError(f"{text!r}: the step is larger than the range.")
+    if (high - low) / step > MOST_STEPS:
+        raise ConfigError(f"{text!r}: the step is too small; without one, every number is tried.")
     # as decimals: the last value of 0.1..0.3:0.1 is 0.3
     exact, distance = Decimal(str(low)), Decimal(str(step))
     last = exact + (Decimal(str(high)) - exact) // distance * distance

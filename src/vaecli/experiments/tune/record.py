@@ -56,7 +56,7 @@ class StudyRecord(BaseModel):
     external: bool = False
     trials: Positive
     metric: Literal["loss", "distortion", "negative_elbo"]
-    search: dict[str, str]
+    search: Annotated[dict[str, str], Field(min_length=1)]
     is_default_search: bool
     validation: Positive | None = None
     config: dict[str, Any]

@@ -20,7 +20,7 @@ from ...pictures.tuning import plot_tuning
 from ...run.find import open_run
 from ...system import files
 from ...system.devices import select_device
-from ...system.errors import RunError
+from ...system.errors import NoTrialCompleted
 from ...system.seeds import derive_seed
 from .locks import study_lock
 from .ranges import Numbers, Range
@@ -70,7 +70,7 @@ def finish(study: Study) -> bool:
     kept.
 
     Raises:
-        RunError: No trial was completed.
+        NoTrialCompleted: No trial was completed.
     """
     with study_lock(study.folder):
         record = study.read_again()
@@ -81,10 +81,10 @@ def finish(study: Study) -> bool:
         best = best_trial(rows)
         if best is None:
             reasons = (row.reason for row in rows if row.state == "failed")
-            raise RunError(
+            raise NoTrialCompleted(
                 f"No trial of {study.folder} was completed: {next(reasons, 'all were pruned')}"
             )
-        if not record.finished:
+        if not record.finished or not (study.folder / BEST).exists():
             _write_best(study, record, best)
         return True
 

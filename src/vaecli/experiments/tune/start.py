@@ -80,9 +80,9 @@ def open_or_start(request: Request, on_progress: OnProgress = no_progress) -> tu
 
 def _go_on(request: Request, folder: Path) -> Study:
     """Open a study, with more trials if the request has more."""
-    record = read_study(folder)
-    refuse_changes(record, folder, file_options(request.config_file, request.options))
     study = open_study(folder, request.url, request.options)
+    record = study.record
+    refuse_changes(record, folder, file_options(request.config_file, request.options))
     if request.search:
         asked = parse_search(request.search, study.base)
         if asked != study.search:

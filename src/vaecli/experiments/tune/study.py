@@ -19,6 +19,8 @@ from ...config.config import Config, to_json
 from ...config.data_paths import existing_path
 from ...config.option_files import read_options_file
 from ...system.errors import ConfigError, RunError
+from ...system.files import write_error
+from ...system.text import without_passwords
 from .locks import journal_backend
 from .ranges import Range
 from .record import STUDY, StudyRecord, read_study
@@ -117,16 +119,18 @@ def open_study(
         raise ConfigError(f"{folder} keeps its trials in a database: add --storage URL.")
     if url is not None and not record.external:
         raise ConfigError(f"{folder} keeps its trials in its {JOURNAL}: leave out --storage.")
-    base = resolve(record.base())
-    search = parse_search([f"{name}={text}" for name, text in record.search.items()], base)
+    try:
+        base = resolve(record.base())
+        search = parse_search([f"{name}={text}" for name, text in record.search.items()], base)
+    except ConfigError as error:
+        raise RunError(f"{folder / STUDY} is not written by vaecli: {error}") from None
     chosen = {name: v for name, v in (options or {}).items() if name in WORKER_OPTIONS}
     storage = open_storage(folder, url)
     try:
         study = optuna.load_study(study_name=record.name, storage=storage, pruner=_pruner())
-    except (KeyError, ValueError) as error:
-        raise RunError(
-            f"The storage of {folder} does not hold the study {record.name}: {error}."
-        ) from error
+    except KeyError:
+        place = "The database" if record.external else f"{folder / JOURNAL}"
+        raise RunError(f"{place} does not hold the study {record.name} of {folder}.") from None
     return Study(folder, record, base.with_values(**chosen), search, study)
 
 
@@ -149,15 +153,25 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
 
     Raises:
         ConfigError: The URL is none of a database that can be reached.
+        RunError: The journal is damaged.
     """
     silence_optuna()
     if url is None:
-        return JournalStorage(journal_backend(folder / JOURNAL))
+        return _open_journal(folder / JOURNAL)
     try:
         return RDBStorage(url)
     except Exception as error:  # of SQLAlchemy, of its driver, or of Optuna
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"The --storage cannot be used: {reason}") from error
+        raise ConfigError(f"The --storage cannot be used: {without_passwords(reason)}") from None
+
+
+def _open_journal(journal: Path) -> BaseStorage:
+    try:
+        return JournalStorage(journal_backend(journal))
+    except OSError as error:
+        raise write_error(error, str(journal)) from error
+    except Exception as error:  # a line may hold anything
+        raise RunError(f"{journal} is damaged: {type(error).__name__}: {error}.") from error
 
 
 def silence_optuna() -> None:
