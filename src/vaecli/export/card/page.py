@@ -69,18 +69,21 @@ def check_license(license: str | None, card: bool) -> None:
         )
 
 
-def check_folder(folder: Path, card: bool) -> None:
-    """Raise a `ConfigError` if files should not go to a folder.
+def checked_folder(folder: Path, card: bool) -> Path:
+    """The folder of an export, unchanged.
 
     Args:
         folder: Need not exist; `-` stands for stdout elsewhere.
         card: Whether a card is written, which must not replace a README.md that is no card.
+
+    Raises:
+        ConfigError: The files should not go there.
     """
     if str(folder) == "-":
         raise ConfigError("An export is several files: name a folder for them, not '-'.")
     path = folder / CARD
     if not card or not path.exists():
-        return
+        return folder
     try:
         content = files.read_file(path, MAX_CARD_BYTES)
     except OSError as error:
@@ -89,6 +92,7 @@ def check_folder(folder: Path, card: bool) -> None:
         raise ConfigError(
             f"{path} is no model card of vaecli and would be replaced: choose another folder."
         )
+    return folder
 
 
 def _copy_pictures(run: Run, folder: Path) -> list[Path]:
