@@ -41,7 +41,7 @@ def test_the_bytes_are_flushed_to_disk_before_the_rename(tmp_path, monkeypatch):
     assert events == ["fsync", "rename", "fsync"]
 
 
-@pytest.mark.parametrize("place", ["missing/a", "file/a", "."])
+@pytest.mark.parametrize("place", ["missing/a", "file/a", ".", "a" * 300])
 def test_a_path_that_cannot_be_written_is_a_config_error(tmp_path, place):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="Cannot write"):

@@ -58,7 +58,7 @@ def export(
     may have any size. Every file is checked against the model before one is written, and says in
     its metadata how images are prepared. model.safetensors has the weights, and is itself a run.
     """
-    from ..export.card.page import check_license, write_card
+    from ..export.card.page import check_license, checked_folder, write_card
     from ..export.export import FORMATS, export_run
     from ..export.weights import save_weights
     from ..run import names
@@ -68,7 +68,7 @@ def export(
     check_license(license, card)
     run = read_run(run_dir, checkpoint)
     warn_without_fit(run)
-    folder = output or run.folder / names.EXPORT
+    folder = checked_folder(output or run.folder / names.EXPORT, card)
     exported = export_run(run, folder, FORMATS if format == "both" else (format,))
     beside = [save_weights(run, folder)]
     if card:

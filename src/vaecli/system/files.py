@@ -38,11 +38,12 @@ _WRONG_PATH = (
     IsADirectoryError,
     PermissionError,
 )
+_WRONG_PLACE = (errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def write_error(error: OSError, what: str) -> ConfigError | ResourceError:
     """The error of ours that says why `what` could not be written: a wrong path, or a full disk."""
-    is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno == errno.EROFS
+    is_wrong_path = isinstance(error, _WRONG_PATH) or error.errno in _WRONG_PLACE
     kind = ConfigError if is_wrong_path else ResourceError
     return kind(f"Cannot write {what}: {error.strerror or error}.")
 

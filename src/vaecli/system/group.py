@@ -16,7 +16,7 @@ import torch
 from torch import distributed as dist
 
 from .errors import EndedByAnother, ProcessLost, VaecliError, is_out_of_memory
-from .process_variables import ADVICE, is_one_of_several, launched, parent
+from .process_variables import ADVICE, is_one_of_several, launched, parent, require_numbers
 from .processes import collect, count, is_first, rank
 
 # Process 0 may decode images for hours while the others wait. A process that ends is noticed at
@@ -37,6 +37,7 @@ def join(others_wait: bool = False) -> Iterator[None]:
             them, even if it fails or ends before.
 
     Raises:
+        ConfigError: The variables of the environment make no sense.
         ProcessLost: The other processes cannot be reached, or one has ended, and this is process 0.
         EndedByAnother: The same, and another process says so.
     """
@@ -44,6 +45,7 @@ def join(others_wait: bool = False) -> Iterator[None]:
     if not is_one_of_several():
         yield
         return
+    require_numbers()
     threading.Thread(target=_end_with, args=(parent(),), daemon=True).start()
     _initialize()
     _is_awaited = others_wait

@@ -20,6 +20,15 @@ def is_one_of_several() -> bool:
     return all(name in os.environ for name in NAMES) and _number("WORLD_SIZE") > 1
 
 
+def require_numbers() -> None:
+    """Raise a `ConfigError` if the variables of one of several processes make no sense."""
+    rank, size = _number("RANK"), _number("WORLD_SIZE")
+    if not 0 <= rank < size:
+        raise ConfigError(f"The environment has RANK={rank} and WORLD_SIZE={size}: count from 0.")
+    _number("LOCAL_RANK")
+    _number("MASTER_PORT")
+
+
 def started_rank() -> int:
     """The number of this process, from 0; 0 for one that is alone."""
     with suppress(ConfigError):

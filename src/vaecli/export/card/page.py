@@ -21,7 +21,9 @@ from .training import evaluation_section, recipe_section
 
 CARD = "README.md"  # the name under which the Hub shows it
 PICTURES = (names.SAMPLES, names.LOSS_PLOT)
+LIBRARY = "library_name: vaecli"  # the line of its head by which a card is known
 MAX_PICTURE_BYTES = 100_000_000
+MAX_CARD_BYTES = 10_000_000
 UNKNOWN = "unknown"
 
 
@@ -67,6 +69,32 @@ def check_license(license: str | None, card: bool) -> None:
         )
 
 
+def checked_folder(folder: Path, card: bool) -> Path:
+    """The folder of an export, unchanged.
+
+    Args:
+        folder: Need not exist; `-` stands for stdout elsewhere.
+        card: Whether a card is written, which must not replace a README.md that is no card.
+
+    Raises:
+        ConfigError: The files should not go there.
+    """
+    if str(folder) == "-":
+        raise ConfigError("An export is several files: name a folder for them, not '-'.")
+    path = folder / CARD
+    if not card or not path.exists():
+        return folder
+    try:
+        content = files.read_file(path, MAX_CARD_BYTES)
+    except OSError as error:
+        raise ConfigError(f"Cannot replace {path}: {error.strerror}.") from error
+    if LIBRARY.encode() not in content:
+        raise ConfigError(
+            f"{path} is no model card of vaecli and would be replaced: choose another folder."
+        )
+    return folder
+
+
 def _copy_pictures(run: Run, folder: Path) -> list[Path]:
     """Copy those of the pictures that the run has; the paths of the copies."""
     copies = []
@@ -109,7 +137,7 @@ def _head(facts: Facts, license: str) -> str:
     """The metadata for the Hub, in YAML; nothing in it is text of a user but the licence."""
     tags = ["variational-autoencoder", "vae", "image-generation", "pytorch", "safetensors"]
     tags += sorted({file.format for file in facts.exported.files} - {"pt2"})
-    lines = [f"license: {json.dumps(license)}", "library_name: vaecli"]
+    lines = [f"license: {json.dumps(license)}", LIBRARY]
     if not facts.config.conditional:
         lines.append("pipeline_tag: unconditional-image-generation")
     return "\n".join(["---", *lines, "tags:", bullets(tags), "---"])
