@@ -156,6 +156,23 @@ def test_importance_compares_pruned_trials_too_after_an_epoch_that_all_have_reac
         assert importance_of_options(few) == ({}, 0)
 
 
+def test_importances_leave_out_what_only_two_options_together_explain():
+    storage = optuna.create_study()
+    distributions = {name: FloatDistribution(0, 1) for name in "ab"}
+    for i in range(40):
+        a, b = i / 39, (7 * i % 40) / 39
+        loss = (a - 0.5) * (b - 0.5)
+        params = {"a": a, "b": b}
+        trial = create_trial(
+            params=params, distributions=distributions, intermediate_values={1: loss}, value=loss
+        )
+        storage.add_trial(trial)
+    study = SimpleNamespace(storage=storage, base=Config(), row_of=row_with_state)
+    importances, _ = importance_of_options(study)
+    assert importances.keys() == {"a", "b"}
+    assert sum(importances.values()) < 0.8  # normalized it would be 1
+
+
 def row_with_state(trial):
     states = {TrialState.COMPLETE: "completed", TrialState.PRUNED: "pruned"}
     return SimpleNamespace(state=states[trial.state])

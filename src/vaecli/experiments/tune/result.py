@@ -132,7 +132,7 @@ def _axis(name: str, found: Range) -> OptionAxis:
 
 
 def importance_of_options(study: Study) -> tuple[dict[str, float], int]:
-    """Fraction of the variance of the loss that each option explains, and after which epoch.
+    """Fraction of the variance that each option explains by itself, and after which epoch.
 
     The loss is the lowest until an epoch that every trial has reached which ended without a
     failure, so that the trials that were pruned count as the others do.
@@ -152,7 +152,8 @@ def importance_of_options(study: Study) -> tuple[dict[str, float], int]:
             create_trial(params=trial.params, distributions=trial.distributions, value=min(losses))
         )
     evaluator = FanovaImportanceEvaluator(seed=derive_seed(study.base.seed, "importance"))
-    found = get_param_importances(compared, evaluator=evaluator)
+    # normalized, the fractions would hide what only several options together explain
+    found = get_param_importances(compared, evaluator=evaluator, normalize=False)
     return {name: float(fraction) for name, fraction in found.items()}, epoch
 
 
