@@ -1,6 +1,5 @@
 """The trials of a study in its storage: which are pruned, and what their rows say."""
 
-
 from tests.experiments.tune.studies import start, work
 from vaecli.experiments.tune import study as studies
 from vaecli.experiments.tune import worker
