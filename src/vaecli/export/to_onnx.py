@@ -49,7 +49,7 @@ def _logsumexp(x: Any, dim: Sequence[int], keepdim: bool = False) -> Any:
 
 
 # In place of torch's own translations: the logarithm of a sigmoid that rounds to 0, a difference of
-# nearly equal numbers, an operator that gives NaN for some rows with -inf (onnxruntime 1.32), none.
+# nearly equal numbers, an operator that is wrong for some rows with -inf (onnxruntime 1.32), none.
 TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.ops.aten.log_sigmoid.default: _log_sigmoid,
     torch.ops.aten.expm1.default: _expm1,

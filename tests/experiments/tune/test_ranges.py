@@ -67,6 +67,8 @@ def test_a_logarithmic_range_has_as_many_values_in_each_decade():
     values = draw(parse_range("1e-4..1:log", float), 400)
     for low in (1e-4, 1e-3, 1e-2, 1e-1):
         assert 70 <= sum(low <= value < 10 * low for value in values) <= 130
+    whole = draw(parse_range("1..1023:log", int), 400)
+    assert 160 <= sum(value < 32 for value in whole) <= 240
 
 
 def test_values_off_the_step_are_not_in_the_range():
@@ -81,6 +83,7 @@ def test_values_off_the_step_are_not_in_the_range():
 def test_a_range_ends_at_its_last_step():
     assert parse_range("8..30:10", int) == Numbers(8, 28, 10)
     assert parse_range("0.1..0.95:0.3", float) == Numbers(0.1, 0.7, 0.3)
+    assert parse_range("8..16:8", int) == Numbers(8, 16, 8)
 
 
 def test_choices_have_the_type_of_the_option():

@@ -21,7 +21,8 @@ from vaecli.data.splits import load_part
 from vaecli.evaluation.bounds import evaluate
 from vaecli.experiments.tune import result
 from vaecli.experiments.tune import study as studies
-from vaecli.experiments.tune.result import draw, importance_of_options, to_dict, value_of
+from vaecli.experiments.tune.record import write_study
+from vaecli.experiments.tune.result import draw, finish, importance_of_options, to_dict, value_of
 from vaecli.run.find import open_run
 
 
@@ -79,6 +80,20 @@ def test_lost_files_of_the_result_are_written_again(digits, tmp_path):
         path.unlink()
     work(start(digits, tmp_path / "study", 1))
     assert [path.read_bytes() for path in lost] == contents
+
+
+def test_the_test_result_is_that_of_the_best_trial_of_an_extended_study(digits, tmp_path):
+    """It is kept if the best trial is still the same, and is that of another one else."""
+    study = start(digits, tmp_path / "study", 2)
+    work(study)
+    found = study.record.test
+    of_another = found.model_copy(update={"trial": 1 - found.trial})
+    kept = found.model_copy(update={"metrics": {"loss": 7.0}})
+    for before, after in ((of_another, found), (kept, kept)):
+        changes = {"finished": False, "test": before}
+        write_study(study.folder, study.record.model_copy(update=changes))
+        assert finish(study)
+        assert study.record.test == after
 
 
 def test_the_test_images_decide_nothing(digits, tmp_path, monkeypatch):

@@ -85,6 +85,8 @@ def test_a_part_is_searched_by_its_name_and_keeps_the_options_of_the_base():
     assert found == {"network": "mlp,conv", "network.depth": "1..3"}
     with pytest.raises(ConfigError, match=r"Unknown option 'network\.blocks'"):
         parse("network=mlp,conv", "network.blocks=1..3", base=base)
+    with pytest.raises(ConfigError, match=r"Unknown option 'network\.blocks'"):
+        parse("network=conv,mlp", "network.blocks=1..3", base=base)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,8 @@ def test_an_option_is_searched_once():
 
 def test_trials_are_compared_by_what_is_the_same_quantity_for_all():
     assert metric_of(parse_search(["lr=1e-4..1e-2"], BASE), BASE) == "loss"
-    assert metric_of(parse_search(["beta=0.1..2"], BASE), BASE) == "negative_elbo"
+    for text in ("beta=0.1..2", "objective.free_bits=0..1"):
+        assert metric_of(parse_search([text], BASE), BASE) == "negative_elbo"
     critic = resolve(config_from_layers({"preset": "aae"}))
     assert metric_of({}, critic) == "distortion"
 
@@ -146,6 +149,18 @@ def test_the_default_search_leaves_out_what_gives_no_model():
 
     assert "latent-dim" not in default_search(BASE, is_even)
     assert "lr" in default_search(BASE, is_even)
+    assert "latent-dim" not in default_search(BASE, lambda config: config.latent_dim < 40)
+
+
+def test_the_default_ranges_lie_around_the_values_of_the_configuration():
+    found = default_search(BASE, lambda config: True)
+    assert {name: str(each) for name, each in found.items()} == {
+        "lr": "0.0002..0.005:log",
+        "batch-size": "32,64,128,256",
+        "network.width": "200..800:50",
+        "network.depth": "1..3",
+        "latent-dim": "10..40:10",
+    }
 
 
 def test_a_default_range_of_the_smallest_numbers_is_a_range():

@@ -7,6 +7,7 @@ import pytest
 
 from tests import runs
 from tests.experiments.tune.studies import SEARCH, request, start, work, work_until
+from vaecli.experiments.tune import start as module
 from vaecli.experiments.tune.record import read_study
 from vaecli.experiments.tune.start import open_or_start
 from vaecli.system.errors import ConfigError, DataError, RunError
@@ -41,6 +42,7 @@ def test_the_same_command_goes_on_with_its_unfinished_study(digits, tmp_path, mo
         {"search": SEARCH[:1]},
         {"search": ()},
         {"trials": 3},
+        {"trials": 1},
     ],
 )
 def test_another_command_starts_another_study(digits, tmp_path, monkeypatch, more):
@@ -56,6 +58,8 @@ def test_workers_may_differ_in_device_threads_and_time(digits, tmp_path, monkeyp
     other = start(digits, None, options={"threads": 2, "device": "cpu", "max_time": "1h"})
     assert other.folder == first.folder
     assert (other.base.threads, other.base.device, first.base.threads) == (2, "cpu", 1)
+    limited = start(digits, tmp_path / "limited", options={"max_time": "1h"})
+    assert limited.record.config["max_time"] is None
 
 
 def test_a_study_is_opened_by_its_folder_alone(digits, tmp_path):
@@ -94,6 +98,23 @@ def test_more_trials_extend_a_study_and_fewer_do_not_shorten_it(digits, tmp_path
     work(longer)
     assert [row.number for row in longer.rows()] == [0, 1]
     assert start(digits, tmp_path / "study", 1).record.trials == 2
+
+
+def test_workers_that_start_at_once_make_one_study(digits, tmp_path, monkeypatch):
+    others = []
+    prepare = module.prepare
+
+    def prepare_late(*arguments):
+        prepared = prepare(*arguments)
+        monkeypatch.setattr(module, "prepare", prepare)
+        others.append(start(digits, tmp_path / "study"))
+        others[0].storage.ask()
+        return prepared
+
+    monkeypatch.setattr(module, "prepare", prepare_late)
+    study = start(digits, tmp_path / "study")
+    assert study.record == others[0].record
+    assert [row.number for row in study.rows()] == [0]
 
 
 def test_a_folder_that_holds_something_else_is_refused(digits, tmp_path):

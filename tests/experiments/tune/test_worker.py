@@ -47,7 +47,7 @@ def test_the_first_trial_has_the_options_as_given(whole):
 
 
 def test_the_first_trial_is_drawn_if_the_options_as_given_are_not_in_the_ranges(digits, tmp_path):
-    study = start(digits, tmp_path / "study", 1, search=("lr=2e-3..1e-2",))
+    study = start(digits, tmp_path / "study", 1, search=("lr=2e-3..1e-2", "latent-dim=2,3"))
     work(study)
     assert study.rows()[0].options["lr"] >= 2e-3
 

@@ -88,9 +88,7 @@ class Numbers(Range):
         return [self.low, self.high]
 
     def contains(self, value: Any) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        if not self.low <= value <= self.high:
+        if not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
         steps = (value - self.low) / (self.step or self.high)
         return self.step is None or math.isclose(steps, round(steps), abs_tol=1e-9)
