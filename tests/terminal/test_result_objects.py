@@ -1,9 +1,12 @@
 """The objects that commands print, made of results whose numbers all differ."""
 
-from vaecli.config.config import Config, to_json
+from pathlib import Path
+
+from vaecli.config.config import to_json
+from vaecli.data.cache_entries import Entry
 from vaecli.experiments.dry_run import DryRun
 from vaecli.experiments.resume import make_plan
-from vaecli.terminal.result_objects import estimate_result
+from vaecli.terminal.result_objects import cache_result, estimate_result
 
 
 def test_every_number_of_a_dry_run_has_its_key():
@@ -20,4 +23,9 @@ def test_every_number_of_a_dry_run_has_its_key():
         "caches": ["cache"],
         "config": to_json(plan.config),
     }
-    assert found["config"]["network"] != to_json(Config())["network"]  # with all its options
+
+
+def test_sets_that_were_removed_are_not_those_that_are_kept():
+    found = cache_result([Entry(Path("a"), 1)], [Entry(Path("b"), 2), Entry(Path("c"), 3)])
+    assert [(each["folder"], each["size"]) for each in found["kept"]] == [("a", 1)]
+    assert [(each["folder"], each["size"]) for each in found["removed"]] == [("b", 2), ("c", 3)]
