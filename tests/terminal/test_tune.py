@@ -9,7 +9,7 @@ import pytest
 from vaecli.config.build import resolve
 from vaecli.config.config import Config
 from vaecli.experiments.events import Notice
-from vaecli.experiments.tune.record import TestResult
+from vaecli.experiments.tune import record as records
 from vaecli.experiments.tune.rows import TrialRow
 from vaecli.experiments.tune.search import parse_search
 from vaecli.terminal.tune import TrialViews, result_text
@@ -21,7 +21,9 @@ BEST = replace(FIRST, number=1, value=102.5, options={"lr": 0.005}, run=Path("st
 
 def study(rows, metric):
     metrics = {"loss": 1.0, "distortion": 80.0, "rate": 23.25}
-    record = SimpleNamespace(metric=metric, test=TestResult(trial=1, images=40, metrics=metrics))
+    record = SimpleNamespace(
+        metric=metric, test=records.TestResult(trial=1, images=40, metrics=metrics)
+    )
     search = parse_search(["lr=1e-3..1e-2:log"], BASE)
     return SimpleNamespace(
         rows=lambda: rows, record=record, base=BASE, search=search, folder=Path("study")
