@@ -8,7 +8,7 @@ from PIL import Image
 from tests.conftest import TINY, vaecli
 from tests.downloads import TinySet, serve
 from tests.json_schema import problems
-from tests.runs import arguments
+from tests.runs import arguments, losses
 from vaecli.terminal.results import RESULTS
 from vaecli.terminal.schema import result_schema
 
@@ -53,6 +53,9 @@ def test_a_training_says_how_it_ended_and_where_its_files_are(cli, digits, tmp_p
     )
     assert (found["epochs"], found["epochs_planned"], found["last"]["number"]) == (3, 3, 3)
     assert found["best"]["valid"]["loss"] <= found["last"]["valid"]["loss"]
+    row = losses(folder)[-1]
+    for split in ("train", "valid", "test"):
+        assert found["last"][split]["loss"] == pytest.approx(float(row[f"{split}_loss"]))
     paths = found["checkpoints"]
     assert paths == {
         "last": str(folder / "checkpoints/last.safetensors"),

@@ -68,6 +68,13 @@ def test_every_command_that_prints_a_result_takes_json(schema):
     assert sorted(named) == sorted(RESULTS) == sorted(schema["results"])
 
 
+def test_objects_have_no_keys_that_are_not_described(schema):
+    described = [*schema["results"].values()]
+    for result in schema["results"].values():
+        described += result.get("$defs", {}).values()
+    assert all(each["additionalProperties"] is False for each in described)
+
+
 def test_every_option_of_a_part_has_a_type_a_default_and_a_text(schema):
     for kind, table in schema["parts"].items():
         assert f"--{kind.replace('_', '-')}" == flag(schema["commands"]["train"]["options"], kind)

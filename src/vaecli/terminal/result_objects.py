@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ..config.build import monitor_of, resolve
+from ..config.build import monitor_of
 from ..config.config import to_json
 from ..data.cache_entries import Entry
 from ..data.cache_files import cache_folder
@@ -104,7 +104,7 @@ def estimate_result(estimate: DryRun, plan: Plan) -> "TrainingEstimate":
         "disk_bytes": estimate.disk,
         "fits_prior": estimate.fits_prior,
         "caches": estimate.caches,
-        "config": to_json(resolve(plan.config)),
+        "config": to_json(plan.config),
     }
 
 

@@ -1,22 +1,28 @@
 """Starting a study, and finding the one to go on with."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests import runs
 from tests.experiments.tune.studies import SEARCH, request, start, work, work_until
 from vaecli.experiments.tune import start as module
-from vaecli.experiments.tune.record import read_study
+from vaecli.experiments.tune.record import read_study, write_study
 from vaecli.experiments.tune.start import open_or_start
 from vaecli.system.errors import ConfigError, DataError, RunError
+
+WIDE = {"network": "mlp:width=100000,depth=1"}
 
 
 def test_a_tenth_is_held_out_unless_the_user_says_how_many(digits, tmp_path):
     study = start(digits, tmp_path / "a", options={"validation": None})
     assert study.base.validation == 9  # of 96
     assert study.record.validation == 9
+    few = start(digits, tmp_path / "few", options={"validation": None, "train_images": 8})
+    assert few.base.validation == 1
     given = start(digits, tmp_path / "b")
     assert (given.base.validation, given.record.validation) == (32, None)
 
@@ -52,6 +58,18 @@ def test_another_command_starts_another_study(digits, tmp_path, monkeypatch, mor
     assert other.folder != first.folder
 
 
+def test_the_newest_unfinished_study_of_the_same_storage_is_gone_on_with(
+    digits, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for time, name in enumerate("bca"):
+        start(digits, Path("runs", name))
+        os.utime(f"runs/{name}/study.json", (time, time))
+    record = read_study(Path("runs/a"))
+    write_study(Path("runs/a"), record.model_copy(update={"external": True}))
+    assert start(digits, None).folder == Path("runs/c")
+
+
 def test_workers_may_differ_in_device_threads_and_time(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     first = start(digits, None)
@@ -77,6 +95,7 @@ def test_a_study_is_opened_by_its_folder_alone(digits, tmp_path):
         ({"options": {"epochs": 9}}, "Cannot change epochs from 2 to 9"),
         ({"options": {"beta": 2.0}}, "Cannot change objective from elbo:beta=1.0,"),
         ({"search": ("lr=1e-3..2e-3",)}, "searches lr in 0.001..0.01:log, latent-dim in 2,3,4"),
+        ({"search": ("lr=1e-3..1e-2", "latent-dim=2,3,4")}, "leave out --search"),
         ({"url": "sqlite:///x.db"}, "leave out --storage"),
     ],
 )
@@ -137,6 +156,7 @@ def test_what_a_killed_start_left_is_replaced(digits, tmp_path):
     ("more", "error", "words"),
     [
         ({"search": ("latent-dim=1..4",), "options": {"posterior": "flow"}}, ConfigError, "1"),
+        ({"search": ("network.depth=1..99",), "options": WIDE}, ConfigError, "depth=99: "),
         ({"options": {"network": "mlp:widht=3"}}, ConfigError, "widht"),
         ({"options": {"data_dir": "nowhere"}}, DataError, "nowhere"),
         ({"url": "nothing://x"}, ConfigError, "The --storage cannot be used"),
