@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 from ...run.find import open_run
 from ...run.lock import RunIsLocked, require_free
+from ...run.writer import RunWriter
 from ...system.devices import select_device
 from ...system.errors import (
     ConfigError,
@@ -193,7 +194,10 @@ class Worker:
         if plan.run is not None:
             history = plan.run.history()
         is_complete = plan.complete_reason() is not None
-        if not is_complete and not self._is_to_prune(trial, history):
+        if plan.run is not None and not is_complete and self._is_to_prune(trial, history):
+            with RunWriter(plan.run) as writer:  # a killed worker did not come to say so
+                writer.end("interrupted", f"Stopped: {PRUNED.format(len(history))}.")
+        elif not is_complete:
             with start_run(plan.config, plan.run, folder, on_progress=self._on_progress) as started:
                 yield TrialStarted(self._row(trial), started)
                 yield from started.notices
