@@ -135,6 +135,27 @@ def test_two_workers_take_different_trials(digits, tmp_path):
     assert other.read_again().finished
 
 
+def test_a_trial_that_ends_while_it_is_claimed_is_not_taken(digits, tmp_path, monkeypatch):
+    """Its worker ends it after the other has read that it runs, and then releases it."""
+    study = start(digits, tmp_path / "study", 2)
+    study.storage.ask()
+    other = start(digits, tmp_path / "study", 2)
+    claim_trial = worker.claim
+    told = []
+
+    def end_and_claim(folder, number):
+        if not told:
+            told.append(number)
+            other.storage.tell(number, 5.0)
+        return claim_trial(folder, number)
+
+    monkeypatch.setattr(worker, "claim", end_and_claim)
+    work(study)
+    assert told == [0]
+    assert [trial.value == 5.0 for trial in study.storage.trials] == [True, False]
+    assert not study.run_of(0).exists()
+
+
 def test_a_worker_waits_for_the_others_and_takes_over_from_a_dead_one(
     digits, tmp_path, monkeypatch
 ):

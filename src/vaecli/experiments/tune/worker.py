@@ -135,9 +135,10 @@ class Worker:
             begun = [trial for trial in trials if trial.state != TrialState.WAITING]
             for frozen in begun:
                 if frozen.state == TrialState.RUNNING and self._is_free(frozen.number):
-                    lock = claim(study.folder, frozen.number)
+                    trial = Trial(study.storage, frozen._trial_id)
+                    lock = self._claim_running(trial)
                     if lock is not None:
-                        return Trial(study.storage, frozen._trial_id), lock
+                        return trial, lock
             if len(begun) >= study.read_again().trials:
                 return None
             trial = study.storage.ask()
@@ -146,6 +147,15 @@ class Worker:
                 return None
             self._options(trial)
         return trial, lock
+
+    def _claim_running(self, trial: Trial) -> BaseFileLock | None:
+        """The lock of a trial that runs; None if another worker holds it, or has just ended it."""
+        lock = claim(self.study.folder, trial.number)
+        # read again: the other worker may have ended the trial before it released the lock
+        if lock is not None and self._row(trial).state != "running":
+            lock.release()
+            return None
+        return lock
 
     def _is_free(self, number: int) -> bool:
         """Whether no process holds the lock of the trial's run, as `vaecli train --resume` may."""
