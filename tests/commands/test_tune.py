@@ -62,6 +62,8 @@ def test_commands_read_a_trial_and_best_json_trains(cli, digits, tmp_path):
     folder = tmp_path / "study"
     assert cli(*arguments(digits, folder, "--trials", 2, "-q")).status == 0
     trial = folder / "trial-001"
+    more = cli("tune", "--study", folder, "--trials", 3, "--progress", "plain")
+    assert [line[:4] for line in more.err.splitlines() if "/3: " in line] == ["3/3:"]
     assert cli("evaluate", "-r", trial).status == 0
     assert cli("sample", "-r", trial, "-o", tmp_path / "grid.png").status == 0
     done = cli("train", "-q", "--config", folder / "best.json", "-r", tmp_path / "run")

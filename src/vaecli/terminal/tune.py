@@ -31,13 +31,14 @@ class TrialViews:
 
     Args:
         progress: Shows the trials.
+        rows: The trials that have begun.
         epochs: Epochs of a trial.
     """
 
-    def __init__(self, progress: StudyProgress, epochs: int) -> None:
+    def __init__(self, progress: StudyProgress, rows: Sequence[TrialRow], epochs: int) -> None:
         self.progress = progress
         self.epochs = epochs
-        self.rows: dict[int, TrialRow] = {}
+        self.rows = {row.number: row for row in rows}
         self.log: Progress | None = None
         self.told: set[str] = set()  # warnings about the images are the same for every trial
 
@@ -101,7 +102,7 @@ def run_study(request: Request, mode: Mode = "auto", quiet: bool = False) -> Stu
         epochs = study.base.epochs
         progress = stack.enter_context(StudyProgress(mode, quiet, record.trials, epochs, metric))
         progress.say(Notice(_summary(study, verb)))
-        views = TrialViews(progress, epochs)
+        views = TrialViews(progress, study.rows(), epochs)
         stack.callback(views.close)
         views.show(stack.enter_context(closing(worker.work())))
         if study.record.finished:

@@ -67,7 +67,9 @@ def test_the_test_images_are_evaluated_once(digits, tmp_path, monkeypatch):
     evaluated = result.evaluate
     monkeypatch.setattr(result, "evaluate", lambda *a: calls.append(a) or evaluated(*a))
     for trials in (3, 3, 3):
-        work(start(digits, tmp_path / "study", trials))
+        work(study := start(digits, tmp_path / "study", trials))
+    write_study(study.folder, study.record.model_copy(update={"finished": False}))
+    work(start(digits, tmp_path / "study", 3))  # as after more trials, none of them better
     assert len(calls) == 1
 
 

@@ -1,7 +1,6 @@
 """Workers: every trial is trained once, whatever happens to its worker."""
 
 import signal
-import time
 
 import pytest
 import torch
@@ -136,6 +135,27 @@ def test_two_workers_take_different_trials(digits, tmp_path):
     assert other.read_again().finished
 
 
+def test_a_trial_that_ends_while_it_is_claimed_is_not_taken(digits, tmp_path, monkeypatch):
+    """Its worker ends it after the other has read that it runs, and then releases it."""
+    study = start(digits, tmp_path / "study", 2)
+    study.storage.ask()
+    other = start(digits, tmp_path / "study", 2)
+    claim_trial = worker.claim
+    told = []
+
+    def end_and_claim(folder, number):
+        if not told:
+            told.append(number)
+            other.storage.tell(number, 5.0)
+        return claim_trial(folder, number)
+
+    monkeypatch.setattr(worker, "claim", end_and_claim)
+    work(study)
+    assert told == [0]
+    assert [trial.value == 5.0 for trial in study.storage.trials] == [True, False]
+    assert not study.run_of(0).exists()
+
+
 def test_a_worker_waits_for_the_others_and_takes_over_from_a_dead_one(
     digits, tmp_path, monkeypatch
 ):
@@ -150,7 +170,7 @@ def test_a_worker_waits_for_the_others_and_takes_over_from_a_dead_one(
         if len(waits) == 3:
             lock.release()  # as the system does when a process ends
 
-    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(worker.time, "sleep", wait)
     work(study)
     assert len(waits) == 3
     assert [row.state for row in study.rows()] == ["completed"]
@@ -238,6 +258,22 @@ def test_a_study_without_a_completed_trial_says_why(digits, tmp_path, monkeypatc
     poison(monkeypatch, epoch=1)
     with pytest.raises(RunError, match=r"No trial of .* was completed: Training diverged"):
         work(study)
+
+
+def test_a_worker_killed_before_it_stops_a_pruned_trial_loses_nothing(
+    digits, tmp_path, monkeypatch
+):
+    """The epoch is reported, and the run does not know yet that it was given up."""
+    study = start(digits, tmp_path / "study", 1)
+    work_until(study, 1)
+    runs.set_record(study.run_of(0), status="running")
+    monkeypatch.setattr(Worker, "_is_to_prune", lambda *_: True)
+    with pytest.raises(RunError, match="all were pruned"):
+        work(start(digits, tmp_path / "study", 1))
+    assert (study.rows()[0].state, study.rows()[0].epochs) == ("pruned", 1)
+    record = runs.record(study.run_of(0))
+    assert (record["status"], record["resumes"]) == ("interrupted", 0)
+    assert record["reason"].startswith("Stopped: the trial is worse than the median")
 
 
 def test_a_missing_device_fails_no_trial(digits, tmp_path):

@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 from ...run.find import open_run
 from ...run.lock import RunIsLocked, require_free
+from ...run.writer import RunWriter
 from ...system.devices import select_device
 from ...system.errors import (
     ConfigError,
@@ -134,9 +135,10 @@ class Worker:
             begun = [trial for trial in trials if trial.state != TrialState.WAITING]
             for frozen in begun:
                 if frozen.state == TrialState.RUNNING and self._is_free(frozen.number):
-                    lock = claim(study.folder, frozen.number)
+                    trial = Trial(study.storage, frozen._trial_id)
+                    lock = self._claim_running(trial)
                     if lock is not None:
-                        return Trial(study.storage, frozen._trial_id), lock
+                        return trial, lock
             if len(begun) >= study.read_again().trials:
                 return None
             trial = study.storage.ask()
@@ -145,6 +147,15 @@ class Worker:
                 return None
             self._options(trial)
         return trial, lock
+
+    def _claim_running(self, trial: Trial) -> BaseFileLock | None:
+        """The lock of a trial that runs; None if another worker holds it, or has just ended it."""
+        lock = claim(self.study.folder, trial.number)
+        # read again: the other worker may have ended the trial before it released the lock
+        if lock is not None and self._row(trial).state != "running":
+            lock.release()
+            return None
+        return lock
 
     def _is_free(self, number: int) -> bool:
         """Whether no process holds the lock of the trial's run, as `vaecli train --resume` may."""
@@ -193,7 +204,10 @@ class Worker:
         if plan.run is not None:
             history = plan.run.history()
         is_complete = plan.complete_reason() is not None
-        if not is_complete and not self._is_to_prune(trial, history):
+        if plan.run is not None and not is_complete and self._is_to_prune(trial, history):
+            with RunWriter(plan.run) as writer:  # a killed worker did not come to say so
+                writer.end("interrupted", f"Stopped: {PRUNED.format(len(history))}.")
+        elif not is_complete:
             with start_run(plan.config, plan.run, folder, on_progress=self._on_progress) as started:
                 yield TrialStarted(self._row(trial), started)
                 yield from started.notices
