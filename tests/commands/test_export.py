@@ -20,6 +20,7 @@ def test_the_paths_of_the_files_are_printed(cli, run_dir):
     assert outcome.err == ""
     paths = outcome.out.splitlines()
     names = [f"{name}.pt2" for name in ("encoder", "decoder", "scorer", "sampler")]
+    names.append("model.safetensors")
     assert paths == [str(run_dir / "export" / name) for name in names]
     assert {path.name for path in (run_dir / "export").iterdir()} == {*names}
     options = open_run(run_dir).config
