@@ -66,6 +66,6 @@ class Shown:
 def test_trials_are_shown_in_order_and_a_warning_once():
     shown = Shown()
     notices = [Notice("few images", "warning"), Notice("cached"), Notice("few images", "warning")]
-    TrialViews(shown, 5).show([BEST, FIRST, *notices])
+    TrialViews(shown, [], 5).show([BEST, FIRST, *notices])
     assert shown.rows[:2] == [[1], [0, 1]]
     assert shown.said == ["few images"]
