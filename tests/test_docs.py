@@ -459,7 +459,8 @@ def test_the_walk_throughs_pass_the_checks(extended, tool):
 def test_the_walk_throughs_pass_the_tests(extended, tmp_path):
     """The tests that run for every part, preset and command, and those that the page shows."""
     root = shutil.copytree(extended, tmp_path / "copy")
-    ignored = shutil.ignore_patterns("__pycache__", "*golden*", "test_docs.py")
+    pages = ("test_docs.py", "test_page.py", "test_scale_page.py")
+    ignored = shutil.ignore_patterns("__pycache__", "*golden*", *pages)
     shutil.copytree(TOP / "tests", root / "tests", ignore=ignored)
     shown = [block for block in blocks(CONTRIBUTING, "python") if block.startswith("def test_")]
     imports = (

@@ -38,8 +38,18 @@ from . import (
 
 # A command is the function that has its module's name; the order is that of `vaecli --help`.
 COMMANDS = (
-    *(train, tune, sample, reconstruct, embed, evaluate, classify, refit, export),
-    *(plot_loss, parts, schema),
+    train,
+    tune,
+    sample,
+    reconstruct,
+    embed,
+    evaluate,
+    classify,
+    refit,
+    export,
+    plot_loss,
+    parts,
+    schema,
 )
 
 # Commands of `vaecli data`, each the function that has its module's name without `data_`.
