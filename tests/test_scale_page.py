@@ -139,9 +139,9 @@ def test_the_job_saves_when_its_time_is_over_and_goes_on_when_it_is_queued_again
         while len(losses(run)) <= done:
             time.sleep(0.1)
             assert job.poll() is None
-        done = len(losses(run))
         job.send_signal(signal.SIGUSR1)
         job.wait(PATIENCE)
+        done = len(losses(run))  # the epochs before the signal came too
         assert record(run)["status"] == "interrupted"
     assert (tmp_path / "queue").read_text() == "requeue 17\n" * 2
     assert record(run)["resumes"] == 1
